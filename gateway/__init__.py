@@ -1,0 +1,1 @@
+"""The Raspberry Pi's side: engine, console, broker and their settings."""

@@ -1,0 +1,51 @@
+"""The command `keng`: one typer app for each entry point in the group keng.commands, imported only when it is called."""
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+
+EXIT_FAILED = 1
+EXIT_WRONG_INPUT = 2
+
+
+def main() -> None:
+    """Run the command named on the command line."""
+    commands = {point.name: point for point in entry_points(group="keng.commands")}
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in commands:
+        app: typer.Typer = commands[name].load()
+        app(sys.argv[2:], prog_name=f"keng {name}")
+    elif name in ("--help", "-h"):
+        print(_help(sorted(commands)))
+    else:
+        print(f"keng: expected one of {', '.join(sorted(commands))}; got {name!r}", file=sys.stderr)
+        sys.exit(EXIT_WRONG_INPUT)
+
+
+def _help(names: list[str]) -> str:
+    rows = "\n".join(f"  keng {name:<9} {_ABOUT.get(name, '')}" for name in names)
+    return f"""Kẻng, the village alarm gong on MQTT. A community warning aid: in a fire, call 114.
+
+{rows}
+
+Examples:
+  keng site check site.toml       every mistake in the commune's description
+  keng up --site site.toml        broker, engine and console on this machine
+  keng sim run fire.toml          play a scenario with the real firmware
+
+Each command explains itself: keng up --help"""
+
+
+_ABOUT = {
+    "up": "broker, engine and console together",
+    "engine": "the engine alone",
+    "console": "the web console alone",
+    "broker": "the broker alone, and its users",
+    "site": "check the commune's description",
+    "sim": "the commune on a laptop",
+    "device": "the technician's bench",
+}
+
+if __name__ == "__main__":
+    main()

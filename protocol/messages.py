@@ -1,0 +1,407 @@
+"""The host's models of every message on the wire (pydantic). The board's half of the same messages is in wire.py.
+
+`decode(model, payload)` gives a model or raises DecodeError and nothing else; `model.payload()` gives the bytes to send. Unknown
+fields are ignored, so that a newer peer can say more.
+"""
+
+import json
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from protocol import wire
+from protocol.topics import LIMITS, is_id
+from protocol.wire import COUNT_MAX, FOR_MAX_S, TIME_MAX, DecodeError
+
+POINT_TYPES = (
+    *("button", "key", "smoke", "heat", "gas", "sos", "door", "presence", "pressure", "level", "lamp", "light"),
+    *("battery", "mains", "tamper", "bell", "loop", "test"),
+)
+ALARM_TYPES = ("button", "smoke", "heat", "gas", "sos")
+
+
+def _check(test: Any, expected: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not test(value):
+            raise ValueError(f"expected {expected}")
+        return value
+
+    return AfterValidator(check)
+
+
+Id = Annotated[str, _check(is_id, "1 to 32 of A-Z a-z 0-9 _ -"), Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{1,32}$"})]
+Start = Annotated[str, _check(wire.is_start, "<life>-<boot>"), Field(json_schema_extra={"pattern": "^[0-9a-f]{8}-[0-9]{1,10}$"})]
+EventId = Annotated[
+    str, _check(wire.is_event_id, "<life>-<boot>-<seq>"), Field(json_schema_extra={"pattern": "^[0-9a-f]{8}-[0-9]{1,10}-[0-9]{1,10}$"})
+]
+Life = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+Text = Annotated[str, _check(wire.is_text, f"1 to {wire.TEXT_MAX} printable characters"), Field(json_schema_extra={"maxLength": 200})]
+Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
+UnixMs = Annotated[int, Field(ge=0, le=TIME_MAX)]
+Seconds = Annotated[int, Field(ge=0, le=FOR_MAX_S)]
+State = Literal["active", "clear", "open", "short", "stuck", "silent"]
+Pattern = Literal["fire", "sos", "pre", "drill"]
+
+
+class Message(BaseModel):
+    """Any message: strict about types, deaf to unknown fields."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    v: Literal[1] = 1
+
+    def payload(self) -> bytes:
+        """The bytes to publish."""
+        return self.model_dump_json(by_alias=True).encode()
+
+
+class Compact(Message):
+    """A message whose absent fields are left out instead of written as null."""
+
+    def payload(self) -> bytes:
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+class Birth(Compact):
+    """Board: I am here. Retained on dev/<dev>/state."""
+
+    online: Literal[True] = True
+    life: Life
+    boot: Count
+    kind: Id
+    fw: Text
+    group: Id | None = None
+    reset: Text
+    active: dict[Id, EventId] = {}
+    faults: list[Text] = []
+    sleeping: bool = False
+    next_s: Seconds | None = None
+
+    @property
+    def start(self) -> str:
+        return f"{self.life}-{self.boot}"
+
+
+class Will(Message):
+    """The broker on a board's behalf: its link is gone. Counts only for the start that it names."""
+
+    online: Literal[False] = False
+    life: Life
+    boot: Count
+
+
+class Event(Compact):
+    """Board: one fact about one point. `age` and `now` belong to the moment of sending, the rest to the moment of the fact.
+
+    `cause` (wire: for), `k` or `n`, `proof` and `by` are a bell's. A type outside POINT_TYPES is allowed and is the engine's to flag.
+    """
+
+    id: EventId
+    t: UnixMs | None = None
+    age: UnixMs | None = None
+    point: Id
+    type: Id
+    state: State
+    now: State
+    calling: bool = False
+    cause: Id | None = Field(None, alias="for")
+    k: Annotated[int, Field(ge=1, le=COUNT_MAX)] | None = None
+    n: Count | None = None
+    proof: Literal["measured", "commanded"] | None = None
+    by: Literal["ring", "key", "time", "fault"] | None = None
+
+    @model_validator(mode="after")
+    def _self_test_is_never_a_button(self) -> Self:
+        if (self.type == "test") != (self.point == "self-test"):
+            raise ValueError("expected type test on point self-test, and only there")
+        return self
+
+
+class Report(Compact):
+    """Board: what is measured, and that it lives. Times in s, heap in bytes, rssi in dBm, battery in percent."""
+
+    up: Count
+    heap: Count
+    rssi: Annotated[int, Field(ge=-200, le=50)] | None = None
+    mains: bool | None = None
+    battery: Annotated[int, Field(ge=0, le=100)] | None = None
+    waiting: Count
+    dropped: Count
+    refused: Count
+    values: dict[Id, float] = {}
+
+
+class Answer(Compact):
+    """Board: what became of an order."""
+
+    id: Id
+    ok: bool
+    error: Text | None = None
+
+
+class Call(Message):
+    """Board to its group: alarm here, ring at once."""
+
+    id: EventId
+    k: Annotated[int, Field(ge=1, le=COUNT_MAX)]
+    type: Id
+    pattern: Pattern
+
+
+class Ring(Message):
+    """Engine to a group: what its bells shall do now. `pattern` null is quiet."""
+
+    engine: Start
+    rev: Count
+    incident: Id | None
+    pattern: Pattern | None
+    n: Count
+    place: Id | None
+    for_s: Seconds
+    covers: dict[Id, EventId]
+    mute: list[Id] = []
+
+
+class Hello(Message):
+    """Engine: I have read your birth `birth` (wire: for); this is the time, your group, and what it rings now."""
+
+    engine: Start
+    t: UnixMs
+    birth: Start = Field(alias="for")
+    group: Id | None
+    ring: Ring | None
+
+
+class Receipt(Message):
+    """Engine: this event is on my disk."""
+
+    engine: Start
+    id: EventId
+
+
+class Tick(Message):
+    """Engine, every 10 s: I live, this is the time."""
+
+    engine: Start
+    t: UnixMs
+
+
+class Order(Compact):
+    """Engine: do this once, within `valid_s` of its arrival."""
+
+    id: Id
+    do: Literal["test", "identify", "silence", "set", "update", "restart", "report"]
+    what: Id | None = None
+    seconds: Seconds = 0
+    valid_s: Seconds
+
+
+class Gateway(Message):
+    """Engine: online, or (last will) not. Retained."""
+
+    online: bool
+    engine: Start
+    version: Text
+
+
+class Place(Message):
+    """Where it is, in words and on the map. `id` is null for a board that the site does not place."""
+
+    id: Id | None
+    name: str
+    address: str = ""
+    landmark: str = ""
+    way_in: str = ""
+    lat: float | None = None
+    lon: float | None = None
+
+
+class Activation(Message):
+    """One press or contact that made, or raised again, an incident. `at_from` says how `at_ms` was found: never an invented time."""
+
+    n: Count
+    event: EventId
+    device: Id
+    place: Place
+    point: Id
+    type: Id
+    at_ms: UnixMs
+    at_from: Literal["age", "t", "before"]
+
+
+BellState = Literal["waiting", "measured", "commanded", "fault", "silenced", "silent"]
+
+
+class Bell(Message):
+    """One bell in an incident's newest activation. `after_ms`: from the press to its proof, as the engine saw it.
+
+    waiting: asked, less than 3 s ago. measured / commanded: rings. fault: it says it cannot. silenced: stopped by that house's key.
+    silent: asked, and nothing heard.
+    """
+
+    device: Id
+    place: str
+    state: BellState
+    after_ms: Count | None = None
+
+
+class TimelineEntry(Message):
+    """One thing that happened. `what` is a word of gateway/domain/incidents.py; `who` a person, a device or a channel."""
+
+    at_ms: UnixMs
+    what: Id
+    who: str = ""
+    detail: str = ""
+
+
+class Delivery(Message):
+    """One message to one channel: how far it has come."""
+
+    channel: Id
+    what: Id
+    state: Literal["waiting", "delivered", "failed"]
+    tries: Count
+    at_ms: UnixMs
+    error: str = ""
+
+
+class Incident(Message):
+    """The incident, whole. `version` rises with what changes a decision (a new activation, acknowledged, silenced, resolved), not
+    with each bell's proof, so that a desk command is not stale merely because a bell has answered. `revision` rises with everything.
+    """
+
+    engine: Start
+    id: Id
+    version: Count
+    revision: Count
+    kind: Literal["fire", "smoke", "sos"]
+    group: Id | None
+    group_name: str
+    state: Literal["open", "acknowledged", "resolved"]
+    late: bool = False
+    sounding: bool
+    n: Count
+    opened_ms: UnixMs
+    acknowledged_ms: UnixMs | None = None
+    acknowledged_by: str = ""
+    resolved_ms: UnixMs | None = None
+    resolved_by: str = ""
+    outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
+    place: Place
+    activations: list[Activation]
+    bells: list[Bell]
+    deliveries: list[Delivery] = []
+    timeline: list[TimelineEntry] = []
+
+    def count(self, *states: BellState) -> int:
+        """How many bells are in any of `states`."""
+        return sum(bell.state in states for bell in self.bells)
+
+
+class Command(Compact):
+    """Desk: do this to that incident. `t` is the last tick's time plus the monotonic time since."""
+
+    id: Id
+    t: UnixMs
+    do: Literal["acknowledge", "silence", "resolve"]
+    incident: Id
+    version: Count
+    outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
+    reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _resolve_names_its_outcome(self) -> Self:
+        if (self.do == "resolve") != (self.outcome is not None):
+            raise ValueError("expected an outcome with resolve, and only there")
+        return self
+
+
+class CommandAnswer(Compact):
+    """Engine to desk: what became of the command with this id. `version` is the incident's now."""
+
+    id: Id
+    ok: bool
+    error: Text | None = None
+    incident: Id | None = None
+    version: Count | None = None
+
+
+class OddEvent(NamedTuple):
+    """An event whose id is readable and whose rest is not: stored raw, receipted, shown as a fault. `why` says what is wrong."""
+
+    id: str
+    raw: bytes
+    why: str
+
+
+# Topic name (protocol.topics.LIMITS) -> model. A state is a Birth or a Will: see decode_state.
+MODELS: dict[str, type[Message]] = {
+    "event": Event,
+    "report": Report,
+    "answer": Answer,
+    "call": Call,
+    "ring": Ring,
+    "hello": Hello,
+    "receipt": Receipt,
+    "tick": Tick,
+    "order": Order,
+    "gateway": Gateway,
+    "incident": Incident,
+    "desk_command": Command,
+    "desk_answer": CommandAnswer,
+}
+_NAMES = {model: name for name, model in MODELS.items()} | {Birth: "state", Will: "state"}
+
+M = TypeVar("M", bound=Message)
+
+
+def decode(model: type[M], payload: bytes) -> M:
+    """The message in `payload`. Raises DecodeError: too long for its topic, not JSON, or not such a message."""
+    limit = LIMITS[_NAMES[model]]
+    if len(payload) > limit:
+        raise DecodeError("payload", f"at most {limit} bytes", len(payload))
+    try:
+        return model.model_validate_json(payload)
+    except ValidationError as exc:
+        raise _decode_error(exc) from None
+
+
+def decode_state(payload: bytes) -> Birth | Will:
+    """The birth or last will in a payload of dev/<dev>/state. Raises DecodeError."""
+    try:
+        return decode(Birth, payload)
+    except DecodeError as birth_error:
+        try:
+            return decode(Will, payload)
+        except DecodeError:
+            raise birth_error from None
+
+
+def decode_event(payload: bytes) -> Event | OddEvent:
+    """An event; an OddEvent if only its id is readable. Raises DecodeError if not even that is."""
+    try:
+        return decode(Event, payload)
+    except DecodeError as exc:
+        if len(payload) > LIMITS["event"]:
+            raise
+        ident = _readable_id(payload)
+        if ident is None:
+            raise
+        return OddEvent(ident, payload, str(exc))
+
+
+def _readable_id(payload: bytes) -> str | None:
+    try:
+        fields = json.loads(payload.decode())
+    except (ValueError, RecursionError):
+        return None
+    ident = fields.get("id") if isinstance(fields, dict) else None
+    return ident if wire.is_event_id(ident) else None
+
+
+def _decode_error(exc: ValidationError) -> DecodeError:
+    first = exc.errors(include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "payload"
+    return DecodeError(
+        field, first["msg"].removeprefix("Value error, expected ").removeprefix("Input should be "), wire.shown(first["input"])
+    )

@@ -1,0 +1,183 @@
+"""The commune's description: groups, homes, fire points, boards, people. One TOML file, checked as a whole at start."""
+
+import re
+import unicodedata
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from protocol import tomlfile
+from protocol.messages import Id, Place
+from protocol.tomlfile import Misfit, Tables
+
+# Users of the broker that are programs: no board may take their names.
+PROGRAMS = ("engine", "console", "observer")
+Kind = Literal["household", "fire_point"]
+Role = Literal["duty", "leader", "household", "technician", "viewer"]
+
+
+def _words(text: str) -> str:
+    text = unicodedata.normalize("NFC", text.strip())
+    if not text:
+        raise ValueError("expected words, got nothing")
+    if any(unicodedata.category(letter) == "Cc" for letter in text):
+        raise ValueError("expected printable characters")
+    return text
+
+
+def _phone(text: str) -> str:
+    """E.164. Vietnamese numbers may be written 0..., 84... or +84..., with spaces, dots and hyphens (domain: 9 or 10 digits)."""
+    digits = re.sub(r"[\s.()-]", "", text)
+    digits = re.sub(r"^(\+?84|0)", "+84", digits)
+    if not re.fullmatch(r"\+84\d{9,10}", digits):
+        raise ValueError("expected a Vietnamese phone number such as 0912 345 678")
+    return digits
+
+
+Words = Annotated[str, Field(max_length=200), AfterValidator(_words)]
+Phone = Annotated[str, AfterValidator(_phone)]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+
+
+class Table(BaseModel):
+    """A table of the file: a key that we do not know is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Commune(Table):
+    id: Id
+    name: Words
+
+
+class Group(Table):
+    """A fire group of neighbours (tổ liên gia), or the fire points of a lane, whose bells ring together."""
+
+    id: Id
+    name: Words
+
+
+class Spot(Table):
+    """A place with an address: what a home and a fire point have in common. Coordinates are WGS 84 degrees."""
+
+    id: Id
+    group: Id
+    name: Words
+    address: Words
+    landmark: str = ""
+    way_in: str = ""
+    lat: Latitude
+    lon: Longitude
+
+    def place(self) -> Place:
+        return Place(**self.model_dump(exclude={"group"}))
+
+
+class Board(Table):
+    """A board and where it hangs."""
+
+    id: Id
+    kind: Kind
+    place: Id
+
+
+class Person(Table):
+    """Somebody with a role; `group` for a leader or a member of a household."""
+
+    id: Id
+    name: Words
+    role: Role
+    group: Id | None = None
+    phone: Phone | None = None
+
+    @model_validator(mode="after")
+    def _leader_has_group(self) -> "Person":
+        if self.role in ("leader", "household") and self.group is None:
+            raise ValueError(f"expected a group for the role {self.role}")
+        return self
+
+
+class Site(Table):
+    """The whole file."""
+
+    site: Commune
+    groups: list[Group] = Field(min_length=1)
+    homes: list[Spot] = []
+    fire_points: list[Spot] = []
+    boards: list[Board] = []
+    people: list[Person] = []
+
+    @property
+    def id(self) -> str:
+        return self.site.id
+
+    def place_of(self, device: str) -> Place:
+        """Where a board hangs; the unplaced device for one that the file does not know."""
+        board = self._boards.get(device)
+        return self._spots[board.place].place() if board else Place(id=None, name=f"Thiết bị chưa có vị trí ({device})")
+
+    def group_of(self, device: str) -> str | None:
+        board = self._boards.get(device)
+        return self._spots[board.place].group if board else None
+
+    def bells_of(self, group: str) -> list[str]:
+        """The boards of a group, in the order of the file. Each has a bell."""
+        return [board.id for board in self.boards if self._spots[board.place].group == group]
+
+    def group_name(self, group: str | None) -> str:
+        return next((known.name for known in self.groups if known.id == group), group or "")
+
+    def person(self, ident: str) -> Person | None:
+        return next((person for person in self.people if person.id == ident), None)
+
+    @cached_property
+    def _boards(self) -> dict[str, Board]:
+        return {board.id: board for board in self.boards}
+
+    @cached_property
+    def _spots(self) -> dict[str, Spot]:
+        return {spot.id: spot for spot in [*self.homes, *self.fire_points]}
+
+
+def load(path: Path) -> Site:
+    """The site in a file. Raises tomlfile.FileMistakes with every mistake, OSError if it cannot be read."""
+    return tomlfile.load(path, Site, _misfits)
+
+
+def _misfits(tables: Tables) -> list[Misfit]:
+    """Every mistake between tables: ids that are doubled or lead nowhere."""
+    groups = set(_texts(tables, "groups", "id"))
+    spots = {*_texts(tables, "homes", "id"), *_texts(tables, "fire_points", "id")}
+    found = [misfit for table in ("groups", "homes", "boards", "people") for misfit in _doubled(tables, table)]
+    for index, ident in enumerate(_texts(tables, "boards", "id")):
+        if ident in PROGRAMS:
+            found.append(Misfit(("boards", index, "id"), f"an id other than {', '.join(PROGRAMS)}", ident))
+    found += _doubled(tables, "fire_points", seen=set(_texts(tables, "homes", "id")))
+    for table in ("homes", "fire_points", "people"):
+        found += _unknown(tables, table, "group", groups, "a group")
+    return found + _unknown(tables, "boards", "place", spots, "a home or fire point")
+
+
+def _texts(tables: Tables, table: str, key: str) -> list[str | None]:
+    values = [row.get(key) for row in tomlfile.rows(tables, table)]
+    return [value if isinstance(value, str) else None for value in values]
+
+
+def _doubled(tables: Tables, table: str, seen: Collection[str | None] = ()) -> list[Misfit]:
+    before = {None, *seen}
+    found = []
+    for index, ident in enumerate(_texts(tables, table, "id")):
+        if ident in before and ident is not None:
+            found.append(Misfit((table, index, "id"), "an id used only once", ident))
+        before.add(ident)
+    return found
+
+
+def _unknown(tables: Tables, table: str, key: str, known: set[str | None], what: str) -> list[Misfit]:
+    expected = f"the id of {what} in this file"
+    used = enumerate(_texts(tables, table, key))
+    return [Misfit((table, index, key), expected, ident) for index, ident in used if ident is not None and ident not in known]

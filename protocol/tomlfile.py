@@ -1,0 +1,141 @@
+"""TOML files that people write, checked as a whole: every mistake at once, each with file, line, what was expected and what came."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+M = TypeVar("M", bound=BaseModel)
+Where = tuple[str | int, ...]
+Tables = dict[str, Any]
+Mistake = tuple[int, Where, str]
+
+_TABLE = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+
+
+class FileMistakes(ValueError):
+    """A file that cannot be used. `mistakes` are whole lines, `path:line: key: expected ..., got ...`, in the order of the file."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class Misfit(ValueError):
+    """A mistake that a model found across fields. `where` leads to the value: ("homes", 3, "group")."""
+
+    def __init__(self, where: Where, expected: str, got: object) -> None:
+        super().__init__(f"expected {expected}, got {got!r}")
+        self.where = where
+
+
+def load(path: Path, model: type[M], misfits: Callable[[Tables], list[Misfit]] = lambda _: []) -> M:
+    """The file as a `model`. `misfits` finds mistakes across tables; it is asked even where single values are wrong.
+
+    Raises FileMistakes with every mistake; OSError if the file cannot be read.
+    """
+    raw = path.read_bytes()
+    text = raw.decode("utf-8-sig", errors="replace")
+    found = _not_utf8(raw)
+    lines = _lines(text)
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        place = re.search(r"at line (\d+)", str(exc))
+        line = int(place[1]) if place else text.count("\n") + 1
+        raise FileMistakes(_listed(path, [*found, (line, (), f"expected TOML, got: {exc}")])) from None
+    checked = None
+    try:
+        checked = model.model_validate(tables)
+    except ValidationError as exc:
+        found += [
+            (_line(lines, error["loc"]), error["loc"], _sentence(error["type"], error["msg"], error["input"])) for error in exc.errors()
+        ]
+    found += [(_line(lines, misfit.where), misfit.where, str(misfit)) for misfit in misfits(tables)]
+    if found or checked is None:
+        raise FileMistakes(_listed(path, found))
+    return checked
+
+
+def rows(tables: Tables, name: str) -> list[Tables]:
+    """The array of tables `name`, each a dict whatever was written there: for misfits, which must not trip over other mistakes."""
+    found = tables.get(name)
+    return [row if isinstance(row, dict) else {} for row in found] if isinstance(found, list) else []
+
+
+def _not_utf8(raw: bytes) -> list[Mistake]:
+    found: list[Mistake] = []
+    for number, line in enumerate(raw.split(b"\n"), 1):
+        try:
+            line.decode()
+        except UnicodeDecodeError as exc:
+            found.append((number, (), f"expected UTF-8, got byte 0x{line[exc.start]:02x} (save the file as UTF-8)"))
+    return found
+
+
+def _listed(path: Path, found: list[Mistake]) -> list[str]:
+    return [
+        f"{path}:{line}: {_name(where)}: {sentence}" for line, where, sentence in sorted(found, key=lambda item: (item[0], str(item[1])))
+    ]
+
+
+def _sentence(kind: str, message: str, value: object) -> str:
+    if kind == "missing":
+        return "expected to be there, got nothing"
+    if kind == "extra_forbidden":
+        return "expected no such key (a typing mistake?)"
+    expected = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    if not expected.startswith("expected "):
+        expected = f"expected {expected}"
+    return f"{expected}, got {value!r}" if not isinstance(value, dict | list) else expected
+
+
+def _name(where: Where) -> str:
+    """("homes", 3, "group") as people count: homes[4].group."""
+    text = ""
+    for part in where:
+        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "file"
+
+
+def _line(lines: dict[Where, int], where: Where) -> int:
+    while where not in lines and where:
+        where = where[:-1]
+    return lines.get(where, 1)
+
+
+def _lines(text: str) -> dict[Where, int]:
+    """Line numbers of tables and keys, for messages only: a key inside an inline table or a multi-line value has its parent's line."""
+    lines: dict[Where, int] = {(): 1}
+    counts: dict[Where, int] = {}
+    table: Where = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _TABLE.match(line):
+            table = _path(header[2])
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                table = (*_indexed(table[:-1], counts), table[-1], counts[table])
+            else:
+                table = _indexed(table, counts)
+            lines[table] = number
+        elif key := _KEY.match(line):
+            lines.setdefault(table + _path(key[1]), number)
+    return lines
+
+
+def _path(dotted: str) -> Where:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
+
+
+def _indexed(table: Where, counts: dict[Where, int]) -> Where:
+    """[homes.door] after the second [[homes]] means homes[1].door."""
+    found: Where = ()
+    plain: Where = ()
+    for part in table:
+        plain += (part,)
+        found += (part, counts[plain]) if plain in counts else (part,)
+    return found

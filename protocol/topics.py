@@ -1,0 +1,110 @@
+"""Topics below keng/1/<site>/, built and taken apart. Runs unchanged on CPython and MicroPython.
+
+Ids are opaque: 1 to 32 of A-Z a-z 0-9 _ and -. Every broker handles such topics (docs/brokers.md).
+"""
+
+PREFIX = "keng/1/"
+ID_MAX = 32
+_ID = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+
+# The longest payload in bytes that a reader parses; a longer one is refused unread.
+SMALL = 1024
+MIDDLE = 4096
+HOST = 65536
+LIMITS = {
+    "state": MIDDLE,
+    "event": SMALL,
+    "report": SMALL,
+    "answer": MIDDLE,
+    "hello": MIDDLE,  # it carries a ring, which alone may take 4,096: see docs/wire.md
+    "receipt": SMALL,
+    "order": MIDDLE,
+    "fetch": SMALL,
+    "chunk": MIDDLE,
+    "call": SMALL,
+    "ring": MIDDLE,
+    "tick": SMALL,
+    "gateway": HOST,
+    "incident": HOST,
+    "desk_command": HOST,
+    "desk_answer": HOST,
+}
+
+FROM_BOARD = ("state", "event", "report", "answer", "fetch")
+TO_BOARD = ("hello", "receipt", "order", "chunk")
+
+
+def is_id(text) -> bool:
+    """True for a well-formed site, device, group, user or incident id."""
+    if type(text) is not str or not 1 <= len(text) <= ID_MAX:
+        return False
+    for letter in text:
+        if letter not in _ID:
+            return False
+    return True
+
+
+def device(site: str, device_id: str, leaf: str) -> str:
+    """dev/<dev>/<leaf>; `leaf` is one of FROM_BOARD or TO_BOARD."""
+    return PREFIX + site + "/dev/" + device_id + "/" + leaf
+
+
+def call(site: str, group: str, device_id: str) -> str:
+    return PREFIX + site + "/group/" + group + "/call/" + device_id
+
+
+def ring(site: str, group: str) -> str:
+    return PREFIX + site + "/group/" + group + "/ring"
+
+
+def tick(site: str) -> str:
+    return PREFIX + site + "/tick"
+
+
+def gateway(site: str) -> str:
+    return PREFIX + site + "/gateway"
+
+
+def incident(site: str, incident_id: str) -> str:
+    return PREFIX + site + "/incident/" + incident_id
+
+
+def desk(site: str, user: str, leaf: str) -> str:
+    """desk/<user>/<leaf>; `leaf` is "command" or "answer"."""
+    return PREFIX + site + "/desk/" + user + "/" + leaf
+
+
+def parse(site: str, topic: str):
+    """(name, owner, sender) of a topic of this site, or None if it is none of ours.
+
+    `name` is a key of LIMITS. `owner` is the device, group, incident or user, "" where there is none; `sender` is the calling
+    device of a call, else "".
+    """
+    base = PREFIX + site + "/"
+    if not topic.startswith(base):
+        return None
+    parts = topic[len(base) :].split("/")
+    for part in parts:
+        if not is_id(part):
+            return None
+    return _place(parts)
+
+
+def _place(parts):
+    area = parts[0]
+    if len(parts) == 1:
+        return (area, "", "") if area in ("tick", "gateway") else None
+    if len(parts) == 2:
+        return ("incident", parts[1], "") if area == "incident" else None
+    leaf = parts[2]
+    if len(parts) == 4:
+        return ("call", parts[1], parts[3]) if area == "group" and leaf == "call" else None
+    if len(parts) != 3:
+        return None
+    if area == "dev" and (leaf in FROM_BOARD or leaf in TO_BOARD):
+        return (leaf, parts[1], "")
+    if area == "group" and leaf == "ring":
+        return ("ring", parts[1], "")
+    if area == "desk" and leaf in ("command", "answer"):
+        return ("desk_" + leaf, parts[1], "")
+    return None

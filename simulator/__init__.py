@@ -1,0 +1,1 @@
+"""The commune on a laptop: world, boards with the real firmware, scenarios, receivers."""
