@@ -1,0 +1,143 @@
+"""The gateway's settings: keng.toml, checked as a whole. Every table and every key may be left out; docs/settings.md explains each."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from protocol import tomlfile
+from protocol.messages import Id
+from protocol.site import Site
+from protocol.tomlfile import FileMistakes, Misfit, Tables
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def is_loopback(host: str) -> bool:
+    """True for an address that only this machine reaches: localhost, 127.0.0.0/8 or ::1."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host(host: str) -> str:
+    if not host or not host.isprintable() or any(letter.isspace() for letter in host):
+        raise ValueError("expected a host name or an IP address")
+    return host
+
+
+def _web_address(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("http", "https") or not rest or not url.isprintable() or " " in url:
+        raise ValueError("expected an address that starts with http:// or https://")
+    return url
+
+
+Host = Annotated[str, Field(max_length=253), AfterValidator(_host)]
+
+
+class Table(BaseModel):
+    """A table of the file: a key that we do not know is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Broker(Table):
+    """Which broker, and where it listens.
+
+    Boards connect to `port`, programs (engine, console, observer) to `programs_port` of the same host, which is the next one if it
+    is left out; an external broker has one port for all unless it says otherwise. auto: mosquitto if it is installed, else the
+    embedded broker. external: somebody else runs it.
+    """
+
+    kind: Literal["auto", "mosquitto", "embedded", "external"] = "auto"
+    host: Host = "127.0.0.1"
+    port: Port = 1883
+    programs_port: Port | None = None
+
+    @field_validator("host")
+    @classmethod
+    def _only_this_machine(cls, host: str, info: ValidationInfo) -> str:
+        if info.data.get("kind") != "external" and not is_loopback(host):
+            raise ValueError("expected an address of this machine alone, such as 127.0.0.1: this version has no encryption")
+        return host
+
+    @model_validator(mode="after")
+    def _another_port(self) -> "Broker":
+        programs = self.port_of_programs
+        if programs > 65535 or (programs == self.port and self.kind != "external"):
+            raise ValueError(f"expected programs_port to be another port than port ({self.port}), up to 65535")
+        return self
+
+    @property
+    def port_of_programs(self) -> int:
+        return self.programs_port or (self.port if self.kind == "external" else self.port + 1)
+
+
+class Engine(Table):
+    """How long things last, in seconds."""
+
+    ring_max_s: Annotated[int, Field(ge=60, le=7200)] = 1800
+    verify_s: Annotated[int, Field(ge=0, le=90)] = 60
+
+
+class Console(Table):
+    """The duty desk's page. Without a login it shows itself to this machine only."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 8480
+    user: Id | Literal[""] = ""
+    language: Literal["vi", "en"] = "vi"
+
+    @field_validator("host")
+    @classmethod
+    def _only_this_machine(cls, host: str) -> str:
+        if not is_loopback(host):
+            raise ValueError("expected an address of this machine alone, such as 127.0.0.1: this version has no login")
+        return host
+
+
+class Webhook(Table):
+    """Where each incident is posted as JSON. `timeout_s` is for one try."""
+
+    name: Id
+    url: Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+
+
+class Settings(Table):
+    """The whole file."""
+
+    broker: Broker = Broker()
+    engine: Engine = Engine()
+    console: Console = Console()
+    webhooks: list[Webhook] = []
+
+
+def load(path: Path | None) -> Settings:
+    """The settings in a file; the defaults for None. Raises tomlfile.FileMistakes with every mistake, OSError if it cannot be read."""
+    return tomlfile.load(path, Settings, _misfits) if path else Settings()
+
+
+def desk_user(settings: Settings, site: Site) -> str:
+    """Who sits at the desk: [console] user, else the first person on duty. Raises FileMistakes if the site has no such person."""
+    named = settings.console.user
+    if named and site.person(named) is None:
+        raise FileMistakes([f"settings: console.user: expected the id of a person of the site, got {named!r}"])
+    on_duty = next((person.id for person in site.people if person.role == "duty"), None)
+    if not named and on_duty is None:
+        raise FileMistakes(["site: people: expected somebody with the role duty, who answers alarms, got nobody"])
+    return named or str(on_duty)
+
+
+def _misfits(tables: Tables) -> list[Misfit]:
+    names = [row.get("name") for row in tomlfile.rows(tables, "webhooks")]
+    return [
+        Misfit(("webhooks", index, "name"), "a name used only once", name)
+        for index, name in enumerate(names)
+        if name is not None and name in names[:index]
+    ]
