@@ -1,0 +1,1 @@
+"""What the engine decides: pure functions over plain state, with the time as an argument."""

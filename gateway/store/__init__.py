@@ -1,0 +1,1 @@
+"""The engine's database: one writer, and queries for everybody else."""

@@ -1,0 +1,77 @@
+"""The maintenance log: what is missing, broken or weak between fires, as entries that people can work through. Pure."""
+
+from typing import Literal, NamedTuple
+
+What = Literal[
+    "extinguisher_taken",
+    "extinguisher_back",
+    "cabinet_open",
+    "cabinet_closed",
+    "battery_low",
+    "battery_ok",
+    "mains_lost",
+    "mains_back",
+    "tamper",
+    "tamper_over",
+    "lamp_fault",
+    "lamp_ok",
+    "pressure_low",
+    "pressure_ok",
+    "level_low",
+    "level_ok",
+    "point_fault",
+    "point_ok",
+    "bell_fault",
+    "bell_ok",
+    "board_lost",
+    "board_back",
+    "board_fault",
+    "group_fault",
+    "clock_fault",
+    "odd_event",
+    "doubled_id",
+    "unplaced_device",
+    "self_test",
+    "second_engine",
+]
+
+FAULTS = ("open", "short", "stuck", "silent")
+
+# Type of a point -> what it means that the point becomes active, and clear again.
+_MEANING: dict[str, tuple[What, What]] = {
+    "presence": ("extinguisher_taken", "extinguisher_back"),
+    "door": ("cabinet_open", "cabinet_closed"),
+    "battery": ("battery_low", "battery_ok"),
+    "mains": ("mains_lost", "mains_back"),
+    "tamper": ("tamper", "tamper_over"),
+    "lamp": ("lamp_fault", "lamp_ok"),
+    "pressure": ("pressure_low", "pressure_ok"),
+    "level": ("level_low", "level_ok"),
+    "loop": ("point_fault", "point_ok"),
+}
+
+
+class Entry(NamedTuple):
+    """One line of the log. `point` is empty where the whole board is meant."""
+
+    at_ms: int
+    device: str
+    point: str
+    what: What
+    detail: str = ""
+
+
+def meanings(type: str, before: str, after: str) -> list[tuple[What, str]]:
+    """(what, detail) of each entry that a point of `type` gives by going from state `before` to `after`; none without a change."""
+    if before == after:
+        return []
+    fault, good = ("bell_fault", "bell_ok") if type == "bell" else ("point_fault", "point_ok")
+    found: list[tuple[What, str]] = []
+    if before in FAULTS and after not in FAULTS:
+        found.append((good, before))
+    if after in FAULTS:
+        found.append((fault, after))
+    elif type in _MEANING and "active" in (before, after):
+        active, clear = _MEANING[type]
+        found.append((active if after == "active" else clear, ""))
+    return found
