@@ -10,6 +10,7 @@ import random
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -96,7 +97,7 @@ class Link:
                 self._close(client)
             failures = 0 if was_up else failures + 1
             longest = min(BACK_OFF_S[1], BACK_OFF_S[0] * 2 ** min(failures, 10))
-            await asyncio.sleep(REFUSED_S if self._refused else random.uniform(0, longest))
+            await asyncio.sleep(REFUSED_S if self._refused else random.uniform(0, longest))  # noqa: S311 - jitter is no secret
 
     def _new_client(self) -> Client:
         self._ended = asyncio.get_running_loop().create_future()
@@ -118,14 +119,14 @@ class Link:
     async def _stay(self, client: Client) -> None:
         """Drive a client whose CONNECT is sent; raises OSError when the link is gone or was not up in time."""
         loop = asyncio.get_running_loop()
-        sock = client.socket()
+        sock = cast("socket.socket | None", client.socket())
         if sock is None:
             raise ConnectionResetError("closed at once")
         # Without it the first of several small packets waits 40 ms for the peer's delayed ACK (Nagle, RFC 896).
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.on_socket_register_write = lambda *_: loop.add_writer(sock, self._drive, client.loop_write)
-        client.on_socket_unregister_write = lambda *_: loop.remove_writer(sock)
-        client.on_socket_close = lambda *_: loop.remove_reader(sock)
+        client.on_socket_unregister_write = _ignoring(loop.remove_writer, sock)
+        client.on_socket_close = _ignoring(loop.remove_reader, sock)
         loop.add_reader(sock, self._drive, client.loop_read)
         self._client = client
         deadline = loop.time() + CONNECT_S
@@ -139,7 +140,7 @@ class Link:
     def _drive(self, step: Callable[[], object]) -> None:
         try:
             step()
-        except Exception as exc:  # a callback's bug: out of run(), instead of into the event loop's log
+        except Exception as exc:  # noqa: BLE001 - a callback's bug: out of run(), instead of into the event loop's log
             self._end(exc)
 
     def _end(self, why: Exception) -> None:
@@ -196,4 +197,13 @@ class Link:
         except UnicodeDecodeError:  # some brokers deliver it, and paho raises here
             self.unreadable_topics += 1
             return
-        self._on_message(topic, message.payload, message.retain)
+        self._on_message(topic, bytes(message.payload), message.retain)
+
+
+def _ignoring(remove: Callable[[socket.socket], object], sock: socket.socket) -> Callable[[Client, object, object], None]:
+    """`remove(sock)` as paho calls it back."""
+
+    def call_back(_client: Client, _userdata: object, _sock: object) -> None:
+        remove(sock)
+
+    return call_back

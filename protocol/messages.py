@@ -59,6 +59,7 @@ class Compact(Message):
     """A message whose absent fields are left out instead of written as null."""
 
     def payload(self) -> bytes:
+        """The bytes to publish."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
@@ -79,6 +80,7 @@ class Birth(Compact):
 
     @property
     def start(self) -> str:
+        """<life>-<boot>: which start of the board this is."""
         return f"{self.life}-{self.boot}"
 
 

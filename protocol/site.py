@@ -50,6 +50,8 @@ class Table(BaseModel):
 
 
 class Commune(Table):
+    """The commune itself; `id` is the <site> of every topic."""
+
     id: Id
     name: Words
 
@@ -74,6 +76,7 @@ class Spot(Table):
     lon: Longitude
 
     def place(self) -> Place:
+        """As messages carry it."""
         return Place(**self.model_dump(exclude={"group"}))
 
 
@@ -113,6 +116,7 @@ class Site(Table):
 
     @property
     def id(self) -> str:
+        """The <site> of every topic."""
         return self.site.id
 
     def place_of(self, device: str) -> Place:
@@ -121,6 +125,7 @@ class Site(Table):
         return self._spots[board.place].place() if board else Place(id=None, name=f"Thiết bị chưa có vị trí ({device})")
 
     def group_of(self, device: str) -> str | None:
+        """The group of the place where a board hangs; None for an unknown board."""
         board = self._boards.get(device)
         return self._spots[board.place].group if board else None
 
@@ -129,9 +134,11 @@ class Site(Table):
         return [board.id for board in self.boards if self._spots[board.place].group == group]
 
     def group_name(self, group: str | None) -> str:
+        """Its name in words; its id if it is unknown."""
         return next((known.name for known in self.groups if known.id == group), group or "")
 
     def person(self, ident: str) -> Person | None:
+        """The person with this id, if there is one."""
         return next((person for person in self.people if person.id == ident), None)
 
     @cached_property

@@ -50,22 +50,27 @@ def device(site: str, device_id: str, leaf: str) -> str:
 
 
 def call(site: str, group: str, device_id: str) -> str:
+    """A board's call to its group."""
     return PREFIX + site + "/group/" + group + "/call/" + device_id
 
 
 def ring(site: str, group: str) -> str:
+    """The engine's order to a group."""
     return PREFIX + site + "/group/" + group + "/ring"
 
 
 def tick(site: str) -> str:
+    """The engine's tick."""
     return PREFIX + site + "/tick"
 
 
 def gateway(site: str) -> str:
+    """Whether the engine is online."""
     return PREFIX + site + "/gateway"
 
 
 def incident(site: str, incident_id: str) -> str:
+    """One incident, whole."""
     return PREFIX + site + "/incident/" + incident_id
 
 

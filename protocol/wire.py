@@ -36,6 +36,7 @@ class DecodeError(ValueError):
 
 
 def decode_hello(payload: bytes) -> Hello:
+    """The fields of a hello. Raises DecodeError."""
     fields = load(payload, LIMITS["hello"])
     ring = fields.get("ring")
     if ring is not None:
@@ -51,11 +52,13 @@ def decode_hello(payload: bytes) -> Hello:
 
 
 def decode_receipt(payload: bytes) -> Receipt:
+    """The fields of a receipt. Raises DecodeError."""
     fields = load(payload, LIMITS["receipt"])
     return Receipt(_of(fields, "engine", is_start, "<life>-<boot>"), event_id(fields, "id"))
 
 
 def decode_tick(payload: bytes) -> Tick:
+    """The fields of a tick. Raises DecodeError."""
     fields = load(payload, LIMITS["tick"])
     return Tick(_of(fields, "engine", is_start, "<life>-<boot>"), whole(fields, "t", 0, TIME_MAX))
 
@@ -120,15 +123,16 @@ def encode_birth(*, life, boot, kind, fw, group, reset, active, faults=()) -> by
         ("life", life),
         ("boot", boot),
         ("kind", kind),
-        ("fw", fw),
+        ("fw", clean(fw)),
         ("group", group),
-        ("reset", reset),
+        ("reset", clean(reset)),
         ("active", active),
-        ("faults", list(faults) if faults else None),
+        ("faults", [clean(fault) for fault in faults] if faults else None),
     )
 
 
 def encode_will(*, life, boot) -> bytes:
+    """The last will."""
     return _object(("v", VERSION), ("online", False), ("life", life), ("boot", boot))
 
 
@@ -169,10 +173,12 @@ def encode_report(*, up, heap, waiting, dropped, refused, rssi=None, mains=None,
 
 
 def encode_answer(*, id, ok, error=None) -> bytes:
-    return _object(("v", VERSION), ("id", id), ("ok", ok), ("error", error))
+    """What became of an order."""
+    return _object(("v", VERSION), ("id", id), ("ok", ok), ("error", None if error is None else clean(error)))
 
 
 def encode_call(*, id, k, type, pattern) -> bytes:
+    """Alarm here: ring."""
     return _object(("v", VERSION), ("id", id), ("k", k), ("type", type), ("pattern", pattern))
 
 
@@ -199,10 +205,12 @@ def whole(fields, key, low, high, default=None) -> int:
 
 
 def name(fields, key) -> str:
+    """A well-formed id."""
     return _of(fields, key, is_id, "1 to %d of A-Z a-z 0-9 _ -" % ID_MAX)
 
 
 def event_id(fields, key) -> str:
+    """A well-formed event id."""
     return _of(fields, key, is_event_id, "<life>-<boot>-<seq>")
 
 
@@ -230,10 +238,14 @@ def is_text(value) -> bool:
     if type(value) is not str or not 1 <= len(value) <= TEXT_MAX:
         return False
     for letter in value:
-        code = ord(letter)
-        if code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000:
+        if not _printable(letter):
             return False
     return True
+
+
+def clean(text: str) -> str:
+    """`text` (an exception's words, say) made into one that is_text accepts: a ? for each bad character, cut to TEXT_MAX."""
+    return "".join([letter if _printable(letter) else "?" for letter in text[:TEXT_MAX]]) or "?"
 
 
 def shown(value) -> str:
@@ -242,6 +254,11 @@ def shown(value) -> str:
         kind = type(value).__name__
         return str(value)[:20] if kind in ("int", "float", "bool", "NoneType") else kind
     return '"%s"' % "".join([c if " " <= c <= "~" else "?" for c in value[:20]])
+
+
+def _printable(letter):
+    code = ord(letter)
+    return not (code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000)
 
 
 def _numbers(parts, count):

@@ -1,0 +1,44 @@
+# make demo   a fire in a small commune: real firmware, broker, engine and console (ONCE=1 ends after the fire)
+# make test   every test that this machine can run; says what it left out and why
+# make check  format, lint, types
+# make bench  the figures of the promises, as a table and in build/bench.json (QUICK=1: under five minutes)
+#
+# Each target sets itself up. Only make and Python 3.11, 3.12 or 3.13 must be there.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+BIN := .venv/bin
+COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-package keng
+
+.PHONY: demo test check bench setup lock clean
+
+demo: build/.venv-sim
+	@$(BIN)/python -m simulator.demo $(if $(ONCE),--once)
+
+test: build/.venv-dev
+	@tools/system-packages
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: build/.venv-dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: build/.venv-dev
+	@tools/system-packages
+	@$(BIN)/python -m simulator.bench $(if $(QUICK),--quick)
+
+setup: build/.venv-dev
+
+build/.venv-sim: pyproject.toml requirements.lock tools/set-up
+	@tools/set-up $(PYTHON) sim
+
+build/.venv-dev: pyproject.toml requirements-dev.lock tools/set-up
+	@tools/set-up $(PYTHON) dev
+
+# Every version and hash that make installs, for all platforms and Pythons that we support. Needs uv.
+lock:
+	$(COMPILE) --extra embedded --extra sim --output-file requirements.lock pyproject.toml
+	$(COMPILE) --all-extras --output-file requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf build .venv

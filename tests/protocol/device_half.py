@@ -1,0 +1,49 @@
+# The device's half of the contract tests, run by the real MicroPython: one JSON request a line in, one JSON answer a line out.
+# {"decode": name, "payload": hex} -> {"fields": [...]} | {"refused": text} | {"raised": text}
+# {"encode": name, "fields": {...}} -> {"payload": hex}
+
+import json
+import sys
+from binascii import hexlify, unhexlify
+
+from protocol import wire
+
+DECODE = {
+    "hello": wire.decode_hello,
+    "receipt": wire.decode_receipt,
+    "tick": wire.decode_tick,
+    "order": wire.decode_order,
+    "call": wire.decode_call,
+    "ring": wire.decode_ring,
+}
+ENCODE = {
+    "birth": wire.encode_birth,
+    "will": wire.encode_will,
+    "event": wire.encode_event,
+    "report": wire.encode_report,
+    "answer": wire.encode_answer,
+    "call": wire.encode_call,
+}
+
+
+def plain(value):
+    """A named tuple, and one within it, as lists: this json module knows no tuples."""
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def answer(request):
+    if "encode" in request:
+        return {"payload": hexlify(ENCODE[request["encode"]](**request["fields"])).decode()}
+    try:
+        return {"fields": plain(DECODE[request["decode"]](unhexlify(request["payload"])))}
+    except wire.DecodeError as exc:
+        return {"refused": str(exc)}
+    except Exception as exc:
+        return {"raised": repr(exc)}
+
+
+while True:
+    line = sys.stdin.readline()
+    if not line:
+        break
+    print(json.dumps(answer(json.loads(line))))

@@ -1,0 +1,320 @@
+"""The contract between board and engine. The board's half (wire.py) runs in the real MicroPython, the engine's (messages.py) here."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from protocol import messages as m
+from protocol import wire
+from protocol.topics import LIMITS
+from protocol.wire import DecodeError
+
+ROOT = Path(__file__).parents[2]
+Device = Callable[..., dict[str, Any]]
+
+# The examples of the protocol's page, byte for byte: written by hand, not by our own encoders.
+FROM_BOARD = {
+    "birth": b'{"v":1,"online":true,"life":"9c41f2aa","boot":17,"kind":"household","fw":"1.0.0","group":"TLG-03","reset":"power","active":{"smoke-1":"9c41f2aa-16-9"}}',
+    "will": b'{"v":1,"online":false,"life":"9c41f2aa","boot":17}',
+    "event": b'{"v":1,"id":"9c41f2aa-17-42","t":1763791234567,"age":35,"point":"button-1","type":"button","state":"active","now":"active","calling":true}',
+    "event, presence": b'{"v":1,"id":"9c41f2aa-17-43","age":12,"point":"extinguisher-2","type":"presence","state":"active","now":"active"}',
+    "event, bell": b'{"v":1,"id":"9c41f2aa-17-44","age":3,"point":"bell","type":"bell","state":"active","now":"active","for":"9c41f2aa-17-42","k":1,"proof":"measured"}',
+    "report": b'{"v":1,"up":86400,"heap":61200,"rssi":-67,"mains":true,"battery":86,"waiting":0,"dropped":0,"refused":0,"values":{"tank":71.5,"lamp":0.42}}',
+    "answer": b'{"v":1,"id":"o-9f3c","ok":false,"error":"loop open on bell"}',
+}
+RING = b'{"v":1,"engine":"5be07711-204","rev":31,"incident":"2026-000123","pattern":"fire","n":2,"place":"H03-07","for_s":60,"covers":{"H03-07":"9c41f2aa-17-42"},"mute":[]}'
+TO_BOARD = {
+    "tick": b'{"v":1,"engine":"5be07711-204","t":1763791234610}',
+    "hello": b'{"v":1,"engine":"5be07711-204","t":1763791234610,"for":"9c41f2aa-17","group":"TLG-03","ring":null}',
+    "receipt": b'{"v":1,"engine":"5be07711-204","id":"9c41f2aa-17-42"}',
+    "order": b'{"v":1,"id":"o-9f3c","do":"test","what":"bell","seconds":2,"valid_s":30}',
+    "call": b'{"v":1,"id":"9c41f2aa-17-42","k":1,"type":"button","pattern":"fire"}',
+    "ring": RING,
+    "hello, ringing": b'{"v":1,"engine":"5be07711-204","t":1,"for":"9c41f2aa-17","group":null,"ring":' + RING + b"}",
+}
+DESK = {
+    "gateway": b'{"v":1,"online":true,"engine":"5be07711-204","version":"0.1.0"}',
+    "desk_command": b'{"v":1,"id":"c-77","t":1763791234610,"do":"acknowledge","incident":"2026-000123","version":7}',
+}
+
+ENGINE_READS: dict[str, Callable[[bytes], object]] = {
+    "birth": m.decode_state,
+    "will": m.decode_state,
+    "event": m.decode_event,
+    **{name: lambda payload, model=model: m.decode(model, payload) for name, model in m.MODELS.items() if name != "event"},  # type: ignore[misc]
+}
+
+# What a broken or hostile peer may put in the place of any value, and between any two bytes.
+NASTY = [
+    *(b"1e400", b"-1e400", b"NaN", b"null", b"true", b"-1", b"0", b"1.5", b'""', b"[]", b"{}", b"[[[[[[[[", b"}", b'"', b",", b":"),
+    *(
+        b'"\\ud800"',
+        b'"\\udc00\\ud800"',
+        b"\xed\xa0\x80",
+        b"\xff",
+        b"\xc3",
+        b"\x00",
+        b"99999999999999999999999999",
+        b'{"a":' * 200,
+        b"[" * 900,
+    ),
+    *(b'"\\u0000"', b"\xf4\x90\x80\x80", b"\xc0\x80", b"{[]:1}", b"{1:2}"),
+]
+
+
+@pytest.fixture(scope="module")
+def device(micropython: str) -> Iterator[Device]:
+    """Ask the device's half: device(decode=name, payload=bytes) or device(encode=name, fields={...})."""
+    environment = {**os.environ, "MICROPYPATH": f"{ROOT}:.frozen"}
+    command = [micropython, "-X", "heapsize=160k", str(Path(__file__).parent / "device_half.py")]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        pipes = process.stdin, process.stdout
+
+        def ask(**request: Any) -> dict[str, Any]:
+            if isinstance(request.get("payload"), bytes):
+                request["payload"] = request["payload"].hex()
+            pipes[0].write(json.dumps(request, ensure_ascii=False) + "\n")
+            pipes[0].flush()
+            line = pipes[1].readline()
+            assert line, "the device's half died"
+            return json.loads(line)  # type: ignore[no-any-return]
+
+        yield ask
+        process.stdin.close()
+
+
+def name_of(example_name: str) -> str:
+    return example_name.partition(",")[0]
+
+
+@pytest.mark.parametrize("name", FROM_BOARD)
+def test_engine_reads_the_documented_message(name: str) -> None:
+    message = ENGINE_READS[name_of(name)](FROM_BOARD[name])
+    assert isinstance(message, m.Message)
+    assert json.loads(message.payload()).items() >= json.loads(FROM_BOARD[name]).items()
+
+
+@pytest.mark.parametrize("name", DESK)
+def test_engine_and_desk_read_the_documented_message(name: str) -> None:
+    message = ENGINE_READS[name](DESK[name])
+    assert isinstance(message, m.Message)
+    assert json.loads(message.payload()) == json.loads(DESK[name])
+
+
+@pytest.mark.parametrize("name", TO_BOARD)
+def test_device_reads_the_documented_message(name: str, device: Device) -> None:
+    payload = TO_BOARD[name]
+    sent = ENGINE_READS[name_of(name)](payload)
+    assert device(decode=name_of(name), payload=payload) == {"fields": as_device(sent)}
+
+
+@pytest.mark.parametrize("name", TO_BOARD)
+def test_device_refuses_every_strict_prefix(name: str, device: Device) -> None:
+    payload = TO_BOARD[name]
+    answers = [device(decode=name_of(name), payload=payload[:length]) for length in range(len(payload))]
+    assert [answer for answer in answers if "refused" not in answer] == []
+
+
+@pytest.mark.parametrize("name", [*FROM_BOARD, *TO_BOARD, *DESK])
+def test_engine_refuses_every_strict_prefix(name: str) -> None:
+    payload = {**FROM_BOARD, **TO_BOARD, **DESK}[name]
+    for length in range(len(payload)):
+        with pytest.raises(DecodeError):
+            ENGINE_READS[name_of(name)](payload[:length])
+
+
+@pytest.mark.parametrize("name", ["hello", "receipt", "tick", "order", "call", "ring"])
+def test_both_refuse_what_is_longer_than_its_topic_allows(name: str, device: Device) -> None:
+    longest = TO_BOARD[name][:-1] + b" " * (LIMITS[name] - len(TO_BOARD[name])) + b"}"
+    assert "fields" in device(decode=name, payload=longest)
+    assert ENGINE_READS[name](longest)
+    too_long = longest[:-1] + b" }"
+    assert "at most" in device(decode=name, payload=too_long)["refused"]
+    with pytest.raises(DecodeError, match="at most"):
+        ENGINE_READS[name](too_long)
+
+
+ids = st.text("ABCXYZabcxyz0189_-", min_size=1, max_size=32)
+counts = st.integers(0, wire.COUNT_MAX)
+times = st.integers(0, wire.TIME_MAX)
+seconds = st.integers(0, wire.FOR_MAX_S)
+lives = st.text("0123456789abcdef", min_size=8, max_size=8)
+starts = st.builds("{}-{}".format, lives, counts)
+event_ids = st.builds("{}-{}-{}".format, lives, counts, st.integers(1, wire.COUNT_MAX))
+texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=wire.TEXT_MAX).filter(
+    lambda text: len(text.encode()) < 400
+)
+patterns = st.sampled_from(wire.PATTERNS)
+states = st.sampled_from(["active", "clear", "open", "short", "stuck", "silent"])
+rings = st.builds(
+    m.Ring,
+    engine=starts, rev=counts, incident=st.none() | ids, pattern=st.none() | patterns, n=counts, place=st.none() | ids, for_s=seconds,
+    covers=st.dictionaries(ids, event_ids, max_size=15), mute=st.lists(ids, max_size=3),
+)  # fmt: skip
+ENGINE_WRITES = {
+    "hello": st.builds(m.Hello, engine=starts, t=times, birth=starts, group=st.none() | ids, ring=st.none() | rings),
+    "receipt": st.builds(m.Receipt, engine=starts, id=event_ids),
+    "tick": st.builds(m.Tick, engine=starts, t=times),
+    "order": st.builds(
+        m.Order, id=ids, do=st.sampled_from(["test", "silence", "restart"]), what=st.none() | ids, seconds=seconds, valid_s=seconds
+    ),
+    "call": st.builds(m.Call, id=event_ids, k=st.integers(1, wire.COUNT_MAX), type=ids, pattern=patterns),
+    "ring": rings,
+}
+optional = {"t": times, "age": times, "calling": st.booleans(), "cause": ids, "k": st.integers(1, 12), "n": counts}
+DEVICE_WRITES = {
+    "birth": st.fixed_dictionaries(
+        {"life": lives, "boot": counts, "kind": ids, "fw": texts, "group": st.none() | ids, "reset": texts, "active": st.dictionaries(ids, event_ids, max_size=8)},
+        optional={"faults": st.lists(texts, max_size=3)},
+    ),
+    "will": st.fixed_dictionaries({"life": lives, "boot": counts}),
+    "event": st.fixed_dictionaries(
+        {"id": event_ids, "point": ids, "type": st.sampled_from(["button", "smoke", "bell", "news"]), "state": states, "now": states},
+        optional={**optional, "proof": st.sampled_from(["measured", "commanded"]), "by": st.sampled_from(["ring", "key", "time", "fault"])},
+    ),
+    "report": st.fixed_dictionaries(
+        {"up": counts, "heap": counts, "waiting": counts, "dropped": counts, "refused": counts},
+        optional={"rssi": st.integers(-120, 0), "mains": st.booleans(), "battery": st.integers(0, 100), "values": st.dictionaries(ids, st.integers(-9999, 9999).map(lambda n: n / 8), max_size=8)},
+    ),
+    "answer": st.fixed_dictionaries({"id": ids, "ok": st.booleans()}, optional={"error": texts}),
+    "call": st.fixed_dictionaries({"id": event_ids, "k": st.integers(1, 99), "type": ids, "pattern": patterns}),
+}  # fmt: skip
+READ_BACK = {"birth": m.decode_state, "will": m.decode_state}
+talk = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+
+def as_device(message: object) -> list[Any]:
+    """A message's fields as the device's named tuple has them, in JSON."""
+    if isinstance(message, m.Hello):
+        ring = as_device(message.ring) if message.ring else None
+        return [message.engine, message.t, message.birth, message.group, ring]
+    assert isinstance(message, m.Message)
+    fields = {"Ring": wire.Ring, "Receipt": wire.Receipt, "Tick": wire.Tick, "Order": wire.Order, "Call": wire.Call}[
+        type(message).__name__
+    ]._fields
+    return [getattr(message, field) for field in fields]
+
+
+@pytest.mark.parametrize("name", ENGINE_WRITES)
+def test_device_reads_whatever_the_engine_writes(name: str, device: Device) -> None:
+    @talk
+    @given(ENGINE_WRITES[name])
+    def check(message: m.Message) -> None:
+        payload = message.payload()
+        assert ENGINE_READS[name](payload) == message
+        if len(payload) <= LIMITS[name]:
+            assert device(decode=name, payload=payload) == {"fields": as_device(message)}
+
+    check()
+
+
+@pytest.mark.parametrize("name", DEVICE_WRITES)
+def test_engine_reads_whatever_the_device_writes(name: str, device: Device) -> None:
+    @talk
+    @given(DEVICE_WRITES[name])
+    def check(fields: dict[str, Any]) -> None:
+        payload = bytes.fromhex(device(encode=name, fields=fields)["payload"])
+        message = ENGINE_READS[name](payload)
+        assert isinstance(message, m.Message)
+        read = message.model_dump()
+        assert {key: read[key] for key in fields} == fields
+
+    check()
+
+
+def test_device_words_that_cannot_be_sent_are_made_fit(device: Device) -> None:
+    traceback = "Traceback:\n  line 3\x00" + "x" * 500
+    payload = bytes.fromhex(device(encode="answer", fields={"id": "o-1", "ok": False, "error": traceback})["payload"])
+    error = m.decode(m.Answer, payload).error
+    assert error is not None
+    assert error.startswith("Traceback:?  line 3?xxx")
+    assert len(error) == wire.TEXT_MAX
+    empty = bytes.fromhex(device(encode="answer", fields={"id": "o-1", "ok": False, "error": ""})["payload"])
+    assert m.decode(m.Answer, empty).error == "?"
+
+
+def mutated(payload: bytes) -> st.SearchStrategy[bytes]:
+    """The payload with up to four cuts, each replaced by something nasty or by random bytes."""
+    piece = st.sampled_from(NASTY) | st.binary(max_size=6)
+    cut = st.tuples(st.integers(0, len(payload)), st.integers(0, 12), piece)
+
+    def apply(cuts: list[tuple[int, int, bytes]]) -> bytes:
+        found = payload
+        for at, length, new in cuts:
+            found = found[:at] + new + found[at + length :]
+        return found
+
+    return st.lists(cut, min_size=1, max_size=4).map(apply)
+
+
+def only_decode_error(read: Callable[[bytes], object], payload: bytes) -> None:
+    try:
+        read(payload)
+    except DecodeError as exc:
+        assert str(exc).encode(), "an error that can be logged"
+
+
+@pytest.mark.parametrize("name", [*FROM_BOARD, *TO_BOARD, *DESK])
+def test_mutations_raise_nothing_but_decode_error_in_the_engine(name: str) -> None:
+    @settings(max_examples=300, deadline=None)
+    @given(mutated({**FROM_BOARD, **TO_BOARD, **DESK}[name]))
+    @example(b'{"v":1e400}')
+    @example(b'{"a":' * 500)
+    @example(b'{"v":1,"id":"\\ud800"}')
+    @example(b"\xff\xfe")
+    def check(payload: bytes) -> None:
+        only_decode_error(ENGINE_READS[name_of(name)], payload)
+
+    check()
+
+
+@pytest.mark.parametrize("name", TO_BOARD)
+def test_mutations_raise_nothing_but_decode_error_on_the_device(name: str, device: Device) -> None:
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(mutated(TO_BOARD[name]))
+    @example(b'{"v":1e400}')
+    @example(b'{"a":' * 500)
+    @example(b'{"v":1,"id":"\\ud800"}')
+    @example(b"\xff\xfe")
+    def check(payload: bytes) -> None:
+        answer = device(decode=name_of(name), payload=payload)
+        assert "raised" not in answer, answer
+        # The same module on CPython holds the same promise: light boards run it there.
+        only_decode_error({"hello": wire.decode_hello, "ring": wire.decode_ring, "call": wire.decode_call, "order": wire.decode_order,
+                           "tick": wire.decode_tick, "receipt": wire.decode_receipt}[name_of(name)], payload)  # fmt: skip
+
+    check()
+
+
+def test_call_of_an_unknown_version_or_pattern_sounds_as_fire(device: Device) -> None:
+    assert device(decode="call", payload=b'{"v":2,"id":"9c41f2aa-17-42"}')["fields"][3] == "fire"
+    assert device(decode="call", payload=b'{"v":1,"id":"9c41f2aa-17-42","k":1,"type":"button","pattern":"flood"}')["fields"][3] == "fire"
+
+
+def test_ring_of_an_unknown_version_sounds_as_fire_unless_it_is_quiet(device: Device) -> None:
+    assert device(decode="ring", payload=b'{"v":2,"pattern":"flood"}')["fields"][3] == "fire"
+    assert device(decode="ring", payload=b'{"v":2}')["fields"][3] == "fire"
+    assert device(decode="ring", payload=b'{"v":2,"pattern":null}')["fields"][3] is None
+
+
+def test_event_with_a_readable_id_is_kept_whatever_else_is_wrong() -> None:
+    odd = m.decode_event(b'{"v":9,"id":"9c41f2aa-17-42","type":[1]}')
+    assert isinstance(odd, m.OddEvent)
+    assert odd.id == "9c41f2aa-17-42"
+    assert odd.raw == b'{"v":9,"id":"9c41f2aa-17-42","type":[1]}'
+
+
+def test_self_test_can_never_be_a_button() -> None:
+    event = b'{"v":1,"id":"9c41f2aa-17-42","point":"%s","type":"%s","state":"active","now":"active"}'
+    assert isinstance(m.decode_event(event % (b"self-test", b"test")), m.Event)
+    assert isinstance(m.decode_event(event % (b"self-test", b"button")), m.OddEvent)
+    assert isinstance(m.decode_event(event % (b"button-1", b"test")), m.OddEvent)
