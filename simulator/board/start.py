@@ -1,0 +1,60 @@
+"""A simulated board's start, as the ESP32 port's own: file system at "/", made when the flash is blank, then boot and main.
+
+The settings of a start: device, socket, image, blocks, erased (so far), config (text of /config.json for a board that has none), rom
+and sim (host folders of the firmware's modules and of these stand-ins), cause, unique_id (hex), slow (flash takes its time),
+ticks_bits and ticks_at_ms.
+"""
+
+import binascii
+import os
+import sys
+import time
+
+import flash
+import machine
+import tasks
+import vfs
+import wires
+
+OWN_TICKS_BITS = 62  # the interpreter's
+
+
+def run(settings, image):
+    """Everything until main ends, which it never should."""
+    if settings["ticks_bits"] < OWN_TICKS_BITS:
+        sys.modules["_asyncio"] = tasks
+        time.set_ticks(settings["ticks_bits"], settings["ticks_at_ms"])
+    machine.set_start(settings["cause"], binascii.unhexlify(settings["unique_id"]))
+    wires.connect(settings["socket"], settings["device"])
+    device = flash.Flash(image, settings["blocks"], settings["erased"])
+    _mount(device)
+    _configure(settings["config"])
+    device.slow = settings["slow"]
+    os.chdir("/")
+    for name in ("boot", "main"):
+        if _there("/rom/%s.py" % name) or _there("/rom/%s.mpy" % name):
+            __import__(name)
+
+
+def _mount(device):
+    try:
+        vfs.mount(vfs.VfsLfs2(device), "/")
+    except OSError:  # blank or torn beyond repair: what inisetup.py of the ESP32 port does
+        print("the flash holds no file system: making one")
+        vfs.VfsLfs2.mkfs(device)
+        vfs.mount(vfs.VfsLfs2(device), "/")
+
+
+def _configure(config):
+    """What the technician's bench does with a new board."""
+    if not _there("/config.json"):
+        with open("/config.json", "w") as file:
+            file.write(config)
+
+
+def _there(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True

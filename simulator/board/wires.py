@@ -1,0 +1,94 @@
+"""The wires between a simulated board and the world: one local stream socket, lines of ASCII, as few as there are changes.
+
+world -> board:  i <gpio> <level>        the level of an input
+                 a <gpio> <microvolts>   the voltage at an ADC channel
+                 t <ms>                  the board's clock jumps ahead
+                 k <count>               power is cut at the count-th block operation from now (0: never)
+                 w <0|1>                 the access point is out of reach or back
+board -> world:  o <gpio> <level>        an output has changed
+                 f <erases> <programs>   flash operations of this start so far, sent at every sync
+                 c                       the ordered power cut is reached
+                 r                       machine.reset()
+
+Firmware never sees this module: it stands behind machine, network and time.
+"""
+
+import select
+import socket
+import sys
+
+import utime
+
+POLL_MS = 1  # several pins read in one pass cost one system call
+
+levels = {}
+microvolts = {}
+clock_offset_ms = 0
+cut_in = 0
+wifi_in_reach = True
+
+_AF_UNIX = 1
+_sock = None
+_poll = None
+_rest = b""
+_due = 0
+
+
+def connect(path, device):
+    """Join the world that listens at `path`; returns once the levels of all pins are here."""
+    global _sock, _poll
+    _sock = socket.socket(_AF_UNIX, socket.SOCK_STREAM)
+    # struct sockaddr_un: the family in the machine's byte order, then the path.
+    _sock.connect(bytes([_AF_UNIX, 0]) + path.encode() + b"\0")
+    _poll = select.poll()
+    _poll.register(_sock, select.POLLIN)
+    tell("b %s" % device)
+    while not levels:
+        _take(_sock.recv(1024))
+
+
+def tell(line):
+    _sock.sendall(line.encode() + b"\n")
+
+
+def refresh():
+    """Take in what the world has changed; looks at most every POLL_MS."""
+    global _due
+    now = utime.ticks_ms()
+    if utime.ticks_diff(_due, now) > 0:
+        return
+    _due = utime.ticks_add(now, POLL_MS)
+    for _ in _poll.ipoll(0):
+        _take(_sock.recv(1024))
+
+
+def stop(why):
+    """Tell the world and do nothing any more: it ends this process."""
+    tell(why)
+    while True:
+        utime.sleep(60)
+
+
+def _take(data):
+    global _rest
+    if not data:
+        sys.exit(0)  # no world, no board
+    lines = (_rest + data).split(b"\n")
+    _rest = lines.pop()
+    for line in lines:
+        _do(line.decode().split())
+
+
+def _do(words):
+    global clock_offset_ms, cut_in, wifi_in_reach
+    what = words[0]
+    if what == "i":
+        levels[int(words[1])] = int(words[2])
+    elif what == "a":
+        microvolts[int(words[1])] = int(words[2])
+    elif what == "t":
+        clock_offset_ms += int(words[1])
+    elif what == "k":
+        cut_in = int(words[1])
+    elif what == "w":
+        wifi_in_reach = words[1] == "1"

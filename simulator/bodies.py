@@ -1,0 +1,80 @@
+"""What a world knows of a board that it starts, and what the board's body, a MicroPython process or a light board, reports back."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Protocol
+
+from protocol.config import BoardConfig
+from simulator.flashes import Flash
+from simulator.watch import Watch
+
+
+class Cause(IntEnum):
+    """machine.reset_cause() of the ESP32."""
+
+    POWER = 1
+    RESET = 2
+
+
+@dataclass
+class Plan:
+    """A board as it stands in the world: what it is, and how its pins are now."""
+
+    config: BoardConfig
+    flash: Flash
+    log: Path
+    unique_id: str
+    active: set[str] = field(default_factory=set)
+    microvolts: dict[str, int] = field(default_factory=dict)
+    cut_at: int = 0
+    ticks_bits: int = 62
+    ticks_at_ms: int = 0
+
+    @property
+    def device(self) -> str:
+        """Its id."""
+        return self.config.device
+
+
+class Reports(Protocol):
+    """What a body tells the world."""
+
+    watch: Watch
+
+    def output(self, device: str, terminal: str, on: bool) -> None:
+        """An output has changed now."""
+
+    def cut(self, device: str) -> None:
+        """The ordered power cut was reached."""
+
+    def reset(self, device: str) -> None:
+        """The board restarts itself."""
+
+    def ended(self, device: str) -> None:
+        """The board's program ended, unasked or not."""
+
+
+class Bodies(Protocol):
+    """Everything that can be done to boards, whatever they run on."""
+
+    async def start(self, plan: Plan, cause: Cause) -> None:
+        """Power on; returns when the board has its pins."""
+
+    async def stop(self, device: str) -> None:
+        """Power off, in the middle of whatever it does."""
+
+    def set_input(self, device: str, terminal: str, active: bool) -> None:
+        """Change an input."""
+
+    def set_microvolts(self, device: str, terminal: str, microvolts: int) -> None:
+        """Change an analog input."""
+
+    def advance(self, device: str, ms: int) -> None:
+        """Let the board's clock jump ahead."""
+
+    def cut_at(self, device: str, operation: int) -> None:
+        """Cut the power in the operation-th block operation from now."""
+
+    def reach(self, device: str, in_reach: bool) -> None:
+        """Take the access point away or bring it back."""

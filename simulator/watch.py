@@ -1,0 +1,40 @@
+"""Waiting for something to become true, without polling and never for ever."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Watch:
+    """What several parts of a simulation report to; who waits for a condition on them is woken at every change."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Event] = set()
+
+    def changed(self) -> None:
+        """Something that a condition may depend on is different now."""
+        for waiting in self._waiting:
+            waiting.set()
+
+    async def next_change(self) -> None:
+        """Return at the next change."""
+        changed = asyncio.Event()
+        self._waiting.add(changed)
+        try:
+            await changed.wait()
+        finally:
+            self._waiting.discard(changed)
+
+    async def until(self, condition: Callable[[], object], within_s: float) -> bool:
+        """True as soon as the condition holds, False if it still does not after `within_s` seconds."""
+        changed = asyncio.Event()
+        self._waiting.add(changed)
+        try:
+            async with asyncio.timeout(within_s):
+                while not condition():
+                    await changed.wait()
+                    changed.clear()
+        except TimeoutError:
+            return bool(condition())
+        finally:
+            self._waiting.discard(changed)
+        return True
