@@ -54,7 +54,7 @@ def document(version: str) -> dict[str, Any]:
         "info": {
             "title": "Kẻng",
             "version": version,
-            "description": "The village alarm gong on MQTT 3.1.1, wire version 1. JSON in UTF-8; unknown fields are ignored. See docs/wire.md.",
+            "description": "The village alarm gong on MQTT 3.1.1, wire version 1. JSON in UTF-8, unknown fields ignored: docs/wire.md.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": "application/json",
