@@ -15,13 +15,18 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def is_loopback(host: str) -> bool:
-    """True for an address that only this machine reaches: localhost, 127.0.0.0/8 or ::1."""
-    if host == "localhost":
-        return True
+    """True for an IP address that only this machine reaches: 127.0.0.0/8 or ::1."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _loopback(host: str, why: str) -> str:
+    address = "127.0.0.1" if host == "localhost" else host
+    if not is_loopback(address):
+        raise ValueError(f"expected an address of this machine alone, such as 127.0.0.1, because {why}")
+    return address
 
 
 def _host(host: str) -> str:
@@ -62,9 +67,7 @@ class Broker(Table):
     @field_validator("host")
     @classmethod
     def _only_this_machine(cls, host: str, info: ValidationInfo) -> str:
-        if info.data.get("kind") != "external" and not is_loopback(host):
-            raise ValueError("expected an address of this machine alone, such as 127.0.0.1: this version has no encryption")
-        return host
+        return host if info.data.get("kind") == "external" else _loopback(host, "the broker of this version has no encryption")
 
     @model_validator(mode="after")
     def _another_port(self) -> "Broker":
@@ -75,6 +78,7 @@ class Broker(Table):
 
     @property
     def port_of_programs(self) -> int:
+        """Where engine, console and observer connect."""
         return self.programs_port or (self.port if self.kind == "external" else self.port + 1)
 
 
@@ -96,9 +100,7 @@ class Console(Table):
     @field_validator("host")
     @classmethod
     def _only_this_machine(cls, host: str) -> str:
-        if not is_loopback(host):
-            raise ValueError("expected an address of this machine alone, such as 127.0.0.1: this version has no login")
-        return host
+        return _loopback(host, "the console of this version has no login")
 
 
 class Webhook(Table):

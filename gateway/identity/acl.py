@@ -1,0 +1,69 @@
+"""Who may publish and read which topics: the paragraph "Rights" of the wire, as data. Topics may hold the wildcards + and #."""
+
+from typing import NamedTuple
+
+from protocol import topics
+from protocol.site import Site
+
+
+class Rights(NamedTuple):
+    """Topic filters of one user."""
+
+    publish: tuple[str, ...]
+    read: tuple[str, ...]
+
+
+def board(site: str, device: str, group: str) -> Rights:
+    """A board speaks for itself alone, and hears what concerns it and its group."""
+    return Rights(
+        publish=(*(topics.device(site, device, leaf) for leaf in topics.FROM_BOARD), topics.call(site, group, device)),
+        read=(
+            *(topics.device(site, device, leaf) for leaf in topics.TO_BOARD),
+            topics.call(site, group, "+"),
+            topics.ring(site, group),
+            topics.tick(site),
+            topics.gateway(site),
+        ),
+    )
+
+
+def engine(site: str) -> Rights:
+    """The engine hears every board, call and desk. It hears ticks and its own retained topics too: another engine may be at work."""
+    heard = (topics.tick(site), topics.gateway(site), topics.incident(site, "+"))
+    return Rights(
+        publish=(
+            *(topics.device(site, "+", leaf) for leaf in topics.TO_BOARD),
+            topics.ring(site, "+"),
+            *heard,
+            topics.desk(site, "+", "answer"),
+        ),
+        read=(
+            *(topics.device(site, "+", leaf) for leaf in topics.FROM_BOARD),
+            topics.call(site, "+", "+"),
+            *heard,
+            topics.desk(site, "+", "command"),
+        ),
+    )
+
+
+def console(site: str) -> Rights:
+    """The desk asks the engine and shows what the engine says: it speaks to no board."""
+    return Rights(
+        publish=(topics.desk(site, "+", "command"),),
+        read=(topics.incident(site, "+"), topics.gateway(site), topics.tick(site), topics.desk(site, "+", "answer")),
+    )
+
+
+def observer(site: str) -> Rights:
+    """Reads everything, changes nothing: for a debugger, a recorder, a third party's programs."""
+    return Rights(publish=(), read=(topics.PREFIX + site + "/#",))
+
+
+def programs(site: Site) -> dict[str, Rights]:
+    """Every program's rights, by user."""
+    return {"engine": engine(site.id), "console": console(site.id), "observer": observer(site.id)}
+
+
+def boards(site: Site) -> dict[str, Rights]:
+    """Every board's rights, by user."""
+    return {known.id: board(site.id, known.id, site.group_of(known.id) or "") for known in site.boards}

@@ -1,0 +1,82 @@
+"""`keng up`: which parts there are, when each is ready, and what is said at the start."""
+
+import asyncio
+import sys
+from functools import partial
+from pathlib import Path
+
+import httpx
+
+from gateway import broker as brokers
+from gateway import startup, supervisor
+from gateway.identity import accounts
+from gateway.mqtt import Account
+from gateway.settings import Console, Settings, desk_user
+from gateway.supervisor import Part
+from protocol.site import Site
+
+HEALTH_S = 2.0
+
+
+def run(site: Site, settings: Settings, data: Path, options: list[str]) -> None:
+    """Everything, until SIGTERM or Ctrl-C. `options` are those of the three commands.
+
+    Raises FileMistakes, BrokerMissing, CannotStart or OSError, with nothing left running.
+    """
+    desk_user(settings, site)
+    choice = brokers.choose(settings.broker)
+    managed = choice.kind != "external"
+    ports = startup.broker_ports(settings.broker) if managed else {}
+    startup.need_free_ports({**ports, "[console] port": (settings.console.host, settings.console.port)})
+    users = accounts.ensure(data, site, settings.broker)
+    # The console's account: it is not connected yet, and every broker of an owner knows it.
+    answers = partial(broker_answers, users.account("console"))
+    page = f"http://{address(settings.console)}"
+    parts = [
+        Part("broker", ["broker", *options], answers),
+        Part("engine", ["engine", *options], ready_at_once),
+        Part("console", ["console", *options], partial(engine_online, page)),
+    ]
+    if not managed:
+        tell("keng", startup.broker_words(choice, settings.broker)[0])
+    asyncio.run(supervisor.run(parts if managed else parts[1:], tell, partial(_started, page)))
+
+
+def tell(part: str, line: str) -> None:
+    """One line of a part on stdout."""
+    sys.stdout.write(f"{part:<7} | {line}\n")
+    sys.stdout.flush()
+
+
+def address(console: Console) -> str:
+    """host:port as it is written in a URL."""
+    return f"[{console.host}]:{console.port}" if ":" in console.host else f"{console.host}:{console.port}"
+
+
+async def broker_answers(account: Account) -> str:
+    """Ready when the broker lets the account in."""
+    try:
+        refused = await brokers.refusal(account)
+    except OSError as exc:  # TimeoutError is one too
+        return f"no answer from {account.host}:{account.port} ({exc or 'time out'})"
+    return f"{account.host}:{account.port} refuses {account.user}: {refused}" if refused else ""
+
+
+async def ready_at_once() -> str:
+    """For a part whose work is seen by another's readiness."""
+    return ""
+
+
+async def engine_online(page: str) -> str:
+    """Ready when the console answers and sees the engine."""
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=HEALTH_S) as client:
+            health = (await client.get(f"{page}/healthz")).raise_for_status().json()
+    except (httpx.HTTPError, ValueError) as exc:
+        return f"no answer from {page}/healthz ({exc})"
+    return "" if health.get("engine") == "online" else "the console does not see the engine yet"
+
+
+def _started(page: str) -> None:
+    tell("keng", f"console: {page} (no login yet: it answers this machine only)")
+    tell("keng", "ready")
