@@ -1,0 +1,58 @@
+"""What the person at the desk orders: a command to the engine, and its answer."""
+
+import asyncio
+import logging
+import secrets
+from typing import Literal, NamedTuple
+
+from gateway.console.feed import Feed
+from protocol import topics
+from protocol.messages import Command
+
+logger = logging.getLogger(__name__)
+
+ANSWER_S = 5.0
+
+Do = Literal["acknowledge", "silence", "resolve"]
+Outcome = Literal["fire", "false_alarm", "drill", "test"]
+OUTCOMES: tuple[Outcome, ...] = ("fire", "false_alarm", "drill", "test")
+
+
+class Verdict(NamedTuple):
+    """What became of a command. refused: `error` has the engine's words. no_broker: it was not sent.
+
+    unanswered and cut_off: sent, and nobody knows whether it was carried out.
+    """
+
+    what: Literal["done", "refused", "no_broker", "unanswered", "cut_off"]
+    error: str = ""
+
+
+class Desk:
+    """Sends commands as the feed's user; `answer_s` is how long the engine may take."""
+
+    def __init__(self, site: str, feed: Feed, *, answer_s: float = ANSWER_S) -> None:
+        self._site = site
+        self._feed = feed
+        self._answer_s = answer_s
+
+    async def order(self, do: Do, incident: str, version: int, outcome: Outcome | None = None) -> Verdict:
+        """Send the command and await its answer. `version` is the incident's as the person saw it."""
+        command = Command(
+            id=f"c-{secrets.token_hex(8)}", t=self._feed.engine_ms(), do=do, incident=incident, version=version, outcome=outcome
+        )
+        answers = self._feed.answers
+        answers[command.id] = asyncio.get_running_loop().create_future()
+        try:
+            if not self._feed.publish(topics.desk(self._site, self._feed.user, "command"), command.payload()):
+                return Verdict("no_broker")
+            answer = await asyncio.wait_for(answers[command.id], self._answer_s)
+        except TimeoutError:
+            logger.warning("%s of %s: no answer in %.0f s", do, incident, self._answer_s)
+            return Verdict("unanswered")
+        except ConnectionResetError:
+            return Verdict("cut_off")
+        finally:
+            del answers[command.id]
+        logger.info("%s of %s: %s", do, incident, "done" if answer.ok else answer.error)
+        return Verdict("done") if answer.ok else Verdict("refused", answer.error or "")

@@ -1,0 +1,108 @@
+"""The console's eye on the engine's database: history, maintenance log and devices, read again when it has changed."""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.console.changes import Changes
+from gateway.store import queries
+from gateway.store.queries import DeviceRow, MaintenanceEntry
+from protocol.messages import Incident
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.5
+# File times advance with the kernel's tick (4 to 10 ms): a commit this soon after another may leave the same time behind.
+SAME_TICK_NS = 50_000_000
+RECENT_INCIDENTS = 20
+RECENT_ENTRIES = 40
+PAGE = 50
+
+Mark = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Records:
+    """What the database says, newest first. `written_ms`: when it was last written, None if there is none. `problem`: why it
+    cannot be read, empty if it can."""
+
+    incidents: list[Incident]
+    entries: list[MaintenanceEntry]
+    devices: list[DeviceRow]
+    written_ms: int | None
+    problem: str = ""
+
+
+class Shelf:
+    """The database at `path`, written by another process, perhaps as another user, perhaps not there yet.
+
+    `records` is what was read last; an alarm on its way to the page never waits for a reading.
+    """
+
+    def __init__(self, path: Path, changes: Changes) -> None:
+        self.records = Records([], [], [], None, "")
+        self._path = path
+        self._changes = changes
+
+    async def run(self) -> None:
+        """Never returns. Looks at the files' times only: no lock, no transaction, nothing for the engine to wait for."""
+        known: Mark | None = None
+        while True:
+            mark, fresh = _look(self._path)
+            if mark != known:
+                known = None if fresh else mark
+                records = await asyncio.to_thread(_read, self._path)
+                if records != self.records:
+                    self.records = records
+                    self._changes.tell()
+            await asyncio.sleep(POLL_S)
+
+    async def incidents(self, before: str) -> list[Incident]:
+        """At most PAGE incidents older than the incident `before`. Raises OSError or sqlite3.Error."""
+        return await asyncio.to_thread(_older_incidents, self._path, before)
+
+    async def entries(self, before: int) -> list[MaintenanceEntry]:
+        """At most PAGE maintenance entries older than the entry `before`. Raises OSError or sqlite3.Error."""
+        return await asyncio.to_thread(_older_entries, self._path, before)
+
+
+def _look(database: Path) -> tuple[Mark, bool]:
+    """Identity, size and time of the database's files; and whether another commit could still hide behind the same time."""
+    mark: list[int] = []
+    for path in (database, database.with_name(database.name + "-wal")):
+        try:
+            found = path.stat()
+        except OSError:
+            mark += [0, 0, 0]
+        else:
+            mark += [found.st_ino, found.st_size, found.st_mtime_ns]
+    return tuple(mark), time.time_ns() - max(mark[2::3]) < SAME_TICK_NS
+
+
+def _read(database: Path) -> Records:
+    written_ms = max(_look(database)[0][2::3]) // 1_000_000 or None
+    try:
+        with closing(queries.connect(database)) as db:
+            return Records(
+                incidents=queries.incidents(db, limit=RECENT_INCIDENTS),
+                entries=queries.maintenance(db, limit=RECENT_ENTRIES),
+                devices=queries.devices(db),
+                written_ms=written_ms,
+            )
+    except (OSError, sqlite3.Error) as exc:
+        logger.warning("database %s: %s", database, exc)
+        return Records([], [], [], None, str(exc))
+
+
+def _older_incidents(database: Path, before: str) -> list[Incident]:
+    with closing(queries.connect(database)) as db:
+        return queries.incidents(db, limit=PAGE, before=before)
+
+
+def _older_entries(database: Path, before: int) -> list[MaintenanceEntry]:
+    with closing(queries.connect(database)) as db:
+        return queries.maintenance(db, limit=PAGE, before=before)

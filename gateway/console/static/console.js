@@ -1,0 +1,92 @@
+"use strict";
+// What the page does by itself: notices that the console is gone, sounds, flashes the title, counts the seconds of open incidents,
+// and keeps opened details open when a piece of the page is replaced.
+
+const DEAD_MS = 4000; // two beats of the console (gateway/console/events.py)
+
+const root = document.documentElement;
+const body = document.body;
+const sound = new Sound();
+let heard = performance.now(); // monotonic time of the last beat
+let heardAt = Date.now(); // the console's clock then
+let flash = false;
+
+function element(id) {
+  return document.getElementById(id);
+}
+
+function two(number) {
+  return String(number).padStart(2, "0");
+}
+
+// Unix ms as dd/MM/yyyy HH:mm:ss in Asia/Ho_Chi_Minh (UTC+7 all year).
+function stamp(ms) {
+  const time = new Date(ms + 7 * 3600 * 1000);
+  const date = `${two(time.getUTCDate())}/${two(time.getUTCMonth() + 1)}/${time.getUTCFullYear()}`;
+  return `${date} ${two(time.getUTCHours())}:${two(time.getUTCMinutes())}:${two(time.getUTCSeconds())}`;
+}
+
+function lasting(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  return hours ? `${hours}:${two(minutes % 60)}:${two(seconds % 60)}` : `${two(minutes)}:${two(seconds % 60)}`;
+}
+
+function beat(event) {
+  heard = performance.now();
+  heardAt = JSON.parse(event.data).now_ms;
+  look();
+}
+
+function wanted(strip, dead) {
+  if (strip.dataset.alarms !== "0") return strip.dataset.kind === "sos" ? "sos" : "fire";
+  return dead || strip.dataset.engine !== "online" ? "fault" : null;
+}
+
+// Brings everything that depends on beats, alarms and sound up to date. Cheap, so called whenever one of them may have changed.
+function look() {
+  const strip = element("strip");
+  const dead = performance.now() - heard > DEAD_MS;
+  root.dataset.link = dead ? "dead" : "live";
+  element("dead").hidden = !dead;
+  element("dead-since").textContent = stamp(heardAt);
+  const blocked = sound.blocked();
+  const name = wanted(strip, dead);
+  sound.play(name);
+  root.dataset.sound = blocked ? "blocked" : name || "quiet";
+  element("sound").hidden = !blocked;
+  element("sound-ready").hidden = blocked;
+  const alarm = strip.dataset.title;
+  const calm = dead ? body.dataset.titleDead : body.dataset.title;
+  document.title = alarm && flash ? `● ${alarm}` : alarm || calm;
+}
+
+function everySecond() {
+  flash = !flash;
+  const now = heardAt + (performance.now() - heard);
+  for (const span of document.querySelectorAll("[data-since]")) span.textContent = lasting(now - Number(span.dataset.since));
+  look();
+}
+
+function openDetails(inside) {
+  return [...inside.querySelectorAll("details[open]")].map((details) => details.id);
+}
+
+body.addEventListener("htmx:sseOpen", (event) => {
+  const source = event.detail.source;
+  source.removeEventListener("beat", beat);
+  source.addEventListener("beat", beat);
+});
+body.addEventListener("htmx:oobBeforeSwap", (event) => {
+  for (const id of openDetails(event.detail.target)) {
+    const details = event.detail.fragment.querySelector(`#${CSS.escape(id)}`);
+    if (details) details.open = true;
+  }
+});
+body.addEventListener("htmx:oobAfterSwap", look);
+element("sound-enable").addEventListener("click", () => sound.enable().then(look));
+sound.context.addEventListener("statechange", look);
+document.addEventListener("visibilitychange", look);
+setInterval(everySecond, 1000);
+everySecond();

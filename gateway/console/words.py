@@ -1,0 +1,83 @@
+"""The console's words, in Vietnamese and English: one TOML file for each language in locale/. Times and numbers too."""
+
+import re
+import tomllib
+import unicodedata
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+Language = Literal["vi", "en"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+# Asia/Ho_Chi_Minh: UTC+7 without summer time since 1975, so that no zone database is needed.
+ZONE = timezone(timedelta(hours=7), "+07")
+_NUMBERED = re.compile(r"^(.+)-(\d+)$")
+
+
+class Words:
+    """The texts of one language. `words("card.version", n=3)` is the text of that key with its fields filled in."""
+
+    def __init__(self, language: Language, texts: dict[str, str]) -> None:
+        self.language = language
+        self.texts = texts
+
+    def __call__(self, key: str, **fields: object) -> str:
+        """Raises KeyError for a key that the catalogue lacks: a mistake of ours."""
+        text = self.texts[key]
+        return text.format(**fields) if fields else text
+
+    def of(self, area: str, value: str) -> str:
+        """The word for a value of a vocabulary that others may extend; the value itself for one that we do not know."""
+        return self.texts.get(f"{area}.{value}", value)
+
+    def point(self, point: str) -> str:
+        """A point's id in words: button-1 is "nút ấn 1"."""
+        numbered = _NUMBERED.match(point)
+        return f"{self.of('point', numbered[1])} {numbered[2]}" if numbered else self.of("point", point)
+
+    def detail(self, detail: str) -> str:
+        """A timeline's detail: an outcome, what a delivery told, or a point; free text stays as it is."""
+        for area in ("outcome", "timeline"):
+            if f"{area}.{detail}" in self.texts:
+                return self.texts[f"{area}.{detail}"]
+        return self.point(detail)
+
+    def seconds(self, ms: int) -> str:
+        """Milliseconds as seconds with one decimal: 0,4 s in Vietnamese, 0.4 s in English."""
+        text = f"{ms / 1000:.1f} s"
+        return text.replace(".", ",") if self.language == "vi" else text
+
+
+def stamp(at_ms: int) -> str:
+    """dd/MM/yyyy HH:mm:ss in Asia/Ho_Chi_Minh."""
+    return _local(at_ms).strftime("%d/%m/%Y %H:%M:%S")
+
+
+def iso(at_ms: int) -> str:
+    """For <time datetime>: 2026-11-22T14:03:07+07:00."""
+    return _local(at_ms).isoformat(timespec="seconds")
+
+
+def load(language: Language) -> Words:
+    """The words of one language. Raises ValueError if a text is not in NFC: two spellings of one letter would not match each other."""
+    path = Path(__file__).parent / "locale" / f"{language}.toml"
+    texts = dict(_flat("", tomllib.loads(path.read_text(encoding="utf-8"))))
+    odd = [key for key, text in texts.items() if not unicodedata.is_normalized("NFC", text)]
+    if odd:
+        raise ValueError(f"{path}: expected NFC, got another form at {', '.join(odd)}")
+    return Words(language, texts)
+
+
+def _flat(prefix: str, table: dict[str, Any]) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for key, value in table.items():
+        found += _flat(f"{prefix}{key}.", value) if isinstance(value, dict) else [(prefix + key, value)]
+    return found
+
+
+def _local(at_ms: int) -> datetime:
+    # By addition: fromtimestamp() refuses years that a board with a wild clock may name.
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(at_ms, _LATEST_MS))).astimezone(ZONE)
+
+
+_LATEST_MS = 253_370_000_000_000  # in the year 9998
