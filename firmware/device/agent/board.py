@@ -1,0 +1,78 @@
+"""The hardware: pins, resets and Wi-Fi. Besides main.py the only module that knows `machine` and `network`."""
+
+import asyncio
+
+import machine
+import network
+
+INPUT_ONLY = 34  # GPIO 34 to 39 have no pull-up: ESP32 datasheet v4.x, section 2.2
+JOIN_MS = 15_000
+JOIN_STEP_MS = 100
+
+RESETS = {
+    machine.PWRON_RESET: "power",
+    machine.HARD_RESET: "hard",
+    machine.WDT_RESET: "watchdog",
+    machine.DEEPSLEEP_RESET: "deepsleep",
+    machine.SOFT_RESET: "soft",
+}
+
+
+class Board:
+    """`pins`: the board type's INPUTS, OUTPUTS and ANALOG (firmware/boards)."""
+
+    def __init__(self, pins):
+        self._pins = pins
+
+    def contact(self, terminal):
+        """A function that gives True while the terminal's input is active."""
+        gpio, active = self._pins.INPUTS[terminal]
+        pin = machine.Pin(gpio, machine.Pin.IN, machine.Pin.PULL_UP) if gpio < INPUT_ONLY else machine.Pin(gpio, machine.Pin.IN)
+        return lambda: pin.value() == active
+
+    def switch(self, terminal):
+        """A function that switches the terminal's output on (True) or off; it starts off."""
+        gpio, on_level = self._pins.OUTPUTS[terminal]
+        pin = machine.Pin(gpio, machine.Pin.OUT, value=1 - on_level)
+        return lambda on: pin.value(on_level if on else 1 - on_level)
+
+    def voltage(self, terminal):
+        """A function that gives the µV at the terminal's analog input."""
+        adc = machine.ADC(machine.Pin(self._pins.ANALOG[terminal]), atten=machine.ADC.ATTN_11DB)
+        return adc.read_uv
+
+    def reset_reason(self):
+        """Why the board has started, in a word."""
+        return RESETS.get(machine.reset_cause(), "unknown")
+
+    def reset(self):
+        """Start again. Does not return."""
+        machine.reset()
+
+
+class Network:
+    """Wi-Fi; `networks`: [(ssid, key)], tried in turn. None of them: the network needs no joining (Ethernet)."""
+
+    def __init__(self, networks):
+        self._networks = networks
+        self._turn = 0
+        self._wlan = network.WLAN(network.STA_IF) if networks else None
+
+    async def ready(self):
+        """Return when joined. Raises OSError if the next network cannot be joined in JOIN_MS."""
+        if self._wlan is None or self._wlan.isconnected():
+            return
+        ssid, key = self._networks[self._turn % len(self._networks)]
+        self._turn += 1
+        self._wlan.active(False)  # forgets a half-made connection
+        self._wlan.active(True)
+        self._wlan.connect(ssid, key)
+        for _ in range(JOIN_MS // JOIN_STEP_MS):
+            if self._wlan.isconnected():
+                return
+            await asyncio.sleep_ms(JOIN_STEP_MS)
+        raise OSError("no Wi-Fi %s" % ssid)
+
+    def rssi(self):
+        """Signal strength in dBm, None where there is none."""
+        return self._wlan.status("rssi") if self._wlan and self._wlan.isconnected() else None

@@ -1,0 +1,160 @@
+"""Calls: "alarm here" from a board to its group. Our own, said again until a ring covers it, and those of others."""
+
+from agent.bell import Cause
+from protocol import wire
+
+CALL_SOUND_MS = 180_000
+TRIES = 12
+FIRST_TRIES_MS = (0, 2_000, 5_000, 15_000, 30_000)  # after the press
+LATER_TRIES_MS = 150_000
+YOUNG_MS = 30 * 60_000  # a press older than this, of a point that is clear, is not called again on a reconnect
+SENDER_IDS = 3  # ids of one sender obeyed
+SENDER_MS = 10 * 60_000  # within this time without a ring
+REMEMBERED = 48  # ids of each list: three of each board of the largest group (15)
+
+
+class OwnCall:
+    """The call of an own event. `k`: how often it was sent; `tries`: how often it was due, the link up or not."""
+
+    def __init__(self, event_id, point, kind, now):
+        self.id = event_id
+        self.point = point
+        self.type = kind
+        self.born = now
+        self.k = 0
+        self.tries = 0
+        self.due = now
+        self.until = now + CALL_SOUND_MS
+        self.audible = True
+
+
+class OwnCalls:
+    """One call for each point: a newer event of a point takes the place of the older."""
+
+    def __init__(self):
+        self._calls = []
+
+    def start(self, event_id, point, kind, now):
+        """Begin to call, from now on."""
+        self._calls = [call for call in self._calls if call.point != point]
+        self._calls.append(OwnCall(event_id, point, kind, now))
+
+    def take(self, now, up):
+        """The wire.Call of each call due now; none is due over a link that is down, but its time passes."""
+        due = []
+        for call in self._calls:
+            if now < call.due or call.tries >= TRIES:
+                continue
+            call.tries += 1
+            later = call.tries - len(FIRST_TRIES_MS) + 1
+            offset = FIRST_TRIES_MS[call.tries] if later <= 0 else FIRST_TRIES_MS[-1] + later * LATER_TRIES_MS
+            call.due = call.born + offset
+            call.until = now + CALL_SOUND_MS
+            if up:
+                due.append(self._sent(call))
+        return due
+
+    def reconnected(self, now, active_points):
+        """The calls to send first on a new connection: of points that are active, and of young presses."""
+        again = []
+        for call in self._calls:
+            if call.k < TRIES and (call.point in active_points or now - call.born < YOUNG_MS):
+                call.until = now + CALL_SOUND_MS
+                again.append(self._sent(call))
+        return again
+
+    def settle(self, covers):
+        """End the calls that a ring covers: `covers(event_id)`."""
+        self._calls = [call for call in self._calls if not covers(call.id)]
+
+    def expire(self, now, active_points):
+        """Forget calls that no reconnect would send any more."""
+        self._calls = [call for call in self._calls if now < call.until or call.point in active_points or now - call.born < YOUNG_MS]
+
+    def mute(self):
+        """The silence key: the own bell is silent for these calls; the group is still called."""
+        for call in self._calls:
+            call.audible = False
+
+    def is_calling(self, event_id, now):
+        """True while the call of this event goes on."""
+        return any([call.id == event_id and now < call.until for call in self._calls])
+
+    def causes(self, now):
+        """Why the own bell sounds."""
+        return [Cause("fire", (call.id, max(call.k, 1), None)) for call in self._calls if call.audible and now < call.until]
+
+    def _sent(self, call):
+        call.k += 1
+        return wire.Call(call.id, call.k, call.type, "fire")
+
+
+class Heard:
+    """A call of another board that this bell obeys."""
+
+    def __init__(self, sender, call, now):
+        self.sender = sender
+        self.id = call.id
+        self.pattern = call.pattern
+        self.k = call.k
+        self.until = now + CALL_SOUND_MS
+
+
+class HeardCalls:
+    """The calls of the group's other boards."""
+
+    def __init__(self):
+        self._calls = []
+        self._highest = {}  # id -> highest k had
+        self._order = []  # of the ids in _highest, oldest first
+        self._silenced = []
+        self._obeyed = []  # (sender, id, since)
+
+    def hear(self, sender, call, now):
+        """Obey a call, or not: had before, silenced here, or one id too many of this sender. True if it sounds."""
+        if call.id in self._silenced or call.k <= self._highest.get(call.id, 0):
+            return False
+        self._remember(call)
+        self._obeyed = [known for known in self._obeyed if now - known[2] < SENDER_MS]
+        if (sender, call.id) not in [known[:2] for known in self._obeyed]:
+            if len([known for known in self._obeyed if known[0] == sender]) >= SENDER_IDS or len(self._obeyed) >= REMEMBERED:
+                return False
+            self._obeyed.append((sender, call.id, now))
+        self._calls = [heard for heard in self._calls if heard.id != call.id]
+        self._calls.append(Heard(sender, call, now))
+        return True
+
+    def settle(self, covers, quiet):
+        """A ring has come: `covers(sender, event_id)`. Its calls end; if it is `quiet` they never sound again."""
+        for heard in self._calls:
+            if quiet and covers(heard.sender, heard.id):
+                self.silence(heard.id)
+        self._calls = [heard for heard in self._calls if not covers(heard.sender, heard.id)]
+        self._obeyed = [known for known in self._obeyed if not covers(known[0], known[1])]
+
+    def expire(self, now):
+        """End the calls that have sounded for long enough."""
+        self._calls = [heard for heard in self._calls if now < heard.until]
+
+    def mute(self):
+        """The silence key: these ids never sound again."""
+        for heard in self._calls:
+            self.silence(heard.id)
+        self._calls = []
+
+    def causes(self, now):
+        """Why the bell sounds."""
+        return [Cause(heard.pattern, (heard.id, heard.k, None)) for heard in self._calls if now < heard.until]
+
+    def silence(self, ident):
+        """This id never sounds again."""
+        if ident not in self._silenced:
+            self._silenced.append(ident)
+            del self._silenced[:-REMEMBERED]
+
+    def _remember(self, call):
+        if call.id not in self._highest:
+            self._order.append(call.id)
+            if len(self._order) > REMEMBERED:
+                del self._highest[self._order.pop(0)]
+        self._highest[call.id] = call.k

@@ -1,0 +1,233 @@
+"""MQTT 3.1.1 packets, without I/O (OASIS standard of 2014-10-29, sections 2 and 3). What a board sends and receives, no more.
+
+The reader takes bytes as they come, never holds more than one packet of PACKET_MAX, and skips longer ones unread: a neighbour's
+rubbish must not cost the link. It accepts QoS 2 because some brokers deliver a message with its publisher's QoS.
+"""
+
+from collections import namedtuple
+
+PACKET_MAX = 4096 + 256  # the longest payload that a board parses, and its topic
+LENGTH_MAX = 268_435_455  # section 2.2.3
+
+Connack = namedtuple("Connack", ("code",))
+Publish = namedtuple("Publish", ("topic", "payload", "qos", "retain", "packet_id"))
+# A message that cannot be given to anybody: longer than PACKET_MAX, or a topic that is not UTF-8. It must be acknowledged all the same.
+Unreadable = namedtuple("Unreadable", ("qos", "packet_id"))
+Puback = namedtuple("Puback", ("packet_id",))
+Pubrel = namedtuple("Pubrel", ("packet_id",))
+Suback = namedtuple("Suback", ("packet_id", "codes"))
+Pingresp = namedtuple("Pingresp", ())
+
+PINGREQ = b"\xc0\x00"
+DISCONNECT = b"\xe0\x00"
+
+
+class ProtocolError(ValueError):
+    """The broker has sent what MQTT 3.1.1 does not allow: the connection is of no more use."""
+
+
+def connect(client_id, keep_alive_s, *, will_topic, will_payload, user=None, password=None):
+    """CONNECT with a clean session and a retained last will of QoS 1 (section 3.1)."""
+    flags = 0x02 | 0x04 | 0x08 | 0x20
+    body = [_text(client_id), _text(will_topic), _field(will_payload)]
+    if user is not None:
+        flags |= 0x80
+        body.append(_text(user))
+    if password is not None:
+        flags |= 0x40
+        body.append(_text(password))
+    return _packet(0x10, b"\x00\x04MQTT\x04" + bytes([flags]) + _number(keep_alive_s) + b"".join(body))
+
+
+def subscribe(packet_id, topics):
+    """SUBSCRIBE to [(topic filter, QoS)] (section 3.8)."""
+    return _packet(0x82, _number(packet_id) + b"".join([_text(topic) + bytes([qos]) for topic, qos in topics]))
+
+
+def publish(topic, payload, *, qos, retain=False, packet_id=None):
+    """PUBLISH with QoS 0, or 1 and a packet id (section 3.3)."""
+    ident = _number(packet_id) if qos else b""
+    return _packet(0x30 | qos << 1 | (1 if retain else 0), _text(topic) + ident + payload)
+
+
+def acknowledge(message):
+    """What to send back for a Publish, Unreadable or Pubrel; b"" for QoS 0."""
+    if isinstance(message, Pubrel):
+        return b"\x70\x02" + _number(message.packet_id)
+    if message.qos == 0:
+        return b""
+    return (b"\x40\x02" if message.qos == 1 else b"\x50\x02") + _number(message.packet_id)
+
+
+def _packet(first, body):
+    length = len(body)
+    head = bytearray([first])
+    while True:
+        digit = length & 0x7F
+        length >>= 7
+        head.append(digit | 0x80 if length else digit)
+        if not length:
+            return bytes(head) + body
+
+
+def _text(text):
+    return _field(text.encode())
+
+
+def _field(data):
+    return _number(len(data)) + data
+
+
+def _number(value):
+    if not 0 <= value <= 0xFFFF:
+        raise ValueError("expected 0..65535, got %d" % value)
+    return bytes([value >> 8, value & 0xFF])
+
+
+class Reader:
+    """Turns received bytes into packets."""
+
+    def __init__(self):
+        self._buffer = bytearray()
+        self._skip = None  # the long message being skipped
+
+    def feed(self, data):
+        """The packets that `data` completes. Raises ProtocolError; the reader is of no more use then."""
+        self._buffer.extend(data)
+        packets = []
+        while True:
+            packet, used = self._next()
+            if used:
+                self._buffer = self._buffer[used:]
+            if packet is not None:
+                packets.append(packet)
+            elif not used:
+                return packets
+
+    def _next(self):
+        """(packet or None, bytes used up): (None, 0) when more bytes are needed."""
+        if self._skip:
+            return self._skip.feed(self._buffer)
+        length, start = _remaining_length(self._buffer)
+        if start == 0:
+            return None, 0
+        first = self._buffer[0]
+        if length > PACKET_MAX:
+            if first >> 4 != 3:
+                raise ProtocolError("a packet of type %d with %d bytes" % (first >> 4, length))
+            self._skip = _Skip(self, _qos(first), length)
+            return None, start
+        if len(self._buffer) < start + length:
+            return None, 0
+        return _parse(first, bytes(self._buffer[start : start + length])), start + length
+
+    def skipped(self):
+        """The long message is over."""
+        self._skip = None
+
+
+class _Skip:
+    """A PUBLISH that is too long: only its packet id is read, to acknowledge it."""
+
+    def __init__(self, reader, qos, length):
+        self._reader = reader
+        self._qos = qos
+        self._left = length
+        self._topic = None  # bytes of the topic still to come
+        self._id = 0
+
+    def feed(self, data):
+        """(Unreadable or None, bytes used up), as Reader._next."""
+        if self._topic is None:
+            if len(data) < 2:
+                return None, 0
+            self._topic = (data[0] << 8) + data[1]
+            if self._topic + 2 + (2 if self._qos else 0) > self._left:
+                raise ProtocolError("a topic longer than its packet")
+            return None, self._used(2)
+        if self._topic:
+            used = min(self._topic, len(data))
+            self._topic -= used
+            return None, self._used(used)
+        if self._qos and not self._id:
+            if len(data) < 2:
+                return None, 0
+            self._id = _packet_id(data)
+            return self._done(2)
+        return self._done(min(self._left, len(data)))
+
+    def _used(self, count):
+        self._left -= count
+        return count
+
+    def _done(self, used):
+        self._left -= used
+        if self._left:
+            return None, used
+        self._reader.skipped()
+        return Unreadable(self._qos, self._id or None), used
+
+
+def _remaining_length(data):
+    """(remaining length, where the body begins), or (0, 0) when more bytes are needed (section 2.2.3)."""
+    length = 0
+    for index in range(1, min(len(data), 5)):
+        length |= (data[index] & 0x7F) << 7 * (index - 1)
+        if data[index] < 0x80:
+            return length, index + 1
+    if len(data) >= 5:
+        raise ProtocolError("a remaining length of more than four bytes")
+    return 0, 0
+
+
+def _parse(first, body):
+    kind = first >> 4
+    if kind == 3:
+        return _publish(first, body)
+    if kind == 9:
+        return _suback(first, body)
+    if first == 0x20 and len(body) == 2:
+        return Connack(body[1])
+    if first == 0x40 and len(body) == 2:
+        return Puback(_packet_id(body))
+    if first == 0x62 and len(body) == 2:
+        return Pubrel(_packet_id(body))
+    if first == 0xD0 and not body:
+        return Pingresp()
+    raise ProtocolError("a packet 0x%02x with %d bytes" % (first, len(body)))
+
+
+def _publish(first, body):
+    qos = _qos(first)
+    if len(body) < 2:
+        raise ProtocolError("a PUBLISH of %d bytes" % len(body))
+    start = 2 + (body[0] << 8) + body[1]
+    end = start + (2 if qos else 0)
+    if end > len(body):
+        raise ProtocolError("a topic longer than its packet")
+    packet_id = _packet_id(body[start:end]) if qos else None
+    try:
+        topic = str(body[2:start], "utf-8")
+    except ValueError:
+        return Unreadable(qos, packet_id)
+    return Publish(topic, body[end:], qos, bool(first & 1), packet_id)
+
+
+def _suback(first, body):
+    if first != 0x90 or len(body) < 3:
+        raise ProtocolError("a SUBACK of %d bytes" % len(body))
+    return Suback(_packet_id(body), tuple(body[2:]))
+
+
+def _qos(first):
+    qos = first >> 1 & 3
+    if qos == 3:
+        raise ProtocolError("QoS 3")
+    return qos
+
+
+def _packet_id(data):
+    ident = (data[0] << 8) + data[1]
+    if ident == 0:
+        raise ProtocolError("packet id 0")
+    return ident

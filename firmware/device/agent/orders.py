@@ -1,0 +1,79 @@
+"""Orders, each carried out once: its id is remembered with the answer, those of a restart over the restart."""
+
+from collections import namedtuple
+
+NAME = "orders"  # the file that remembers ids over a restart
+REMEMBERED = 16
+KEPT = 8
+TEST_S = 2
+TEST_MAX_S = 10
+IDENTIFY_S = 10
+
+Answer = namedtuple("Answer", ("id", "ok", "error"))
+Trial = namedtuple("Trial", ("id", "sound", "since", "until"))
+
+
+class Orders:
+    """`files`: files.Files, or None for a board without a journal."""
+
+    def __init__(self, files):
+        self._files = files
+        self._answers = []
+        self._waiting = []  # answers that the broker has not acknowledged
+        self._sent = []  # ids of those that were sent over this connection
+        for ident in self._kept_ids():
+            self._answers.append(Answer(ident, True, None))
+
+    def is_new(self, order):
+        """False for an order that was carried out before: then its answer is given again."""
+        for answer in self._answers:
+            if answer.id == order.id:
+                self._wait(answer)
+                return False
+        return True
+
+    def take(self):
+        """The answers to send now."""
+        due = [answer for answer in self._waiting if answer.id not in self._sent]
+        self._sent.extend([answer.id for answer in due])
+        return due
+
+    def wake(self):
+        """A new connection: every answer that has not arrived is due again."""
+        self._sent = []
+
+    def answer(self, ident, error=None):
+        """Say what became of an order: done, or `error` in words."""
+        answer = Answer(ident, error is None, error)
+        self._answers.append(answer)
+        del self._answers[:-REMEMBERED]
+        self._wait(answer)
+
+    def keep(self, ident):
+        """Remember an id over a restart. Raises OSError."""
+        ids = (self._kept_ids() + [ident])[-KEPT:]
+        if self._files:
+            self._files.write(NAME, " ".join(ids).encode())
+
+    def delivered(self, ident):
+        """The broker has the answer to this order."""
+        self._waiting = [answer for answer in self._waiting if answer.id != ident]
+
+    def _wait(self, answer):
+        self.delivered(answer.id)
+        self._waiting.append(answer)
+        del self._waiting[:-REMEMBERED]
+        self._sent = [ident for ident in self._sent if ident != answer.id]
+
+    def _kept_ids(self):
+        try:
+            return str(self._files.read(NAME), "utf-8").split() if self._files else []
+        except (OSError, ValueError):
+            return []
+
+
+def trial(order, now):
+    """The sounding that a test or identify order asks for."""
+    test = order.do == "test"
+    seconds = min(order.seconds or (TEST_S if test else IDENTIFY_S), TEST_MAX_S)
+    return Trial(order.id, "test" if test else "identify", now, now + seconds * 1000)

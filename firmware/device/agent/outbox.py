@@ -1,0 +1,90 @@
+"""Which events to send now. An event leaves the outbox only by its receipt, or for a graver one when all places are taken."""
+
+from agent.events import ALARM
+
+CAPACITY = 64  # events; an inline file of LittleFS takes about 100 bytes, an event in RAM about 300
+IN_FLIGHT = 8
+FOR_ALARMS = 2  # places in flight that only alarms may take
+# An event counts as in flight until its receipt, but no longer: events that the engine never receipts must not block the others.
+FLIGHT_MS = 1000
+REPEAT_MS = (1000, 2000, 4000, 8000)
+REPEAT_LATER_MS = 15000
+
+
+class Entry:
+    """An event without receipt. `tries`: sendings since it was last due at once. `due`, `sent`: clock.now(), sent None if never."""
+
+    def __init__(self, event, due):
+        self.event = event
+        self.tries = 0
+        self.due = due
+        self.sent = None
+
+
+class Outbox:
+    """Events without receipt, at most CAPACITY. `dropped` counts those given up."""
+
+    def __init__(self):
+        self._entries = []
+        self.dropped = 0
+
+    def __len__(self):
+        return len(self._entries)
+
+    def add(self, event, now):
+        """Take an event in. The event given up for it, which may be itself, or None."""
+        self._entries.append(Entry(event, now))
+        if len(self._entries) <= CAPACITY:
+            return None
+        victim = self._victim()
+        self._entries.remove(victim)
+        self.dropped += 1
+        return victim.event
+
+    def receipt(self, ident):
+        """The event with this id, now out of the outbox, or None."""
+        for entry in self._entries:
+            if entry.event.id == ident:
+                self._entries.remove(entry)
+                return entry.event
+        return None
+
+    def has_alarm(self):
+        """True while an alarm has no receipt."""
+        return any([entry.event.rank == ALARM for entry in self._entries])
+
+    def wake(self, now):
+        """Everything is due at once: a new connection, or a new engine."""
+        for entry in self._entries:
+            entry.due = now
+            entry.tries = 0
+            entry.sent = None
+
+    def take(self, now):
+        """The events to send now, the gravest and least tried first. Each is counted as sent."""
+        flying = [entry for entry in self._entries if entry.sent is not None and now - entry.sent < FLIGHT_MS]
+        free = IN_FLIGHT - len(flying)
+        free_for_others = free - FOR_ALARMS
+        due = [entry for entry in self._entries if entry.due <= now and entry not in flying]
+        due.sort(key=lambda entry: (entry.event.rank, entry.tries))
+        taken = []
+        for entry in due:
+            if len(taken) < (free if entry.event.rank == ALARM else free_for_others):
+                taken.append(entry)
+        for entry in taken:
+            entry.due = now + (REPEAT_MS[entry.tries] if entry.tries < len(REPEAT_MS) else REPEAT_LATER_MS)
+            entry.tries += 1
+            entry.sent = now
+        return [entry.event for entry in taken]
+
+    def _victim(self):
+        """The oldest of the least grave. Among alarms alone: of the point with the most, neither its first nor its newest."""
+        worst = max([entry.event.rank for entry in self._entries])
+        candidates = [entry for entry in self._entries if entry.event.rank == worst]
+        if worst != ALARM:
+            return candidates[0]
+        by_point = {}
+        for entry in candidates:
+            by_point.setdefault(entry.event.point, []).append(entry)
+        most = max(by_point.values(), key=len)
+        return most[1] if len(most) > 2 else most[-1]

@@ -1,0 +1,111 @@
+"""Finds out what this board is, puts its agent together and runs it. MicroPython runs this module at the start."""
+
+import asyncio
+import os
+import random
+import time
+
+import pins
+from agent import alarms, bell, board, clock, config, identity, journal, orders, outbox, presence, session
+from agent.agent import Agent, Parts
+from agent.files import Files
+from agent.points import NEVER, Point
+from drivers.battery import Battery
+from kinds import fire_point, household
+
+from protocol import topics, wire
+
+VERSION = "0.1.0"
+CONFIG = "/config.json"
+JOURNAL = "/journal"
+KINDS = {"household": household, "fire_point": fire_point}
+
+
+def assemble():
+    """The agent of this board, with whatever of configuration, journal and network it has."""
+    random.seed(int.from_bytes(os.urandom(4), "big"))
+    settings, problem = config.read(CONFIG)
+    faults = [problem] if problem else []
+    kind = KINDS[settings.kind]
+    files = Files(JOURNAL)
+    who, log, waiting, states = _journal(files, faults)
+    hardware = board.Board(pins)
+    ticks = clock.Clock(time.ticks_ms)
+    points, battery = _points(hardware, kind, states)
+    sense = hardware.contact(kind.BELL_SENSE) if settings.bell_sense else None
+    box = outbox.Outbox()
+    for event in waiting:
+        box.add(event, ticks.now())
+    agent = Agent(
+        Parts(
+            config=settings,
+            identity=who,
+            clock=ticks,
+            journal=log,
+            alarms=alarms.Alarms(settings.device, settings.verify_s * 1000),
+            bell=bell.Bell(hardware.switch(kind.BELL), sense),
+            points=points,
+            battery=battery,
+            outbox=box,
+            presence=presence.Presence(who.start, random.random),
+            orders=orders.Orders(files),
+            board=hardware,
+            network=board.Network(settings.wifi),
+            random=random.random,
+            version=VERSION,
+            faults=faults,
+        )
+    )
+    if settings.networked:
+        agent.session = _session(agent, settings, who, ticks)
+    return agent
+
+
+def _journal(files, faults):
+    """(identity, journal, events without receipt, {point: newest event}); a flash that fails costs the past, not the present."""
+    try:
+        files.create()
+    except OSError as exc:
+        faults.append("journal: not there (%s)" % exc)
+    who = identity.begin(files, os.urandom)
+    if who.fault:
+        faults.append(who.fault)
+    log = journal.Journal(files, who.life)
+    try:
+        waiting, states = log.load()
+    except OSError as exc:
+        waiting, states = [], {}
+        faults.append("journal: not readable (%s)" % exc)
+    if log.damaged:
+        faults.append("journal: %d damaged files removed" % log.damaged)
+    return who, log, waiting, states
+
+
+def _points(hardware, kind, states):
+    points = [Point(name, what, policy, hardware.contact(name)) for name, what, policy in kind.POINTS]
+    battery = None
+    if kind.BATTERY:
+        battery = Battery(Point(kind.BATTERY, "battery", NEVER, None), hardware.voltage(kind.BATTERY))
+    for point in points + [battery.point] if battery else points:
+        if point.name in states:
+            point.restore(states[point.name].state, states[point.name].id)
+    return points, battery
+
+
+def _session(agent, settings, who, ticks):
+    site, device, group = settings.site, settings.device, settings.group
+    will = wire.encode_will(life=who.life, boot=who.boot)
+    account = session.Account(device, settings.password, topics.device(site, device, "state"), will)
+    # chunk and gateway wait for the updates that need them: who does not read them cannot refuse them.
+    wanted = [
+        (topics.device(site, device, "hello"), 1),
+        (topics.device(site, device, "receipt"), 1),
+        (topics.device(site, device, "order"), 1),
+        (topics.ring(site, group), 1),
+        (topics.call(site, group, "+"), 1),
+        (topics.tick(site), 0),
+    ]
+    return session.Session(account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready)
+
+
+asyncio.run(assemble().run())

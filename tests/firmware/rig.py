@@ -1,0 +1,187 @@
+"""A board under test: the real firmware as .mpy on the real MicroPython, its pins on a UDP socket, its flash a folder."""
+
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+MICROPYTHON = Path(sys.executable).with_name("micropython")
+PINS = runpy.run_path(str(ROOT / "firmware/boards/esp32_wroom.py"))
+SITE = "test"
+ENGINE = "5be07711-3"
+DEADLINE_S = 10.0
+
+
+def eventually(probe: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
+    """The first true value of `probe()`; fails the test after the deadline."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        if value := probe():
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"not within {deadline_s} s: {what}")
+
+
+class Engine:
+    """What the gateway would be: it hears everything and says what a test tells it to."""
+
+    def __init__(self, port: int) -> None:
+        self.heard: list[tuple[float, str, dict[str, Any], bool]] = []
+        self.rev = 0
+        self._up = False
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client.on_connect = self._connected
+        self._client.on_subscribe = self._subscribed
+        self._client.on_message = self._took
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        eventually(lambda: self._up, "the engine's connection")
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def say(self, topic: str, message: Any, *, retain: bool = False) -> None:
+        payload = message if isinstance(message, bytes) else json.dumps(message).encode()
+        self._client.publish(f"keng/1/{SITE}/{topic}", payload, qos=1, retain=retain)
+
+    def hello(self, device: str, *, group: str = "G1", ring: Any = None, t: int = 1_763_791_234_610) -> dict[str, Any]:
+        birth = self.wait(f"dev/{device}/state", lambda m: m["online"])
+        start = f"{birth['life']}-{birth['boot']}"
+        self.say(f"dev/{device}/hello", {"v": 1, "engine": ENGINE, "t": t, "for": start, "group": group, "ring": ring})
+        return birth
+
+    def receipt(self, device: str, ident: str) -> None:
+        self.say(f"dev/{device}/receipt", {"v": 1, "engine": ENGINE, "id": ident})
+
+    def ring(self, pattern: str | None, *, n: int = 1, covers: dict[str, str] | None = None, group: str = "G1") -> dict[str, Any]:
+        self.rev += 1
+        order = {"v": 1, "engine": ENGINE, "rev": self.rev, "incident": "2026-000001", "pattern": pattern, "n": n}
+        order |= {"place": None, "for_s": 60, "covers": covers or {}, "mute": []}
+        self.say(f"group/{group}/ring", order)
+        return order
+
+    def all(self, topic: str, test: Callable[[dict[str, Any]], bool] = lambda _: True) -> list[dict[str, Any]]:
+        return [message for _, where, message, _ in self.heard if where == topic and test(message)]
+
+    def wait(self, topic: str, test: Callable[[dict[str, Any]], bool] = lambda _: True, deadline_s: float = DEADLINE_S) -> dict[str, Any]:
+        return eventually(lambda: self.all(topic, test), f"a message on {topic}; heard {self.heard}", deadline_s)[0]
+
+    def _connected(self, client: Client, *_: Any) -> None:
+        client.subscribe(f"keng/1/{SITE}/#", qos=1)
+
+    def _subscribed(self, *_: Any) -> None:
+        self._up = True
+
+    def _took(self, _: Client, __: Any, message: MQTTMessage) -> None:
+        topic = message.topic.removeprefix(f"keng/1/{SITE}/")
+        try:
+            fields = json.loads(message.payload)
+        except ValueError:
+            fields = {}
+        self.heard.append((time.monotonic(), topic, fields if isinstance(fields, dict) else {}, message.retain))
+
+
+class Board:
+    """One board. `cut()` ends it without a warning, as the loss of power does; `start()` starts it again."""
+
+    def __init__(self, folder: Path, rom: Path, config: dict[str, Any] | str | None, *, heap: str = "160k") -> None:
+        self.flash = folder / "flash"
+        self.flash.mkdir(parents=True, exist_ok=True)
+        if config is not None:
+            text = config if isinstance(config, str) else json.dumps(config)
+            (self.flash / "config.json").write_text(text, encoding="utf-8")
+        self.bell_wire_whole = True
+        self.outputs: list[tuple[float, int, int]] = []
+        self._rom = rom
+        self._heap = heap
+        self._log = folder / "board.log"
+        self._levels = {str(gpio): 1 - active for gpio, active in PINS["INPUTS"].values()}
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(DEADLINE_S)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        follows = {str(PINS["INPUTS"]["bell-sense"][0]): str(PINS["OUTPUTS"]["bell"][0])} if self.bell_wire_whole else {}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "FLASH": str(self.flash),
+            "ROM": str(self._rom),
+            "FAKES": str(HERE / "fakes"),
+            "LEVELS": json.dumps(self._levels),
+            "FOLLOWS": json.dumps(follows),
+            "WIRE": str(self._socket.getsockname()[1]),
+        }
+        command = [str(MICROPYTHON), "-X", f"heapsize={self._heap}", str(HERE / "fakes/start.py")]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self._socket.settimeout(DEADLINE_S)
+        data, self._peer = self._socket.recvfrom(64)
+        assert data == b"here", data
+        self._socket.setblocking(False)
+
+    def cut(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def close(self) -> None:
+        self.cut()
+        self._socket.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def set(self, terminal: str, active: bool) -> float:
+        """Move a contact. Returns time.monotonic() of it."""
+        gpio, level = PINS["INPUTS"][terminal]
+        self._levels[str(gpio)] = level if active else 1 - level
+        at = time.monotonic()
+        self._socket.sendto(b"%d %d" % (gpio, self._levels[str(gpio)]), self._peer)
+        return at
+
+    def millivolts(self, at_adc: int) -> None:
+        gpio = PINS["ANALOG"]["battery"]
+        self._levels[f"uv{gpio}"] = at_adc * 1000
+        self._socket.sendto(b"uv%d %d" % (gpio, at_adc * 1000), self._peer)
+
+    def bell_changes(self) -> list[tuple[float, int]]:
+        """(time.monotonic(), level) of every change of the bell's output so far."""
+        while True:
+            try:
+                words = self._socket.recv(64).split()
+            except BlockingIOError:
+                break
+            if len(words) == 2:
+                self.outputs.append((time.monotonic(), int(words[0]), int(words[1])))
+        bell, _ = PINS["OUTPUTS"]["bell"]
+        return [(at, level) for at, gpio, level in self.outputs if gpio == bell]
+
+    def wait_bell(self, level: int = 1, *, after: float = 0.0, deadline_s: float = 3.0) -> float:
+        """When the bell's output took this level, later than `after`."""
+
+        def first() -> float | None:
+            return next((at for at, now in self.bell_changes() if now == level and at > after), None)
+
+        return float(eventually(first, f"bell at {level}; {self.log()}", deadline_s))
