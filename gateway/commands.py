@@ -15,7 +15,6 @@ from gateway import startup
 from gateway.identity import accounts
 from gateway.identity.accounts import Accounts
 from gateway.settings import Settings
-from keng import EXIT_WRONG_INPUT
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes
 
@@ -184,7 +183,7 @@ def _site_check(file: Annotated[Path, typer.Argument(help="The commune's descrip
             json.dumps({"ok": False, "mistakes": exc.mistakes}, ensure_ascii=False) if as_json else "\n".join(exc.mistakes),
             file=sys.stdout if as_json else sys.stderr,
         )
-        sys.exit(EXIT_WRONG_INPUT)
+        sys.exit(startup.EXIT_WRONG_INPUT)
     counts = {name: len(getattr(commune, name)) for name in ("groups", "homes", "fire_points", "boards", "people")}
     roles = Counter(person.role for person in commune.people)
     if as_json:

@@ -14,10 +14,12 @@ from gateway import settings as settings_files
 from gateway.broker import BrokerMissing, Choice
 from gateway.settings import Broker, Settings
 from gateway.supervisor import CannotStart
-from keng import EXIT_FAILED, EXIT_WRONG_INPUT
 from protocol import site as site_files
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes
+
+EXIT_FAILED = 1
+EXIT_WRONG_INPUT = 2
 
 T = TypeVar("T")
 

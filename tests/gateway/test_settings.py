@@ -1,0 +1,125 @@
+"""keng.toml: what it may say, and that each of its keys is explained."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from gateway import settings
+from gateway.settings import Broker, Console, Settings
+from protocol import site
+from protocol.tomlfile import FileMistakes
+
+ROOT = Path(__file__).parents[2]
+DEMO = site.load(ROOT / "simulator/communes/ngo-thu-5.toml")
+
+
+def load(tmp_path: Path, text: str) -> Settings:
+    path = tmp_path / "keng.toml"
+    path.write_text(text, encoding="utf-8")
+    return settings.load(path)
+
+
+def mistakes(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(FileMistakes) as caught:
+        load(tmp_path, text)
+    return [line.split("keng.toml:")[1] for line in caught.value.mistakes]
+
+
+def test_no_file_and_an_empty_one_mean_the_defaults(tmp_path: Path) -> None:
+    assert settings.load(None) == load(tmp_path, "") == Settings()
+
+
+def test_programs_connect_one_port_above_the_boards() -> None:
+    assert Broker(port=2000).port_of_programs == 2001
+    assert Broker(port=2000, programs_port=3000).port_of_programs == 3000
+
+
+def test_an_external_broker_has_one_port_for_all_unless_it_says_otherwise() -> None:
+    assert Broker(kind="external", port=2000).port_of_programs == 2000
+    assert Broker(kind="external", port=2000, programs_port=3000).port_of_programs == 3000
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    text = '[broker]\nkind = "emqx"\nport = 0\nprt = 1\n[console]\nlanguage = "fr"\n[[webhooks]]\nname = "a"\nurl = "ftp://x"\n'
+    assert mistakes(tmp_path, text) == [
+        "2: broker.kind: expected 'auto', 'mosquitto', 'embedded' or 'external', got 'emqx'",
+        "3: broker.port: expected greater than or equal to 1, got 0",
+        "4: broker.prt: expected no such key (a typing mistake?)",
+        "6: console.language: expected 'vi' or 'en', got 'fr'",
+        "9: webhooks[1].url: expected an address that starts with http:// or https://, got 'ftp://x'",
+    ]
+
+
+def test_two_webhooks_of_one_name_are_refused(tmp_path: Path) -> None:
+    hook = '[[webhooks]]\nname = "city"\nurl = "http://127.0.0.1/"\n'
+    assert mistakes(tmp_path, hook + hook) == ["5: webhooks[2].name: expected a name used only once, got 'city'"]
+
+
+@pytest.mark.parametrize("kind", ["auto", "mosquitto", "embedded"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "broker.example", "127.0.0.1.example"])
+def test_our_own_broker_listens_on_this_machine_only(tmp_path: Path, kind: str, host: str) -> None:
+    found = mistakes(tmp_path, f'[broker]\nkind = "{kind}"\nhost = "{host}"\n')
+    assert len(found) == 1
+    assert found[0].startswith("3: broker.host: expected an address of this machine alone, such as 127.0.0.1, because")
+
+
+def test_an_external_broker_may_be_anywhere(tmp_path: Path) -> None:
+    assert load(tmp_path, '[broker]\nkind = "external"\nhost = "broker.example"\n').broker.host == "broker.example"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1"])
+def test_the_console_without_login_listens_on_this_machine_only(tmp_path: Path, host: str) -> None:
+    found = mistakes(tmp_path, f'[console]\nhost = "{host}"\n')
+    assert found == [
+        "2: console.host: expected an address of this machine alone, such as 127.0.0.1, "
+        f"because the console of this version has no login, got '{host}'"
+    ]
+
+
+def test_localhost_becomes_its_address() -> None:
+    assert Broker(host="localhost").host == Console(host="localhost").host == "127.0.0.1"
+    assert Broker(host="::1").host == "::1"
+
+
+@pytest.mark.parametrize("ports", ["port = 2000\nprograms_port = 2000", "port = 65535"])
+def test_boards_and_programs_need_two_ports(tmp_path: Path, ports: str) -> None:
+    assert "expected programs_port to be another port than port" in mistakes(tmp_path, f"[broker]\n{ports}\n")[0]
+
+
+def test_at_the_desk_sits_who_is_named_or_the_first_on_duty() -> None:
+    assert settings.desk_user(Settings(), DEMO) == "truc-ban-1"
+    assert settings.desk_user(Settings(console=Console(user="ky-thuat-1")), DEMO) == "ky-thuat-1"
+
+
+def test_a_desk_with_nobody_at_it_is_refused() -> None:
+    with pytest.raises(FileMistakes, match=r"console\.user: expected the id of a person of the site, got 'nobody'"):
+        settings.desk_user(Settings(console=Console(user="nobody")), DEMO)
+    with pytest.raises(FileMistakes, match="expected somebody with the role duty"):
+        settings.desk_user(Settings(), DEMO.model_copy(update={"people": []}))
+
+
+def keys(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    """(heading of the table in docs/settings.md, key) of every setting."""
+    for table, field in model.model_fields.items():
+        inner = field.annotation
+        repeated = not isinstance(inner, type) or not issubclass(inner, BaseModel)
+        rows = inner.__args__[0] if repeated else inner
+        yield from ((f"[[{table}]]" if repeated else f"[{table}]", key) for key in rows.model_fields)
+
+
+def test_docs_explain_each_setting_and_no_other() -> None:
+    sections = (ROOT / "docs/settings.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    documented = {
+        (section.splitlines()[0].strip("` "), line.split("`")[1])
+        for section in sections
+        for line in section.splitlines()
+        if line.startswith("| `")
+    }
+    assert documented == set(keys(Settings))
+
+
+def test_the_example_in_the_docs_is_a_right_file(tmp_path: Path) -> None:
+    text = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    assert load(tmp_path, text.split("```toml\n")[1].split("```")[0]) != Settings()
