@@ -18,7 +18,7 @@ from protocol.messages import Birth, Call, Event, Hello, Receipt, Report, Ring, 
 from protocol.wire import DecodeError
 from simulator.bodies import Cause, Plan, Reports
 from simulator.mqtt import Account, Client, Message
-from simulator.terminals import BELL, BELL_SENSE
+from simulator.terminals import BELL, BELL_SENSE, POINTS
 
 CALL_RINGS_S = 180
 RECONNECT_S = (0.1, 3.0)
@@ -26,10 +26,6 @@ REPEAT_S = (1, 2, 4, 8, 15)
 REPORT_S = 30
 SETTLE_S = 0.02  # debouncing
 TYPES = {"button": "button", "smoke": "smoke", "extinguisher": "presence", "door": "door", "tamper": "tamper", "silence": "key"}
-POINTS = {
-    "household": ("button-1", "button-2", "smoke-1", "extinguisher-1", "silence"),
-    "fire_point": ("button-1", "door", "extinguisher-1", "extinguisher-2", "tamper"),
-}
 
 
 class LightBoards:

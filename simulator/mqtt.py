@@ -59,7 +59,9 @@ class Client(asyncio.Protocol):
         async with asyncio.timeout(REPLY_S):
             await loop.create_connection(lambda: self, account.host, account.port)
         flags = 0xC2 | (0x2C if will else 0)  # 3.1.2.3: user, password, clean session; will: retained, QoS 1
-        fields: list[str | bytes] = [account.user, *([will.topic, will.payload] if will else []), account.user, account.password]
+        fields: list[str | bytes] = [account.user]
+        fields += [will.topic, will.payload] if will else []
+        fields += [account.user, account.password]
         head = _field("MQTT") + bytes([4, flags]) + self._keep_alive_s.to_bytes(2, "big")
         reply = self._reply(_CONNACK, 0)
         self._send(_CONNECT << 4, head + b"".join(_field(value) for value in fields))

@@ -4,7 +4,14 @@ import runpy
 from dataclasses import dataclass
 from pathlib import Path
 
+from protocol.site import Kind
+
 BOARDS = Path(__file__).parents[1] / "firmware" / "boards"
+# What is wired to a board of each kind, besides its bell.
+POINTS: dict[Kind, tuple[str, ...]] = {
+    "household": ("button-1", "button-2", "smoke-1", "extinguisher-1", "silence"),
+    "fire_point": ("button-1", "door", "extinguisher-1", "extinguisher-2", "tamper"),
+}
 BELL = "bell"
 BELL_SENSE = "bell-sense"
 # A lithium cell at 4.1 V (nearly full) behind the divider of 1:2 that the board files describe.

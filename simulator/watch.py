@@ -1,7 +1,10 @@
-"""Waiting for something to become true, without polling and never for ever."""
+"""Waiting for something to become true, at the change that makes it so, and never for ever."""
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+
+RECHECK_S = 0.25  # a condition may come true by the mere passing of time
 
 
 class Watch:
@@ -31,7 +34,8 @@ class Watch:
         try:
             async with asyncio.timeout(within_s):
                 while not condition():
-                    await changed.wait()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(changed.wait(), RECHECK_S)
                     changed.clear()
         except TimeoutError:
             return bool(condition())

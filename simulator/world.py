@@ -25,6 +25,7 @@ from simulator.watch import Watch
 
 PULSE_S = 0.3  # a finger on a button
 CHANGES_KEPT = 100_000
+BEAT_REST_S = 1.75
 
 
 class Change(NamedTuple):
@@ -231,6 +232,13 @@ class World:
     def is_output_on(self, device: str, output: str) -> bool:
         """Whether the output is on at this moment: a bell that rings is off between its beats."""
         return self._outputs.get((device, output), False)
+
+    def is_ringing(self, device: str) -> bool:
+        """Whether the bell sounds, the pauses between its beats included: temporal-3 rests 1.5 s at most (ISO 8201)."""
+        if self.is_output_on(device, BELL):
+            return True
+        last = next((change.at for change in reversed(self.changes) if change.device == device and change.output == BELL), None)
+        return self._on[device] and last is not None and time.monotonic() - last < BEAT_REST_S
 
     def on_change(self, listener: Callable[[Change], None]) -> None:
         """Call the listener at every change of an output, before anything else happens."""

@@ -1,0 +1,123 @@
+"""The duty officer's browser: reads the console's page, listens to its events, and presses its buttons, over HTTP."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Literal, NamedTuple, Self
+
+import httpx
+
+from simulator.watch import Watch
+
+RETRY_S = 0.1
+POLL_S = 0.2
+READ_S = 5.0
+Do = Literal["acknowledge", "silence", "resolve"]
+
+
+class DeskFailed(RuntimeError):
+    """The console did not take an order; the message has its answer."""
+
+
+class Shown(NamedTuple):
+    """A piece of the page that the console sent by itself at `at` (monotonic s)."""
+
+    at: float
+    html: str
+
+
+class Desk:
+    """A browser with the console's page open, for as long as `async with` lasts."""
+
+    def __init__(self, host: str, port: int, watch: Watch) -> None:
+        self.address = f"http://{host}:{port}"
+        self.shown: list[Shown] = []
+        self.connected = False
+        self._watch = watch
+
+    async def __aenter__(self) -> Self:
+        self._http = httpx.AsyncClient(base_url=self.address, timeout=READ_S, trust_env=False, headers={"Origin": self.address})
+        self._task = asyncio.get_running_loop().create_task(self._listen(), name="desk")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        await self._http.aclose()
+
+    def first(self, text: str, since: float) -> float | None:
+        """When the console first sent something with this text by itself, at or after `since`."""
+        return next((shown.at for shown in self.shown if shown.at >= since and text in shown.html), None)
+
+    async def health(self) -> dict[str, object] | None:
+        """What /healthz says; None if the console does not answer."""
+        try:
+            answer = await self._http.get("/healthz")
+            answer.raise_for_status()
+        except httpx.HTTPError:
+            return None
+        found: dict[str, object] = answer.json()
+        return found
+
+    async def page(self) -> str:
+        """The page as it is now; "" if the console does not answer."""
+        try:
+            return (await self._http.get("/")).text
+        except httpx.HTTPError:
+            return ""
+
+    async def shows(self, texts: list[str], within_s: float) -> bool:
+        """Whether the page shows all these texts within the time."""
+        deadline = time.monotonic() + within_s
+        while True:
+            page = await self.page()
+            if all(text in page for text in texts):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(POLL_S)
+
+    async def lists(self, texts: list[str], within_s: float) -> bool:
+        """Whether the page has one list item with all these texts within the time: an entry of the log, a device."""
+        deadline = time.monotonic() + within_s
+        while True:
+            items = (await self.page()).split("<li")[1:]
+            if any(all(text in item for text in texts) for item in items):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(POLL_S)
+
+    async def order(self, do: Do, incident: str, version: int, outcome: str = "") -> None:
+        """Press a button of the incident's card. Raises DeskFailed if the console does not carry it out."""
+        form = {"version": str(version), **({"outcome": outcome} if outcome else {})}
+        try:
+            answer = await self._http.post(f"/incidents/{incident}/{do}", data=form)
+        except httpx.HTTPError as exc:
+            raise DeskFailed(f"{do} {incident}: the console does not answer ({exc!r})") from None
+        if answer.status_code >= 400:
+            raise DeskFailed(f"{do} {incident}: the console answers {answer.status_code}: {answer.text.strip()[:200]}")
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._follow()
+            except httpx.HTTPError:
+                self.connected = False
+                await asyncio.sleep(RETRY_S)
+
+    async def _follow(self) -> None:
+        async with self._http.stream("GET", "/events", timeout=httpx.Timeout(READ_S, read=None)) as answer:
+            answer.raise_for_status()
+            self.connected = True
+            self._watch.changed()
+            data: list[str] = []
+            async for line in answer.aiter_lines():
+                if line.startswith("data:"):
+                    data.append(line[5:])
+                elif not line and data:
+                    self.shown.append(Shown(time.monotonic(), "\n".join(data)))
+                    data = []
+                    self._watch.changed()
+        self.connected = False

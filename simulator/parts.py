@@ -1,0 +1,128 @@
+"""The parts of the gateway as the world starts them: commands in processes of their own, which may be killed."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+STOP_S = 10.0
+
+
+class PartFailed(RuntimeError):
+    """A part ended when it should run, or a command did not work; the message ends with its last lines."""
+
+
+class Part:
+    """One command, `keng` with `arguments`, its output in `log`."""
+
+    def __init__(self, name: str, arguments: Sequence[str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self.starts = 0
+        self._arguments = arguments
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def pid(self) -> int:
+        """Its process. Raises PartFailed if it has none."""
+        if self._process is None or self._process.returncode is not None:
+            raise PartFailed(f"{self.name}: expected a running process, got none{self.last_lines()}")
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it, if it does not run."""
+        if self.running:
+            return
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "keng", *self._arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C in the terminal is for us alone: we end it in order
+            )
+
+    async def kill(self) -> None:
+        """kill -9."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """SIGTERM, and SIGKILL if it still lives after STOP_S."""
+        await self._end(signal.SIGTERM)
+
+    def last_lines(self, count: int = 5) -> str:
+        """The end of its output, for messages."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "".join(f"\n  {self.name}: {line}" for line in text.splitlines()[-count:])
+
+    async def _end(self, number: int) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(number)
+        try:
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
+        except TimeoutError:
+            # Whatever it started is in its session: nothing of ours may stay behind.
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+
+async def answer(module: str, *arguments: str) -> str:
+    """What a command of Python's -m prints. Raises PartFailed, with what it said, unless its exit code is 0."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    if process.returncode:
+        raise PartFailed(f"{module} {' '.join(arguments)}: exit code {process.returncode}\n{err.decode(errors='replace').strip()}")
+    return out.decode()
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that nobody uses now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody uses this loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+async def listening(host: str, port: int, within_s: float) -> bool:
+    """Whether somebody accepts connections there within the time."""
+    try:
+        async with asyncio.timeout(within_s):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection(host, port)
+                except OSError:
+                    await asyncio.sleep(0.02)
+                else:
+                    writer.close()
+                    return True
+    except TimeoutError:
+        return False

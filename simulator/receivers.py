@@ -1,0 +1,79 @@
+"""Receivers of what the gateway sends to the world: real servers on loopback that record, and can be slow or refuse."""
+
+import asyncio
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import NamedTuple, Self
+
+from simulator.watch import Watch
+
+BODY_MAX = 1 << 20
+
+
+class Post(NamedTuple):
+    """A request that came at `at` (monotonic s)."""
+
+    at: float
+    path: str
+    body: bytes
+
+
+class WebhookReceiver:
+    """An HTTP server on a free loopback port: answers every POST with `status` after `delay_s`, and keeps those it answered with 2xx."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.posts: list[Post] = []
+        self.refused = 0
+        self.status = 204
+        self.delay_s = 0.0
+        self._watch = watch
+        self._loop: asyncio.AbstractEventLoop
+        self._server: ThreadingHTTPServer
+
+    @property
+    def url(self) -> str:
+        """Where to post."""
+        return f"http://127.0.0.1:{self._server.server_port}/hook"
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="webhook receiver")
+        self._thread.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self._server.shutdown)
+        self._thread.join()
+        self._server.server_close()
+
+    def _came(self, post: Post, status: int) -> None:
+        if status < 300:
+            self.posts.append(post)
+        else:
+            self.refused += 1
+        self._watch.changed()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_POST(self) -> None:
+                at = time.monotonic()
+                body = self.rfile.read(min(int(self.headers.get("content-length", 0)), BODY_MAX))
+                time.sleep(receiver.delay_s)
+                status = receiver.status
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                receiver._loop.call_soon_threadsafe(receiver._came, Post(at, self.path, body), status)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Nothing: the terminal is the storyteller's."""
+
+        return Handler

@@ -1,0 +1,232 @@
+"""Scenario files: what happens at second t, and what must then be so. TOML, checked as a whole.
+
+title = "One press rings the lane"
+site = "ngo-thu-5"
+
+[[steps]]
+at_s = 1
+do = "press"
+device = "H03-02"
+point = "button-1"
+
+[[steps]]
+at_s = 1
+do = "expect"
+within_s = 1
+bells_confirmed = 12
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from protocol import site as site_files
+from protocol import tomlfile
+from protocol.messages import Id
+from protocol.site import Kind, Site
+from protocol.tomlfile import FileMistakes, Misfit, Tables
+from simulator.terminals import POINTS
+
+HERE = Path(__file__).parent
+COMMUNES = HERE / "communes"
+SCENARIOS = HERE / "scenarios"
+
+Seconds = Annotated[float, Field(ge=0, le=86400)]
+Number = Annotated[int, Field(ge=0)]
+Verb = Literal[
+    "press",
+    "activate",
+    "clear",
+    "take",
+    "put_back",
+    "open",
+    "close",
+    "smoke",
+    "smoke_clear",
+    "cut_power",
+    "power",
+    "cut_power_at",
+    "reimage",
+    "advance",
+    "cut_wire",
+    "mend_wire",
+    "freeze",
+    "thaw",
+    "cut_link",
+    "unplug",
+    "plug",
+    "swallow",
+    "pass",
+    "delay",
+    "kill",
+    "stop",
+    "start",
+    "acknowledge",
+    "silence",
+    "resolve",
+    "webhook",
+    "say",
+    "expect",
+]
+# verb -> keys that it needs besides at_s and do
+NEEDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("press", "activate", "clear"), ("device", "point")),
+    **dict.fromkeys(("take", "put_back", "open", "close", "smoke", "smoke_clear", "cut_power", "power", "reimage"), ("device",)),
+    **dict.fromkeys(("cut_wire", "mend_wire", "freeze", "thaw", "cut_link", "unplug", "plug", "swallow", "pass"), ("device",)),
+    **{"cut_power_at": ("device", "operation"), "advance": ("device", "seconds"), "delay": ("device", "seconds")},
+    **dict.fromkeys(("kill", "stop", "start"), ("part",)),
+    **{"acknowledge": (), "silence": (), "resolve": ("outcome",), "webhook": ("status",), "say": ("text",), "expect": ()},
+}
+# verb -> keys that it may have
+MAY: dict[str, tuple[str, ...]] = {
+    **{"press": ("hold_s",), "take": ("point",), "put_back": ("point",), "kill": ("back_after_s",), "webhook": ("seconds",)},
+}
+REAL_FIRMWARE_ONLY = ("cut_power_at", "advance")
+
+
+class Expectation(BaseModel):
+    """What can be expected. Every key that is there must hold; "the incident" is the newest.
+
+    incidents, open: how many there have been, and are. activations, state, sounding, bells_confirmed, bells_silent: the incident's.
+    ringing, quiet: boards whose bell sounds, or does not. online, offline: boards as the broker knows them. webhooks: how many came,
+    at least. events_lost: events without a receipt. shows: texts on the console's page.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    incidents: Number | None = None
+    open: Number | None = None
+    activations: Number | None = None
+    state: Literal["open", "acknowledged", "resolved"] | None = None
+    sounding: bool | None = None
+    bells_confirmed: Number | None = None
+    bells_silent: list[Id] | None = None
+    ringing: list[Id] | None = None
+    quiet: list[Id] | None = None
+    online: list[Id] | None = None
+    offline: list[Id] | None = None
+    webhooks: Number | None = None
+    events_lost: Number | None = None
+    shows: list[str] | None = None
+
+    def wanted(self) -> dict[str, Any]:
+        """The keys that are there."""
+        return {name: value for name in Expectation.model_fields if (value := getattr(self, name)) is not None}
+
+
+class Step(Expectation):
+    """One step. within_s: an expectation has so long to come true; hold_s: it must stay true so long (a press: the finger stays)."""
+
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+    at_s: Seconds
+    do: Verb
+    device: Id | None = None
+    point: Id | None = None
+    part: Literal["broker", "engine", "console"] | None = None
+    hold_s: Seconds | None = None
+    within_s: Seconds = 0
+    back_after_s: Seconds | None = None
+    seconds: Seconds | None = None
+    operation: Annotated[int, Field(ge=1)] | None = None
+    outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
+    status: Annotated[int, Field(ge=200, le=599)] | None = None
+    text: str | None = None
+
+
+class Scenario(BaseModel):
+    """The whole file. `site` is the name of a commune in simulator/communes, or the path of a file beside this one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str
+    site: str = "ngo-thu-5"
+    steps: list[Step] = Field(min_length=1)
+
+
+def find(name: str) -> Path:
+    """The file of a scenario: a path, or the name of one in simulator/scenarios. Raises FileMistakes naming those that there are."""
+    path = Path(name)
+    if path.exists():
+        return path
+    named = SCENARIOS / f"{name.removesuffix('.toml')}.toml"
+    if not named.exists():
+        raise FileMistakes([f"expected the path of a scenario or one of {', '.join(names())}; got {name!r}"])
+    return named
+
+
+def names() -> list[str]:
+    """The scenarios that come with the simulator."""
+    return sorted(path.stem for path in SCENARIOS.glob("*.toml"))
+
+
+def load(path: Path) -> tuple[Scenario, Path]:
+    """A scenario, and its site's file. Raises FileMistakes with every mistake, OSError if a file cannot be read."""
+    scenario = tomlfile.load(path, Scenario, lambda tables: list(_misfits(path, tables)))
+    return scenario, _site_file(path, scenario.site)
+
+
+def check(step: Step, site: Site) -> list[str]:
+    """What is wrong with a step that came by itself, not in a file."""
+    return [str(misfit) for misfit in _step_misfits(0, step.model_dump(exclude_unset=True), _boards(site))]
+
+
+def _site_file(path: Path, site: str) -> Path:
+    beside = path.parent / site
+    return beside if beside.is_file() else COMMUNES / f"{site}.toml"
+
+
+def _misfits(path: Path, tables: Tables) -> Iterator[Misfit]:
+    name = tables.get("site", "ngo-thu-5")
+    boards: dict[str, Kind] | None = None
+    if isinstance(name, str):
+        try:
+            boards = _boards(site_files.load(_site_file(path, name)))
+        except OSError:
+            yield Misfit(("site",), "the name of a commune in simulator/communes or the path of a site file", name)
+    for index, row in enumerate(tomlfile.rows(tables, "steps")):
+        yield from _step_misfits(index, row, boards)
+
+
+def _boards(site: Site) -> dict[str, Kind]:
+    return {board.id: board.kind for board in site.boards}
+
+
+def _step_misfits(index: int, row: Tables, boards: dict[str, Kind] | None) -> Iterator[Misfit]:
+    verb = row.get("do")
+    if not isinstance(verb, str) or verb not in get_args(Verb):
+        return
+    for key in NEEDS[verb]:
+        if key not in row:
+            yield Misfit(("steps", index, key), f"to be there with do = {verb}", None)
+    yield from _out_of_place(index, verb, row)
+    if boards is not None:
+        yield from _unknown_boards(index, row, boards)
+        yield from _unknown_points(index, row, boards)
+
+
+def _out_of_place(index: int, verb: str, row: Tables) -> Iterator[Misfit]:
+    allowed = {"at_s", "do", *NEEDS[verb], *MAY.get(verb, ())}
+    if verb == "expect":
+        allowed |= {"within_s", "hold_s", *Expectation.model_fields}
+        if not any(key in row for key in Expectation.model_fields):
+            yield Misfit(("steps", index), f"something to expect: {', '.join(Expectation.model_fields)}", "nothing")
+    for key in row:
+        if key in Step.model_fields and key not in allowed:
+            yield Misfit(("steps", index, key), f"no such key with do = {verb}", row[key])
+
+
+def _unknown_points(index: int, row: Tables, boards: dict[str, Kind]) -> Iterator[Misfit]:
+    kind = boards.get(str(row.get("device")))
+    if kind and "point" in row and row["point"] not in POINTS[kind]:
+        yield Misfit(("steps", index, "point"), f"one of {', '.join(POINTS[kind])}", row["point"])
+
+
+def _unknown_boards(index: int, row: Tables, boards: dict[str, Kind]) -> Iterator[Misfit]:
+    for key in ("device", "bells_silent", "ringing", "quiet", "online", "offline"):
+        value = row.get(key, [])
+        for name in value if isinstance(value, list) else [value]:
+            if name not in boards:
+                yield Misfit(("steps", index, key), "a board of the site", name)
