@@ -83,10 +83,11 @@ class Broker(Table):
 
 
 class Engine(Table):
-    """How long things last, in seconds."""
+    """How long things last; reports are kept for `reports_days`, then deleted."""
 
     ring_max_s: Annotated[int, Field(ge=60, le=7200)] = 1800
     verify_s: Annotated[int, Field(ge=0, le=90)] = 60
+    reports_days: Annotated[int, Field(ge=1, le=3660)] = 7
 
 
 class Console(Table):

@@ -49,6 +49,8 @@ _MEANING: dict[str, tuple[What, What]] = {
     "level": ("level_low", "level_ok"),
     "loop": ("point_fault", "point_ok"),
 }
+_BELL: tuple[What, What] = ("bell_fault", "bell_ok")
+_POINT: tuple[What, What] = ("point_fault", "point_ok")
 
 
 class Entry(NamedTuple):
@@ -65,7 +67,7 @@ def meanings(type: str, before: str, after: str) -> list[tuple[What, str]]:
     """(what, detail) of each entry that a point of `type` gives by going from state `before` to `after`; none without a change."""
     if before == after:
         return []
-    fault, good = ("bell_fault", "bell_ok") if type == "bell" else ("point_fault", "point_ok")
+    fault, good = _BELL if type == "bell" else _POINT
     found: list[tuple[What, str]] = []
     if before in FAULTS and after not in FAULTS:
         found.append((good, before))

@@ -110,5 +110,5 @@ def rubbish(db: sqlite3.Connection) -> list[RubbishRow]:
 
 
 def _device(*row: Any) -> DeviceRow:
-    *known, mains, refused, faults = row
-    return DeviceRow(*known, None if mains is None else bool(mains), refused, list(json.loads(faults).values()))
+    mains, _, faults = row[9:]
+    return DeviceRow._make((*row[:9], None if mains is None else bool(mains), row[10], list(json.loads(faults).values())))

@@ -1,0 +1,230 @@
+"""What a fact changes: each function takes one thing that came in, changes the turn's situation and adds to its turn.effects. Pure.
+
+Repeats are dropped before: who calls here says that the fact is new.
+"""
+
+import json
+from typing import NamedTuple
+
+from gateway.domain import desk, incidents, maintenance, supervision
+from gateway.domain.incidents import Alarm, Incident
+from gateway.domain.maintenance import Entry
+from gateway.domain.placing import Placed, place
+from gateway.domain.policy import CHATTERING, KIND, REARM_MS, type_of
+from gateway.domain.ringing import is_newer
+from gateway.domain.situation import EarlyProof, EventRow, Point, Turn, put
+from gateway.domain.supervision import Device
+from protocol.messages import POINT_TYPES, Birth, Command, CommandAnswer, Delivery, Event, OddEvent, Report, Will
+from protocol.topics import is_id
+
+LATE_MS = 1_800_000
+
+
+class Identity(NamedTuple):
+    """What makes an event the same as another: an id alone does not."""
+
+    id: str
+    device: str
+    point: str
+    type: str
+    state: str
+
+
+def identity(device: str, event: Event | OddEvent) -> Identity:
+    """The identity of an event; of an odd one, what can be read of it."""
+    if isinstance(event, Event):
+        return Identity(event.id, device, event.point, event.type, event.state)
+    fields = json.loads(event.raw)
+    point, type_, state = (value if is_id(value) else "" for value in map(fields.get, ("point", "type", "state")))
+    return Identity(event.id, device, point, type_, state)
+
+
+def message(turn: Turn, ident: str) -> Device:
+    """Any live message of a board: it is there."""
+    device = _device(turn, ident)
+    turn.effects.note(supervision.heard(device, now_ms=turn.now.ms, now_s=turn.now.s))
+    return device
+
+
+def event(turn: Turn, ident: str, fact: Event, raw: bytes, *, is_doubled: bool) -> None:
+    """A new event of a board, `is_doubled` if its id was used before for something else."""
+    device = message(turn, ident)
+    placed = _journal(turn, device, identity(ident, fact), fact, raw)
+    if placed.clock:
+        turn.effects.note(supervision.found(device, "clock_fault", placed.clock, now_ms=turn.now.ms))
+    if is_doubled:
+        turn.effects.note(supervision.found(device, "doubled_id", f"event {fact.id} was something else before", now_ms=turn.now.ms))
+    if fact.type not in POINT_TYPES:
+        turn.effects.note(supervision.found(device, "odd_event", f"unknown type {fact.type}", now_ms=turn.now.ms))
+    if fact.type == "test":
+        turn.effects.note([Entry(placed.at_ms, ident, fact.point, "self_test", fact.state)])
+        return
+    before = _point(turn, ident, fact, placed)
+    if fact.type in KIND:
+        _alarm_point(turn, device, fact, placed, before)
+    elif fact.type == "bell":
+        _bell(turn, device, fact, placed)
+    elif fact.type == "key" and fact.state == "active":
+        for incident in list(turn.situation.incidents.values()):
+            _put_changed(turn, incident, incidents.cancelled(incident, device=ident, now_ms=turn.now.ms))
+
+
+def odd_event(turn: Turn, ident: str, fact: OddEvent) -> None:
+    """An event of which only the id can be read: kept as it came, and shown as a fault of its board."""
+    device = message(turn, ident)
+    born_ms = turn.now.ms if device.born_ms is None else device.born_ms
+    turn.effects.events.append(EventRow(*identity(ident, fact), turn.now.ms, born_ms, "before", fact.raw.decode()))
+    turn.effects.note(supervision.found(device, "odd_event", fact.why, now_ms=turn.now.ms))
+
+
+def birth(turn: Turn, ident: str, fact: Birth, *, retained: bool, unknown: list[str]) -> None:
+    """A birth, to be answered. `unknown`: its listed points whose event the journal does not have; an alarm among them is an alarm."""
+    device = _device(turn, ident)
+    entries = supervision.born(device, fact, retained=retained, now_ms=turn.now.ms, now_s=turn.now.s)
+    turn.effects.devices.add(ident)
+    turn.effects.note(entries)
+    for point in unknown:
+        _listed(turn, device, point, fact.active[point])
+    turn.effects.hellos.append((ident, fact.start))
+
+
+def will(turn: Turn, ident: str, fact: Will) -> None:
+    """A last will."""
+    device = turn.situation.devices.get(ident)
+    if device is not None:
+        turn.effects.note(supervision.dead(device, fact, now_ms=turn.now.ms))
+
+
+def report(turn: Turn, ident: str, fact: Report) -> None:
+    """A report: the board lives, and this is what it measures."""
+    supervision.measured(message(turn, ident), fact)
+
+
+def command(turn: Turn, user: str, fact: Command) -> CommandAnswer:
+    """A command of the desk, not heard before."""
+    incident = turn.situation.incidents.get(fact.incident)
+    if incident is not None and incident.state == "resolved":
+        incident = None
+    after, answer = desk.decide(incident, fact, person=turn.situation.commune.person(user), user=user, now_ms=turn.now.ms)
+    turn.effects.commands.append((user, turn.now.ms, fact, answer))
+    if after is not None and after is not incident:
+        put(turn, after)
+        if fact.do == "acknowledge":
+            turn.effects.announce(after.id, "acknowledged")
+        elif fact.do == "resolve":
+            turn.effects.announce(after.id, "resolved")
+    return answer
+
+
+def delivery(turn: Turn, incident: str, fact: Delivery) -> None:
+    """A message to a channel has come this far."""
+    known = turn.situation.incidents.get(incident)
+    if known is not None:
+        put(turn, incidents.delivered(known, fact, now_ms=turn.now.ms))
+
+
+def time(turn: Turn) -> None:
+    """What time alone changes."""
+    turn.effects.note(supervision.silent(turn.situation.devices.values(), now_ms=turn.now.ms, now_s=turn.now.s))
+    for incident in incidents.unresolved(turn.situation.incidents.values()):
+        asked = turn.situation.asked(incident.group)
+        after = incidents.elapsed(incident, asked=asked, ring_max_ms=turn.situation.limits.ring_max_ms, now_ms=turn.now.ms)
+        _put_changed(turn, incident, after)
+        if after.version != incident.version:
+            turn.effects.announce(after.id, "re_alarmed")
+
+
+def _device(turn: Turn, ident: str) -> Device:
+    is_new = ident not in turn.situation.devices
+    device = turn.situation.device(ident)
+    if is_new:
+        turn.effects.note([Entry(turn.now.ms, ident, "", "unplaced_device")])
+    return device
+
+
+def _journal(turn: Turn, device: Device, same: Identity, fact: Event, raw: bytes) -> Placed:
+    placed = place(age=fact.age, t=fact.t, received_ms=turn.now.ms, born_ms=device.born_ms)
+    turn.effects.events.append(EventRow(*same, turn.now.ms, placed.at_ms, placed.at_from, raw.decode()))
+    return placed
+
+
+def _point(turn: Turn, ident: str, fact: Event, placed: Placed) -> Point | None:
+    """The point's state before. An older event that comes after a newer one (alarms are sent first) does not change it."""
+    key = (ident, fact.point)
+    before = turn.situation.points.get(key)
+    if before is not None and not is_newer(fact.id, before.event):
+        return before
+    turn.situation.points[key] = turn.effects.points[key] = Point(fact.type, fact.state, fact.id, placed.at_ms)
+    for what, detail in maintenance.meanings(fact.type, before.state if before else "clear", fact.state):
+        turn.effects.entries.append(Entry(placed.at_ms, ident, fact.point, what, detail))
+    return before
+
+
+def _alarm_point(turn: Turn, device: Device, fact: Event, placed: Placed, before: Point | None) -> None:
+    if fact.state == "active":
+        cleared_ms = before.since_ms if before and before.state == "clear" else None
+        chatter = fact.type in CHATTERING and cleared_ms is not None and 0 <= placed.at_ms - cleared_ms < REARM_MS
+        over = fact.now == "clear" and not fact.calling
+        alarm = Alarm(
+            event=fact.id,
+            device=device.id,
+            place=turn.situation.commune.place_of(device.id),
+            point=fact.point,
+            type=fact.type,
+            kind=KIND[fact.type],
+            at_ms=placed.at_ms,
+            at_from=placed.at_from,
+            is_active=fact.now == "active",
+            late=over and placed.at_from != "before" and turn.now.ms - placed.at_ms > LATE_MS,
+            quiet=fact.type == "sos" and not fact.calling,
+            chatter=chatter,
+        )
+        _alarm(turn, alarm, device)
+    elif fact.state == "clear":
+        for incident in incidents.unresolved(turn.situation.incidents.values()):
+            after = incidents.cleared(incident, device=device.id, point=fact.point, now_ms=turn.now.ms)
+            _put_changed(turn, incident, after)
+
+
+def _alarm(turn: Turn, alarm: Alarm, device: Device) -> None:
+    asked = turn.situation.asked(device.group)
+    incident = turn.situation.unresolved(device.group, alarm.kind)
+    if incident is None:
+        ident = turn.situation.incident_id(turn.now.ms)
+        after = incidents.opened(ident, alarm, group=device.group, asked=asked, now_ms=turn.now.ms)
+        turn.effects.announce(ident, "opened")
+    else:
+        after = incidents.activated(incident, alarm, asked=asked, now_ms=turn.now.ms)
+        if after.version != incident.version:
+            turn.effects.announce(after.id, "re_alarmed")
+    for proof in turn.situation.early.pop(alarm.event, ()):
+        after = incidents.heard(after, proof.event, device=proof.device, at_ms=proof.at_ms, now_ms=turn.now.ms)
+    put(turn, after)
+
+
+def _bell(turn: Turn, device: Device, fact: Event, placed: Placed) -> None:
+    changed = False
+    for incident in incidents.unresolved(turn.situation.incidents.values()):
+        after = incidents.heard(incident, fact, device=device.id, at_ms=placed.at_ms, now_ms=turn.now.ms)
+        changed = _put_changed(turn, incident, after) or changed
+    if not changed and fact.state == "active" and fact.cause is not None:
+        turn.situation.remember_early(EarlyProof(device.id, fact, placed.at_ms))
+
+
+def _listed(turn: Turn, device: Device, point: str, ident: str) -> None:
+    """A point that a birth says is active, with an event that the journal does not have: a new database, or a receipt of another life."""
+    known = turn.situation.points.get((device.id, point))
+    type_ = known.type if known else type_of(point)
+    turn.effects.events.append(EventRow(ident, device.id, point, type_, "active", turn.now.ms, turn.now.ms, "before", ""))
+    fact = Event(id=ident, point=point, type=type_, state="active", now="active", calling=False)
+    placed = Placed(turn.now.ms, "before")
+    before = _point(turn, device.id, fact, placed)
+    if type_ in KIND:
+        _alarm_point(turn, device, fact, placed, before)
+
+
+def _put_changed(turn: Turn, before: Incident, after: Incident) -> bool:
+    if after is before:
+        return False
+    put(turn, after)
+    return True

@@ -1,0 +1,357 @@
+"""The life of an incident, from the first press to its end. Pure: every function returns the incident after something happened,
+the same object if that means nothing to it. Times are Unix milliseconds.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+
+from gateway.domain import bells
+from gateway.domain.bells import Bell
+from gateway.domain.placing import AtFrom, is_due
+from gateway.domain.policy import PATTERN, Kind
+from protocol import messages
+from protocol.messages import Activation, Delivery, Event, Place, TimelineEntry
+
+State = Literal["open", "acknowledged", "resolved"]
+Step = Literal["activate", "acknowledge", "silence", "resolve"]
+Outcome = Literal["fire", "false_alarm", "drill", "test"]
+
+# What can follow in which state. A pair without a row is refused: nothing leaves "resolved", and nothing but "resolve" leads there.
+NEXT: dict[tuple[State, Step], State] = {
+    ("open", "activate"): "open",
+    ("open", "acknowledge"): "acknowledged",
+    ("open", "silence"): "open",
+    ("open", "resolve"): "resolved",
+    ("acknowledged", "activate"): "open",
+    ("acknowledged", "silence"): "acknowledged",
+    ("acknowledged", "resolve"): "resolved",
+}
+
+What = Literal[
+    "opened",
+    "activated",
+    "late_alarm",
+    "recorded",
+    "confirmed",
+    "cleared",
+    "cancelled",
+    "bell_silent",
+    "bell_fault",
+    "bell_late",
+    "bell_silenced",
+    "acknowledged",
+    "silenced",
+    "ring_ended",
+    "resolved",
+    "delivered",
+    "delivery_failed",
+]
+
+CANCEL_MS = 600_000  # a cancel by key holds until the contact clears, at most 10 min
+# An incident is published whole in at most 64 kB and written whole with each change: the first and the newest of what is long.
+ACTIVATIONS_MAX = 30
+TIMELINE_MAX = 90
+
+
+class Alarm(NamedTuple):
+    """A point that became active. `late`: over and old. `quiet`: it wants no bells (a silent SOS). `chatter`: just cleared before."""
+
+    event: str
+    device: str
+    place: Place
+    point: str
+    type: str
+    kind: Kind
+    at_ms: int
+    at_from: AtFrom
+    is_active: bool = True
+    late: bool = False
+    quiet: bool = False
+    chatter: bool = False
+
+    @property
+    def source(self) -> str:
+        """The point and its board: what a second source is told by."""
+        return f"{self.device}/{self.point}"
+
+
+class Verify(NamedTuple):
+    """A smoke contact waits to be believed, as start and duration."""
+
+    start_ms: int
+    duration_ms: int
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """One fire, or what may become one. `rung`: its group's bells were ever asked. `events`: board -> its newest alarm event."""
+
+    id: str
+    kind: Kind
+    group: str | None
+    place: Place
+    opened_ms: int
+    state: State = "open"
+    version: int = 0
+    revision: int = 0
+    n: int = 0
+    late: bool = False
+    rung: bool = False
+    sounding: bool = False
+    sounding_ms: int = 0
+    verify: Verify | None = None
+    acknowledged_ms: int | None = None
+    acknowledged_by: str = ""
+    resolved_ms: int | None = None
+    resolved_by: str = ""
+    outcome: Outcome | None = None
+    active: dict[str, str] = field(default_factory=dict)
+    events: dict[str, str] = field(default_factory=dict)
+    activations: tuple[Activation, ...] = ()
+    bells: tuple[Bell, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """Nothing more can come: resolved, and every delivery is through or given up."""
+        return self.state == "resolved" and all(delivery.state != "waiting" for delivery in self.deliveries)
+
+
+class Asked(NamedTuple):
+    """Whom an activation rings and how long a lone smoke contact waits."""
+
+    bells: tuple[tuple[str, str], ...]
+    verify_ms: int
+
+
+def opened(ident: str, alarm: Alarm, *, group: str | None, asked: Asked, now_ms: int) -> Incident:
+    """A new incident, with its first activation. A late one is shown and rings nobody."""
+    incident = Incident(
+        id=ident, kind=alarm.kind, group=group, place=alarm.place, opened_ms=now_ms, late=alarm.late, active=_active({}, alarm)
+    )
+    return _activated(incident, alarm, asked, now_ms, "late_alarm" if alarm.late else "opened")
+
+
+def activated(incident: Incident, alarm: Alarm, *, asked: Asked, now_ms: int) -> Incident:
+    """The incident after a further alarm of its family and group. A late one and a chattering one are only recorded."""
+    second_source = any(source != alarm.source for source in incident.active)
+    incident = replace(incident, active=_active(incident.active, alarm))
+    if alarm.late or alarm.chatter:
+        incident = _noted(incident, now_ms, "late_alarm" if alarm.late else "recorded", alarm.device, alarm.point)
+        incident = replace(incident, events=incident.events | {alarm.device: alarm.event})
+        return _verifying(incident, alarm, asked, now_ms)
+    if incident.kind == "smoke" and (alarm.kind == "fire" or second_source):
+        incident = _noted(replace(incident, kind="fire", verify=None), now_ms, "confirmed", alarm.device, alarm.point)
+    return _activated(replace(incident, late=False), alarm, asked, now_ms, "activated")
+
+
+def cleared(incident: Incident, *, device: str, point: str, now_ms: int) -> Incident:
+    """A point is clear again. This ends a cancel and never the incident."""
+    source = f"{device}/{point}"
+    if source not in incident.active:
+        return incident
+    active = {known: event for known, event in incident.active.items() if known != source}
+    verify = incident.verify
+    if not active and verify and verify.cancelled:
+        verify = None
+    return _noted(replace(incident, active=active, verify=verify), now_ms, "cleared", device, point)
+
+
+def cancelled(incident: Incident, *, device: str, now_ms: int) -> Incident:
+    """A key was pressed in the house whose lone smoke contact waits to be believed: it may be the kitchen."""
+    if incident.verify is None or not any(source.startswith(device + "/") for source in incident.active):
+        return incident
+    return _noted(replace(incident, verify=Verify(now_ms, CANCEL_MS, cancelled=True)), now_ms, "cancelled", device)
+
+
+def heard(incident: Incident, event: Event, *, device: str, at_ms: int, now_ms: int) -> Incident:
+    """A bell says what it does. Proof counts for the activation that it answers: not for a later one."""
+    index = next((index for index, bell in enumerate(incident.bells) if bell.device == device), None)
+    if index is None or (event.state == "active" and not _answers_newest(incident, event)):
+        return incident
+    before = incident.bells[index]
+    after = bells.answered(before, event, at_ms=at_ms)
+    if after == before:
+        return incident
+    incident = replace(incident, bells=(*incident.bells[:index], after, *incident.bells[index + 1 :]))
+    what = _bell_news(before, after)
+    return _noted(incident, now_ms, what, device) if what else replace(incident, revision=incident.revision + 1)
+
+
+def elapsed(incident: Incident, *, asked: Asked, ring_max_ms: int, now_ms: int) -> Incident:
+    """What time alone does: a smoke contact is believed, a bell is named silent, the bells have sounded long enough."""
+    verify = incident.verify
+    if verify and is_due(verify.start_ms, verify.duration_ms, now_ms):
+        incident = _believed(incident, asked, now_ms)
+    heard_of = bells.overdue(incident.bells, now_ms)
+    if heard_of is not incident.bells:
+        newly = [after.device for before, after in zip(incident.bells, heard_of, strict=True) if before != after]
+        incident = replace(incident, bells=heard_of)
+        for device in newly:
+            incident = _noted(incident, now_ms, "bell_silent", device)
+    if incident.sounding and is_due(incident.sounding_ms, ring_max_ms, now_ms):
+        incident = _noted(replace(incident, sounding=False), now_ms, "ring_ended")
+    return incident
+
+
+def acknowledged(incident: Incident, *, by: str, now_ms: int) -> Incident:
+    """Somebody has taken it on. The bells sound on, and the incident stays open until it is resolved."""
+    incident = _stepped(incident, "acknowledge")
+    return _noted(replace(incident, acknowledged_ms=now_ms, acknowledged_by=by), now_ms, "acknowledged", by)
+
+
+def silenced(incident: Incident, *, by: str, now_ms: int) -> Incident:
+    """The bells stop until the next activation."""
+    return _noted(replace(_stepped(incident, "silence"), sounding=False), now_ms, "silenced", by)
+
+
+def resolved(incident: Incident, *, by: str, outcome: Outcome, reason: str, now_ms: int) -> Incident:
+    """It is over: the bells stop, and the next alarm opens another incident."""
+    incident = replace(_stepped(incident, "resolve"), sounding=False, verify=None)
+    incident = replace(incident, resolved_ms=now_ms, resolved_by=by, outcome=outcome)
+    return _noted(incident, now_ms, "resolved", by, reason or outcome)
+
+
+def delivered(incident: Incident, delivery: Delivery, *, now_ms: int) -> Incident:
+    """A message to a channel has come this far. `delivery` takes the place of the same one before."""
+    known = [(before.channel, before.what) for before in incident.deliveries if before.state == "waiting"]
+    if (delivery.channel, delivery.what) not in known:
+        return replace(incident, deliveries=(*incident.deliveries, delivery)[-TIMELINE_MAX:], revision=incident.revision + 1)
+    index = next(
+        index
+        for index, before in enumerate(incident.deliveries)
+        if (before.channel, before.what, before.state) == (delivery.channel, delivery.what, "waiting")
+    )
+    deliveries = (*incident.deliveries[:index], delivery, *incident.deliveries[index + 1 :])
+    incident = replace(incident, deliveries=deliveries)
+    if delivery.state == "waiting":
+        return replace(incident, revision=incident.revision + 1)
+    what: What = "delivered" if delivery.state == "delivered" else "delivery_failed"
+    return _noted(incident, now_ms, what, delivery.channel, delivery.what)
+
+
+def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.Incident:
+    """The incident as everybody sees it."""
+    return messages.Incident(
+        engine=engine,
+        id=incident.id,
+        version=incident.version,
+        revision=incident.revision,
+        kind=incident.kind,
+        group=incident.group,
+        group_name=group_name,
+        state=incident.state,
+        late=incident.late,
+        sounding=incident.sounding,
+        n=incident.n,
+        opened_ms=incident.opened_ms,
+        acknowledged_ms=incident.acknowledged_ms,
+        acknowledged_by=incident.acknowledged_by,
+        resolved_ms=incident.resolved_ms,
+        resolved_by=incident.resolved_by,
+        outcome=incident.outcome,
+        place=incident.place,
+        activations=list(incident.activations),
+        bells=[messages.Bell(device=bell.device, place=bell.place, state=bell.state, after_ms=bell.after_ms) for bell in incident.bells],
+        deliveries=list(incident.deliveries),
+        timeline=list(incident.timeline),
+    )
+
+
+def _activated(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int, what: What) -> Incident:
+    incident = _stepped(incident, "activate")
+    activation = Activation(
+        n=incident.n + 1,
+        event=alarm.event,
+        device=alarm.device,
+        place=alarm.place,
+        point=alarm.point,
+        type=alarm.type,
+        at_ms=alarm.at_ms,
+        at_from=alarm.at_from,
+    )
+    incident = replace(
+        incident,
+        n=activation.n,
+        acknowledged_ms=None,
+        acknowledged_by="",
+        activations=_shortened((*incident.activations, activation), ACTIVATIONS_MAX),
+        events=incident.events | {alarm.device: alarm.event},
+    )
+    incident = _noted(incident, now_ms, what, alarm.device, alarm.point)
+    if alarm.late:
+        return incident
+    if PATTERN[incident.kind] is None or alarm.quiet:
+        return _verifying(incident, alarm, asked, now_ms)
+    return _ringing(incident, asked, pressed_ms=alarm.at_ms, now_ms=now_ms)
+
+
+def _ringing(incident: Incident, asked: Asked, *, pressed_ms: int, now_ms: int) -> Incident:
+    waiting = bells.ask(asked.bells, pressed_ms=pressed_ms, now_ms=now_ms)
+    return replace(incident, rung=True, sounding=True, sounding_ms=now_ms, bells=waiting)
+
+
+def _verifying(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int) -> Incident:
+    if incident.kind != "smoke" or incident.verify or not alarm.is_active or alarm.late:
+        return incident
+    return replace(incident, verify=Verify(now_ms, asked.verify_ms))
+
+
+def _believed(incident: Incident, asked: Asked, now_ms: int) -> Incident:
+    """The time to verify is over. A contact that is clear by now rings nobody; the desk has seen it."""
+    incident = replace(incident, verify=None)
+    if not incident.active or incident.kind != "smoke":
+        return incident
+    incident = replace(incident, kind="fire", version=incident.version + 1, n=incident.n + 1)
+    incident = replace(incident, state=NEXT[incident.state, "activate"], acknowledged_ms=None, acknowledged_by="")
+    device, _, point = next(iter(incident.active)).partition("/")
+    return _ringing(_noted(incident, now_ms, "confirmed", device, point), asked, pressed_ms=now_ms, now_ms=now_ms)
+
+
+def _stepped(incident: Incident, step: Step) -> Incident:
+    """Raises KeyError where the table has no row: the desk asks `allowed` first."""
+    return replace(incident, state=NEXT[incident.state, step], version=incident.version + 1)
+
+
+def allowed(incident: Incident, step: Step) -> bool:
+    """True if the table has a row for it."""
+    return (incident.state, step) in NEXT
+
+
+def _answers_newest(incident: Incident, event: Event) -> bool:
+    if event.cause == incident.id:
+        return event.n == incident.n
+    return event.cause == incident.activations[-1].event
+
+
+def _bell_news(before: Bell, after: Bell) -> What | None:
+    if after.state == "silenced":
+        return "bell_silenced"
+    if after.state == "fault" and before.state != "fault":
+        return "bell_fault"
+    if after.state == "silent":
+        return "bell_silent"
+    return "bell_late" if before.state == "silent" else None
+
+
+def _active(active: dict[str, str], alarm: Alarm) -> dict[str, str]:
+    return active | {alarm.source: alarm.event} if alarm.is_active else active
+
+
+def _noted(incident: Incident, at_ms: int, what: What, who: str = "", detail: str = "") -> Incident:
+    entry = TimelineEntry(at_ms=at_ms, what=what, who=who, detail=detail)
+    return replace(incident, revision=incident.revision + 1, timeline=_shortened((*incident.timeline, entry), TIMELINE_MAX))
+
+
+def _shortened(items: tuple, longest: int) -> tuple:  # type: ignore[type-arg]
+    """The first third and the newest of what is longer than `longest`."""
+    first = longest // 3
+    return items if len(items) <= longest else (*items[:first], *items[len(items) - longest + first :])
+
+
+def unresolved(incidents: Iterable[Incident]) -> list[Incident]:
+    """Those that are not over."""
+    return [incident for incident in incidents if incident.state != "resolved"]

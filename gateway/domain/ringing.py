@@ -1,0 +1,86 @@
+"""What a group's bells shall do now: one order for each group, computed from its incidents. Pure."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gateway.domain.incidents import Incident
+from gateway.domain.policy import PATTERN
+from protocol.messages import Pattern, Ring
+from protocol.wire import PATTERNS, parse_event_id
+
+# How often an order is repeated, and after how many seconds without one a bell may call it overdue.
+SOUNDING_EVERY_S = 10
+SOUNDING_FOR_S = 60
+QUIET_EVERY_S = 60
+QUIET_FOR_S = 180
+# A ring has 4,096 bytes; a group has 5 to 15 homes. 40 covers of 32-letter boards still fit beside the rest.
+COVERS_MAX = 40
+
+
+class Order(NamedTuple):
+    """A group's ring order. `rev` counts the orders of the group over all incidents; `covers`: board -> its newest event in it."""
+
+    rev: int = 0
+    incident: str | None = None
+    pattern: Pattern | None = None
+    n: int = 0
+    place: str | None = None
+    covers: dict[str, str] = {}  # noqa: RUF012 - never changed in place
+    mute: list[str] = []  # noqa: RUF012
+
+    @property
+    def every_s(self) -> int:
+        """How often it is sent again."""
+        return SOUNDING_EVERY_S if self.pattern else QUIET_EVERY_S
+
+
+def order(before: Order, incidents: Iterable[Incident]) -> Order:
+    """The order for a group's incidents (those that just ended included), with the next `rev`; `before` itself if nothing changes."""
+    rung = [incident for incident in incidents if incident.rung]
+    covers = before.covers
+    for incident in incidents:
+        covers = _covering(covers, incident)
+    wanted = _shape(rung)._replace(rev=before.rev, covers=covers, mute=before.mute)
+    return before if wanted == before else wanted._replace(rev=before.rev + 1)
+
+
+def message(order: Order, engine: str) -> Ring:
+    """The order as it goes out."""
+    for_s = SOUNDING_FOR_S if order.pattern else QUIET_FOR_S
+    return Ring(engine=engine, for_s=for_s, **order._asdict())
+
+
+def _shape(rung: list[Incident]) -> Order:
+    """Of several incidents the gravest that sounds, else the newest that is not resolved."""
+    sounding = sorted(
+        (incident for incident in rung if incident.sounding and PATTERN[incident.kind]),
+        key=lambda incident: PATTERNS.index(str(PATTERN[incident.kind])),
+    )
+    unresolved = [incident for incident in rung if incident.state != "resolved"]
+    if sounding:
+        chosen, pattern = sounding[0], PATTERN[sounding[0].kind]
+    elif unresolved:
+        chosen, pattern = unresolved[-1], None
+    else:
+        return Order()
+    return Order(0, chosen.id, pattern, chosen.n, chosen.activations[-1].place.id)
+
+
+def _covering(covers: dict[str, str], incident: Incident) -> dict[str, str]:
+    """An event that no bell was rung for is covered only when the desk has ended it: until then its board calls by itself."""
+    if not incident.rung and not incident.late and incident.state != "resolved":
+        return covers
+    newer = {device: event for device, event in incident.events.items() if is_newer(event, covers.get(device))}
+    if not newer:
+        return covers
+    merged = {device: event for device, event in covers.items() if device not in newer} | newer
+    return dict(list(merged.items())[-COVERS_MAX:])
+
+
+def is_newer(event: str, than: str | None) -> bool:
+    """True if an event id is later than another of its board. Ids of different lives are not compared: what comes is taken."""
+    if than is None:
+        return True
+    life, boot, seq = parse_event_id(event)
+    old_life, old_boot, old_seq = parse_event_id(than)
+    return bool(life != old_life or (boot, seq) > (old_boot, old_seq))

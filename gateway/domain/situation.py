@@ -1,0 +1,200 @@
+"""Everything that the engine knows now, and what a batch of decisions changes: to be stored first and sent afterwards. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Literal, NamedTuple
+
+from gateway.domain import ringing
+from gateway.domain.commune import Commune
+from gateway.domain.incidents import Asked, Incident, delivered
+from gateway.domain.maintenance import Entry
+from gateway.domain.placing import AtFrom
+from gateway.domain.policy import FAMILY, Kind
+from gateway.domain.ringing import Order
+from gateway.domain.supervision import Device
+from protocol.messages import Command, CommandAnswer, Delivery, Event
+
+News = Literal["opened", "re_alarmed", "acknowledged", "resolved"]
+
+VIETNAM = timezone(timedelta(hours=7))  # no summer time
+EARLY_MAX = 100  # calls whose event is still under way: see Situation.early
+
+
+class Limits(NamedTuple):
+    """From the settings, in ms."""
+
+    ring_max_ms: int
+    verify_ms: int
+
+
+class Point(NamedTuple):
+    """The last known state of a point; `event` brought it."""
+
+    type: str
+    state: str
+    event: str
+    since_ms: int
+
+
+class EventRow(NamedTuple):
+    """One row of the journal."""
+
+    id: str
+    device: str
+    point: str
+    type: str
+    state: str
+    received_ms: int
+    at_ms: int
+    at_from: AtFrom
+    raw: str
+
+
+class DeliveryRow(NamedTuple):
+    """One message to one channel, with its body still to be written from the incident as it stands after the commit."""
+
+    id: int
+    incident: str
+    delivery: Delivery
+
+
+class EarlyProof(NamedTuple):
+    """A bell's answer to a call whose event the engine does not know yet."""
+
+    device: str
+    event: Event
+    at_ms: int
+
+
+@dataclass
+class Situation:
+    """The state. `incidents` holds those that are not settled, in the order of their opening.
+
+    `early`: bells hear a call before its sender has written the event into its flash, so their answers may come first: call -> proofs.
+    """
+
+    commune: Commune
+    limits: Limits
+    channels: tuple[str, ...] = ()
+    devices: dict[str, Device] = field(default_factory=dict)
+    points: dict[tuple[str, str], Point] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    next_incident: int = 1
+    next_delivery: int = 1
+    early: dict[str, list[EarlyProof]] = field(default_factory=dict)
+
+    def device(self, ident: str) -> Device:
+        """The board with this id; an unplaced one is made for an id that was never heard."""
+        known = self.devices.get(ident)
+        if known is None:
+            place = self.commune.place_of(ident)
+            known = self.devices[ident] = Device(
+                ident, kind="", place=place.name, group=self.commune.group_of(ident), placed=place.id is not None
+            )
+        return known
+
+    def unresolved(self, group: str | None, kind: Kind) -> Incident | None:
+        """The incident that an alarm of this kind in this group joins."""
+        for incident in self.incidents.values():
+            if incident.group == group and FAMILY[incident.kind] == FAMILY[kind] and incident.state != "resolved":
+                return incident
+        return None
+
+    def asked(self, group: str | None) -> Asked:
+        """Whom an alarm in this group rings."""
+        bells = self.commune.bells_of(group) if group else []
+        return Asked(tuple((bell, self.commune.place_of(bell).name) for bell in bells), self.limits.verify_ms)
+
+    def incident_id(self, now_ms: int) -> str:
+        """The id of the next incident, <year>-<number>; the number never starts again."""
+        year = datetime.fromtimestamp(now_ms / 1000, VIETNAM).year
+        ident = f"{year}-{self.next_incident:06d}"
+        self.next_incident += 1
+        return ident
+
+    def remember_early(self, proof: EarlyProof) -> None:
+        """Keep a proof for a call that is not known yet; the oldest calls are forgotten."""
+        cause = proof.event.cause or ""
+        self.early.setdefault(cause, []).append(proof)
+        while len(self.early) > EARLY_MAX:
+            del self.early[next(iter(self.early))]
+
+
+@dataclass
+class Effects:
+    """What a batch of decisions stores (in one commit) and then sends."""
+
+    events: list[EventRow] = field(default_factory=list)
+    points: dict[tuple[str, str], Point] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    devices: set[str] = field(default_factory=set)
+    commands: list[tuple[str, int, Command, CommandAnswer]] = field(default_factory=list)
+    deliveries: list[DeliveryRow] = field(default_factory=list)
+    tried: list[DeliveryRow] = field(default_factory=list)
+    receipts: list[tuple[str, str]] = field(default_factory=list)
+    hellos: list[tuple[str, str]] = field(default_factory=list)
+    answers: list[tuple[str, CommandAnswer]] = field(default_factory=list)
+    news: dict[str, list[News]] = field(default_factory=dict)
+
+    def note(self, entries: list[Entry]) -> None:
+        """Log these, and store the boards that they are about."""
+        self.entries += entries
+        self.devices.update(entry.device for entry in entries)
+
+    def announce(self, incident: str, news: News) -> None:
+        """Tell the channels once in a batch; a re-alarm beside its own opening says nothing new."""
+        known = self.news.setdefault(incident, [])
+        if news not in known and not (news == "re_alarmed" and "opened" in known):
+            known.append(news)
+
+    @property
+    def has_rows(self) -> bool:
+        """True if there is something to commit."""
+        return any((self.events, self.points, self.incidents, self.orders, self.entries, self.devices, self.commands, self.tried))
+
+
+class Now(NamedTuple):
+    """Unix milliseconds, and monotonic seconds."""
+
+    ms: int
+    s: float
+
+
+class Turn(NamedTuple):
+    """One batch of decisions: what is known, what changes, and the moment on both clocks."""
+
+    situation: Situation
+    effects: Effects
+    now: Now
+
+
+def put(turn: Turn, incident: Incident) -> None:
+    """The incident has changed."""
+    turn.situation.incidents[incident.id] = turn.effects.incidents[incident.id] = incident
+
+
+def conclude(turn: Turn) -> None:
+    """End a batch: deliveries for its news, ring orders for its incidents; what is settled is not kept."""
+    situation, effects, _ = turn
+    for ident, news in effects.news.items():
+        for what in news:
+            for channel in situation.channels:
+                _order_delivery(turn, ident, channel, what)
+    for group in {incident.group for incident in effects.incidents.values() if incident.group}:
+        before = situation.orders.get(group, Order())
+        after = ringing.order(before, [incident for incident in situation.incidents.values() if incident.group == group])
+        if after is not before:
+            situation.orders[group] = effects.orders[group] = after
+    for ident, incident in effects.incidents.items():
+        if incident.settled:
+            situation.incidents.pop(ident, None)
+
+
+def _order_delivery(turn: Turn, ident: str, channel: str, what: News) -> None:
+    delivery = Delivery(channel=channel, what=what, state="waiting", tries=0, at_ms=turn.now.ms)
+    put(turn, delivered(turn.situation.incidents[ident], delivery, now_ms=turn.now.ms))
+    turn.effects.deliveries.append(DeliveryRow(turn.situation.next_delivery, ident, delivery))
+    turn.situation.next_delivery += 1

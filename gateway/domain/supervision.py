@@ -1,0 +1,110 @@
+"""Which boards live, and what is wrong with them. Lost is a fault, never an alarm. Pure: the watch counts in monotonic seconds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.domain.maintenance import Entry, What
+from protocol.messages import Birth, Report, Will
+
+LOST_S = 80  # without any message: two reports of 30 s and their jitter are missing
+
+
+@dataclass(slots=True)
+class Device:
+    """One board as it is known now. Changed in place by the functions of this module and by nobody else.
+
+    `life`, `boot`: its newest birth. `watched_s`: monotonic time of its last message, or of the start of the watch. `faults`: fault ->
+    words, all found since its newest birth and ending with the next.
+    """
+
+    id: str
+    kind: str
+    place: str
+    group: str | None
+    placed: bool = True
+    state: Literal["online", "lost", "unknown"] = "unknown"
+    life: str | None = None
+    boot: int | None = None
+    born_ms: int | None = None
+    watch_s: int = LOST_S
+    watched_s: float = 0.0
+    last_seen_ms: int | None = None
+    firmware: str = ""
+    rssi: int | None = None
+    battery: int | None = None
+    mains: bool | None = None
+    refused: int = 0
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+def heard(device: Device, *, now_ms: int, now_s: float) -> list[Entry]:
+    """Any live message of a board. Says so in the log if it was lost."""
+    device.last_seen_ms = now_ms
+    device.watched_s = now_s
+    was, device.state = device.state, "online"
+    return [Entry(now_ms, device.id, "", "board_back")] if was == "lost" else []
+
+
+def born(device: Device, birth: Birth, *, retained: bool, now_ms: int, now_s: float) -> list[Entry]:
+    """A birth. A retained one proves only that the board lived at some time, so it starts the watch of a board not known as lost."""
+    is_new_start = (device.life, device.boot) != (birth.life, birth.boot)
+    if not retained:
+        entries = heard(device, now_ms=now_ms, now_s=now_s)
+    elif device.state == "unknown" or (device.state == "lost" and is_new_start):
+        entries = heard(device, now_ms=device.last_seen_ms or now_ms, now_s=now_s)
+    else:
+        entries = []
+    if is_new_start:
+        device.life, device.boot, device.born_ms = birth.life, birth.boot, now_ms
+        device.faults = {}
+    device.firmware = birth.fw
+    device.watch_s = 2 * birth.next_s if birth.sleeping and birth.next_s else LOST_S
+    if not device.placed:
+        device.kind = birth.kind
+    for words in birth.faults:
+        entries += found(device, "board_fault", words, now_ms=now_ms, key=words)
+    if device.placed and birth.group != device.group:
+        words = f"configured for group {birth.group}, belongs to {device.group}"
+        entries += found(device, "group_fault", words, now_ms=now_ms)
+    return entries
+
+
+def dead(device: Device, will: Will, *, now_ms: int) -> list[Entry]:
+    """A last will counts only for the newest birth: an old connection's may come late."""
+    if (device.life, device.boot) != (will.life, will.boot):
+        return []
+    return _lost(device, "last will", now_ms)
+
+
+def measured(device: Device, report: Report) -> None:
+    """What a report says about the board itself."""
+    device.rssi = report.rssi
+    device.battery = report.battery
+    device.mains = report.mains
+    device.refused = report.refused
+
+
+def silent(devices: Iterable[Device], *, now_ms: int, now_s: float) -> list[Entry]:
+    """Boards that were heard once and now are not, for as long as their watch lasts."""
+    entries = []
+    for device in devices:
+        if device.state == "online" and now_s - device.watched_s >= device.watch_s:
+            entries += _lost(device, f"{device.watch_s} s without a message", now_ms)
+    return entries
+
+
+def found(device: Device, what: What, words: str, *, now_ms: int, key: str = "", point: str = "") -> list[Entry]:
+    """A fault of a board, shown until its next start and logged once in that time."""
+    key = key or what
+    if key in device.faults:
+        return []
+    device.faults[key] = words
+    return [Entry(now_ms, device.id, point, what, words)]
+
+
+def _lost(device: Device, why: str, now_ms: int) -> list[Entry]:
+    if device.state == "lost":
+        return []
+    device.state = "lost"
+    return [Entry(now_ms, device.id, "", "board_lost", why)]

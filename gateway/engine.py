@@ -1,0 +1,172 @@
+"""The engine: puts the loops together round one situation and one database, and starts them in the right order."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from gateway.delivery.webhooks import WebhookLoop
+from gateway.domain import facts, incidents
+from gateway.domain.situation import Limits, Situation, Turn
+from gateway.intake import Intake, Parts
+from gateway.mqtt import Account, Link
+from gateway.publication import Publication, last_will
+from gateway.reports import Reports
+from gateway.ring import Rings
+from gateway.rivals import AnotherEngine, Rivals
+from gateway.rubbish import Rubbish
+from gateway.settings import Settings
+from gateway.store import journal
+from gateway.store.store import Store, open_store
+from protocol import topics
+from protocol.site import Site
+
+logger = logging.getLogger(__name__)
+
+VERSION = version("keng")
+TICK_S = 10.0
+CLOCKWORK_S = 0.2  # a silent bell is named so much later than its deadline at most
+SUBSCRIPTIONS = (
+    # `gateway` first: who else is online is known before anything is answered.
+    *(("gateway", 1), ("tick", 0), ("dev/+/state", 1), ("dev/+/event", 1)),
+    *(("dev/+/report", 0), ("dev/+/answer", 1), ("desk/+/command", 1)),
+)
+
+
+async def run(
+    settings: Settings,
+    site: Site,
+    account: Account,
+    *,
+    database: Path,
+    clock: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> None:
+    """Run the engine until it is cancelled.
+
+    Raises OSError for what the environment does wrong: AnotherEngine, NewerFile and FileInUse among them.
+    """
+    async with open_store(database) as store:
+        engine = _Engine(settings, site, account, store, clock=clock, monotonic=monotonic)
+        try:
+            await engine.run()
+        except BaseExceptionGroup as group:
+            another = group.subgroup(AnotherEngine)
+            if another is None:
+                raise
+            raise another.exceptions[0] from None
+
+
+class _Engine:
+    """The loops of one start."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        site: Site,
+        account: Account,
+        store: Store,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._monotonic = monotonic
+        life = store.engine.partition("-")[0]
+        self._link = Link(
+            account,
+            [(f"{topics.PREFIX}{site.id}/{topic}", qos) for topic, qos in SUBSCRIPTIONS],
+            self._message,
+            on_connected=self._connected,
+            will=last_will(site.id, store.engine, VERSION),
+        )
+        self._situation = _situation(settings, site, store, now_s=monotonic())
+        self._rings = Rings(self._link, site.id, store.engine, [group.id for group in site.groups], monotonic=monotonic)
+        self._rings.keep(self._situation.orders)
+        self._rubbish = Rubbish(store.reading)
+        self._rivals = Rivals(store.engine)
+        self._reports = Reports(store, self._situation, self._rubbish, days=settings.engine.reports_days, clock=clock)
+        self._publication = Publication(self._link, self._rings, site, site.id, store.engine, clock=clock)
+        self._intake = Intake(
+            Parts(self._situation, store, self._publication, self._reports, self._rubbish, self._rivals),
+            site.id,
+            clock=clock,
+            monotonic=monotonic,
+            on_outgoing=self._outgoing,
+        )
+        self._webhooks = [WebhookLoop(webhook, life, self._intake.tried, clock=clock) for webhook in settings.webhooks]
+        self._begun = False
+        self._unreadable = 0
+
+    async def run(self) -> None:
+        """Never returns; cancel it."""
+        logger.info("engine %s, version %s, database %s", self._store.engine, VERSION, self._store.path)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._link.run(), name="link")
+            await self._link.up.wait()
+            await self._rivals.make_sure()
+            self._begun = True
+            tasks.create_task(self._intake.run(), name="intake")
+            self._connected()
+            tasks.create_task(self._rings.run(self._may_send), name="rings")
+            tasks.create_task(self._ticks(), name="ticks")
+            tasks.create_task(self._clockwork(), name="clockwork")
+            tasks.create_task(self._reports.run(), name="reports")
+            tasks.create_task(self._store.keep_log_short(), name="checkpoints")
+            for webhook in self._webhooks:
+                webhook.put(journal.waiting(self._store.reading, webhook.name))
+                tasks.create_task(webhook.run(), name=f"webhook[{webhook.name}]")
+
+    def _message(self, topic: str, payload: bytes, retained: bool) -> None:
+        self._intake.message(topic, payload, retained)
+
+    def _connected(self) -> None:
+        """The broker may have forgotten everything: say what is retained, and what rings."""
+        if self._begun:
+            self._intake.put(self._say_everything)
+
+    def _say_everything(self, _turn: Turn) -> None:
+        if not self._may_send():
+            return
+        self._publication.gateway(VERSION)
+        self._publication.tick()
+        self._rings.send_all()
+        for incident in incidents.unresolved(self._situation.incidents.values()):
+            self._publication.incident(self._intake.snapshot(incident))
+
+    def _may_send(self) -> bool:
+        return self._link.up.is_set() and not self._rivals.keep_still(self._monotonic())
+
+    def _outgoing(self, outgoing: list[journal.Outgoing]) -> None:
+        for webhook in self._webhooks:
+            webhook.put(outgoing)
+
+    async def _ticks(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            if self._may_send():
+                self._publication.tick()
+
+    async def _clockwork(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCKWORK_S)
+            self._intake.put(facts.time)
+            self._count_unreadable()
+
+    def _count_unreadable(self) -> None:
+        new, self._unreadable = self._link.unreadable_topics - self._unreadable, self._link.unreadable_topics
+        if new:
+            now_ms = int(self._clock() * 1000)
+            self._rubbish.count("", "topic", why="a topic in UTF-8", payload=b"", now_ms=now_ms, times=new)
+
+
+def _situation(settings: Settings, site: Site, store: Store, *, now_s: float) -> Situation:
+    limits = Limits(ring_max_ms=settings.engine.ring_max_s * 1000, verify_ms=settings.engine.verify_s * 1000)
+    situation = Situation(site, limits, tuple(webhook.name for webhook in settings.webhooks))
+    journal.restore(store.reading, situation, now_s=now_s)
+    for board in site.boards:
+        situation.device(board.id).kind = board.kind
+    return situation

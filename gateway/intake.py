@@ -1,0 +1,239 @@
+"""Everything that comes in, decided in one place: take what is there, decide, commit once, send. Nobody waits for company.
+
+The callback of the link only queues. While a commit runs, what arrives collects and shares the next one. Reports wait behind
+everything else, and are dropped, oldest first and counted, if they pile up.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import NamedTuple, NoReturn
+
+from gateway.domain import facts, incidents
+from gateway.domain.ringing import is_newer
+from gateway.domain.situation import DeliveryRow, Effects, Now, Situation, Turn, conclude
+from gateway.publication import Publication
+from gateway.reports import Reports
+from gateway.rivals import Rivals
+from gateway.rubbish import Rubbish
+from gateway.store import journal
+from gateway.store.journal import Outgoing
+from gateway.store.store import Store
+from protocol import messages, topics
+from protocol.messages import Answer, Birth, Command, Event, Gateway, Incident, Report, Tick
+from protocol.wire import DecodeError
+
+logger = logging.getLogger(__name__)
+
+Act = Callable[[Turn], None]
+
+REPORTS_MAX = 20_000  # 2 s of the heaviest load
+REPORTS_AT_ONCE = 64  # an alarm waits for so many at most: about 3 ms
+
+
+class Parts(NamedTuple):
+    """What the intake works with."""
+
+    situation: Situation
+    store: Store
+    publication: Publication
+    reports: Reports
+    rubbish: Rubbish
+    rivals: Rivals
+
+
+class Intake:
+    """`message` is the link's callback; `put` takes any other fact; `run` decides. `on_outgoing` gets what the channels shall send."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        site: str,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        on_outgoing: Callable[[list[Outgoing]], None],
+    ) -> None:
+        self.dropped_reports = 0
+        self._parts = parts
+        self._clock = clock
+        self._monotonic = monotonic
+        self._on_outgoing = on_outgoing
+        self._engine = parts.store.engine
+        self._parse = lru_cache(maxsize=8192)(partial(topics.parse, site))
+        self._urgent: deque[Act] = deque()
+        self._reports: deque[tuple[str, bytes]] = deque(maxlen=REPORTS_MAX)
+        self._wake = asyncio.Event()
+        self._take = {"event": self._event, "state": self._state, "answer": self._answer, "desk_command": self._command, "topic": _no_topic}
+        # Board -> its newest event: a later one need not be looked for in the journal.
+        self._newest: dict[str, str] = {}
+
+    def message(self, topic: str, payload: bytes, retained: bool) -> None:
+        """A message of the broker."""
+        if topic.endswith("/report"):
+            self.dropped_reports += len(self._reports) == REPORTS_MAX
+            self._reports.append((topic, payload))
+        elif topic.endswith(("/tick", "/gateway")):
+            self._rival(topic, payload)
+            return
+        else:
+            self._urgent.append(partial(self._message, topic, payload, retained))
+        self._wake.set()
+
+    def put(self, act: Act) -> None:
+        """Anything else that happened."""
+        self._urgent.append(act)
+        self._wake.set()
+
+    def tried(self, row: DeliveryRow) -> None:
+        """A channel has tried to send a message."""
+        self.put(partial(self._tried, row))
+
+    async def run(self) -> None:
+        """Never returns; cancel it. What is not committed then has no receipt and comes again."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._urgent or self._reports:
+                acts, self._urgent = self._urgent, deque()
+                await self._decide(acts)
+                await self._take_reports()
+
+    async def _decide(self, acts: deque[Act]) -> None:
+        if not acts:
+            return
+        turn = self._turn()
+        for act in acts:
+            act(turn)
+        await self._finish(turn)
+
+    async def _take_reports(self) -> None:
+        if not self._reports:
+            return
+        turn = self._turn()
+        for _ in range(min(REPORTS_AT_ONCE, len(self._reports))):
+            self._report(turn, *self._reports.popleft())
+        await self._finish(turn)
+        await asyncio.sleep(0)
+
+    def _turn(self) -> Turn:
+        return Turn(self._parts.situation, Effects(), Now(int(self._clock() * 1000), self._monotonic()))
+
+    async def _finish(self, turn: Turn) -> None:
+        """Commit, then send."""
+        situation, effects, _ = turn
+        conclude(turn)
+        snapshots = {ident: self.snapshot(incident) for ident, incident in effects.incidents.items()}
+        if effects.has_rows:
+            outgoing = [_outgoing(row, snapshots[row.incident]) for row in effects.deliveries]
+            batch = journal.batch(situation, effects, snapshots, outgoing)
+            await self._parts.store.write(batch.write)
+            self._on_outgoing(outgoing)
+        self._parts.publication.send(effects, snapshots.values())
+
+    def snapshot(self, incident: incidents.Incident) -> messages.Incident:
+        """The incident as it is published."""
+        name = self._parts.situation.commune.group_name(incident.group)
+        return incidents.snapshot(incident, engine=self._engine, group_name=name)
+
+    def _message(self, topic: str, payload: bytes, retained: bool, turn: Turn) -> None:
+        if self._parts.rivals.keep_still(turn.now.s):
+            return
+        name, owner, _ = self._parse(topic) or ("topic", "", "")
+        try:
+            self._take[name](owner, payload, retained, turn)
+        except DecodeError as exc:
+            self._parts.rubbish.count(owner, name, why=str(exc), payload=payload, now_ms=turn.now.ms)
+        else:
+            if owner in self._parts.situation.devices:
+                self._parts.reports.heard.add(owner)
+
+    def _report(self, turn: Turn, topic: str, payload: bytes) -> None:
+        if self._parts.rivals.keep_still(turn.now.s):
+            return
+        name, device, _ = self._parse(topic) or ("topic", "", "")
+        try:
+            report = messages.decode(Report, payload) if name == "report" else _refuse_topic()
+        except DecodeError as exc:
+            self._parts.rubbish.count(device, name, why=str(exc), payload=payload, now_ms=turn.now.ms)
+            return
+        facts.report(turn, device, report)
+        self._parts.reports.add(device, report, turn.now.ms)
+        self._parts.reports.heard.add(device)
+
+    def _rival(self, topic: str, payload: bytes) -> None:
+        """At once, and not in a turn: whether another engine is there is asked before the first turn."""
+        name = topic.rpartition("/")[2]
+        try:
+            if name == "gateway":
+                self._parts.rivals.gateway(messages.decode(Gateway, payload))
+            else:
+                self._parts.rivals.tick(messages.decode(Tick, payload), self._monotonic())
+        except DecodeError as exc:
+            self._parts.rubbish.count("", name, why=str(exc), payload=payload, now_ms=int(self._clock() * 1000))
+
+    def _answer(self, device: str, payload: bytes, _retained: bool, turn: Turn) -> None:
+        messages.decode(Answer, payload)
+        facts.message(turn, device)
+
+    def _event(self, device: str, payload: bytes, _retained: bool, turn: Turn) -> None:
+        event = messages.decode_event(payload)
+        same = facts.identity(device, event)
+        known = self._known(same, turn.effects)
+        turn.effects.receipts.append((device, event.id))
+        if same in known:
+            facts.message(turn, device)
+        elif isinstance(event, Event):
+            facts.event(turn, device, event, payload, is_doubled=bool(known))
+        else:
+            facts.odd_event(turn, device, event)
+
+    def _known(self, same: facts.Identity, effects: Effects) -> list[facts.Identity]:
+        """Every event with this id, of the journal and of this turn."""
+        newest = self._newest.get(same.device)
+        if newest is not None and newest[:8] == same.id[:8] and is_newer(same.id, newest):
+            self._newest[same.device] = same.id
+            return []
+        if is_newer(same.id, newest):
+            self._newest[same.device] = same.id
+        return self._journaled(same.id, effects)
+
+    def _journaled(self, event_id: str, effects: Effects) -> list[facts.Identity]:
+        here = [facts.Identity(*row[:5]) for row in effects.events if row.id == event_id]
+        return here + journal.identities(self._parts.store.reading, event_id)
+
+    def _state(self, device: str, payload: bytes, retained: bool, turn: Turn) -> None:
+        state = messages.decode_state(payload)
+        if not isinstance(state, Birth):
+            facts.will(turn, device, state)
+            return
+        unknown = []
+        for point, event in state.active.items():
+            if not any((known.device, known.point) == (device, point) for known in self._journaled(event, turn.effects)):
+                unknown.append(point)
+        facts.birth(turn, device, state, retained=retained, unknown=unknown)
+
+    def _command(self, user: str, payload: bytes, _retained: bool, turn: Turn) -> None:
+        command = messages.decode(Command, payload)
+        here = [answer for person, _, before, answer in turn.effects.commands if (person, before.id) == (user, command.id)]
+        answer = here[0] if here else journal.answer(self._parts.store.reading, user, command.id)
+        turn.effects.answers.append((user, answer or facts.command(turn, user, command)))
+
+    def _tried(self, row: DeliveryRow, turn: Turn) -> None:
+        turn.effects.tried.append(row)
+        facts.delivery(turn, row.incident, row.delivery)
+
+
+def _no_topic(_owner: str, _payload: bytes, _retained: bool, _turn: Turn) -> None:
+    _refuse_topic()
+
+
+def _refuse_topic() -> NoReturn:
+    raise DecodeError("topic", "a topic of this site", "another")
+
+
+def _outgoing(row: DeliveryRow, incident: Incident) -> Outgoing:
+    body = f'{{"v":1,"event":"{row.delivery.what}","incident":{incident.model_dump_json()}}}'
+    return Outgoing(row, body)

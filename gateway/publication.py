@@ -1,0 +1,68 @@
+"""What the engine says on MQTT, after it is on the disk: rings first, then receipts, then what people look at."""
+
+from collections.abc import Callable, Iterable
+
+from gateway.domain.commune import Commune
+from gateway.domain.situation import Effects
+from gateway.mqtt import Link, Will
+from gateway.ring import Rings
+from protocol import messages, topics
+from protocol.messages import CommandAnswer, Gateway, Hello, Receipt, Tick
+
+
+class Publication:
+    """Everything but the repeats of rings. `engine` is this start, <life>-<boot>."""
+
+    def __init__(self, link: Link, rings: Rings, commune: Commune, site: str, engine: str, *, clock: Callable[[], float]) -> None:
+        self._link = link
+        self._rings = rings
+        self._commune = commune
+        self._site = site
+        self._engine = engine
+        self._clock = clock
+
+    def send(self, effects: Effects, incidents: Iterable[messages.Incident]) -> None:
+        """All that a batch of decisions has to say."""
+        self._rings.keep(effects.orders)
+        for group in effects.orders:
+            self._rings.send(group)
+        for device, event in effects.receipts:
+            self._link.publish(topics.device(self._site, device, "receipt"), Receipt(engine=self._engine, id=event).payload())
+        for device, start in effects.hellos:
+            self._hello(device, start)
+        for user, answer in effects.answers:
+            self.answer(user, answer)
+        for incident in incidents:
+            self.incident(incident)
+
+    def answer(self, user: str, answer: CommandAnswer) -> None:
+        """The answer to a desk command."""
+        self._link.publish(topics.desk(self._site, user, "answer"), answer.payload())
+
+    def incident(self, incident: messages.Incident) -> None:
+        """Retained while it is not resolved; at its end once as it was, and then nothing is retained any more."""
+        topic = topics.incident(self._site, incident.id)
+        is_over = incident.state == "resolved"
+        self._link.publish(topic, incident.payload(), retain=not is_over)
+        if is_over:
+            self._link.publish(topic, b"", retain=True)
+
+    def gateway(self, version: str) -> None:
+        """I am here."""
+        message = Gateway(online=True, engine=self._engine, version=version)
+        self._link.publish(topics.gateway(self._site), message.payload(), retain=True)
+
+    def tick(self) -> None:
+        """I live, and this is the time."""
+        message = Tick(engine=self._engine, t=int(self._clock() * 1000))
+        self._link.publish(topics.tick(self._site), message.payload(), qos=0)
+
+    def _hello(self, device: str, start: str) -> None:
+        group = self._commune.group_of(device)
+        hello = Hello(engine=self._engine, t=int(self._clock() * 1000), birth=start, group=group, ring=self._rings.message(group))
+        self._link.publish(topics.device(self._site, device, "hello"), hello.payload())
+
+
+def last_will(site: str, engine: str, version: str) -> Will:
+    """What the broker says when this engine is gone."""
+    return Will(topics.gateway(site), Gateway(online=False, engine=engine, version=version).payload())

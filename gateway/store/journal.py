@@ -1,0 +1,196 @@
+"""Rows of the engine's database: what a batch of decisions writes, and the situation as a start finds it.
+
+Each table takes all its rows in one statement (json_each): the writer's thread gives the interpreter lock away and takes it back for
+every statement, and waits for it each time while the loop is busy.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+
+from gateway.domain.facts import Identity
+from gateway.domain.incidents import Incident
+from gateway.domain.ringing import Order
+from gateway.domain.situation import DeliveryRow, Effects, Point, Situation
+from gateway.domain.supervision import Device
+from protocol import messages
+from protocol.messages import CommandAnswer, Delivery
+
+_INCIDENT = TypeAdapter(Incident)
+_ORDER = TypeAdapter(Order)
+
+_TABLES = {
+    "event": ("id", "device", "point", "type", "state", "received_ms", "at_ms", "at_from", "raw"),
+    "point": ("device", "point", "type", "state", "event", "since_ms"),
+    "incident": ("number", "id", "state", "opened_ms", "snapshot", "core"),
+    "ring": ("group_id", "rev", "body"),
+    "maintenance": ("at_ms", "device", "place", "point", "what", "detail"),
+    "delivery": ("id", "incident", "channel", "what", "state", "tries", "at_ms", "error", "body"),
+    "command": ("person", "id", "at_ms", "request", "answer"),
+    "device": (
+        *("id", "kind", "place", "group_id", "state", "life", "boot", "born_ms", "watch_s", "last_seen_ms"),
+        *("firmware", "rssi", "battery", "mains", "refused", "faults"),
+    ),
+    "report": ("device", "at_ms", "up", "heap", "rssi", "mains", "battery", "waiting", "dropped", "refused", "measured"),
+}
+_APPENDED = ("event", "maintenance", "report")
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    verb = "INSERT" if table in _APPENDED else "INSERT OR REPLACE"
+    values = ", ".join(f"value ->> {index}" for index in range(len(columns)))
+    return f"{verb} INTO {table} ({', '.join(columns)}) SELECT {values} FROM json_each(?)"  # noqa: S608 - names from the table above
+
+
+_INSERTS = {table: _insert(table, columns) for table, columns in _TABLES.items()}
+
+
+class Outgoing(NamedTuple):
+    """A message to a channel, ready to be sent: `body` is JSON."""
+
+    row: DeliveryRow
+    body: str
+
+
+def insert(db: sqlite3.Connection, table: str, rows: Iterable[Iterable[Any]]) -> None:
+    """Insert rows of JSON's own types; in tables with a key of their own a row replaces the one before."""
+    rows = [*rows]
+    if rows:
+        db.execute(_INSERTS[table], (json.dumps(rows),))
+
+
+class Batch(NamedTuple):
+    """Everything that a batch of decisions writes, as rows: made in the loop, so that the writer's thread only runs SQL."""
+
+    tables: dict[str, list[tuple[Any, ...]]]
+    tried: list[tuple[Any, ...]]
+
+    def write(self, db: sqlite3.Connection) -> None:
+        """To be run by Store.write."""
+        for table, rows in self.tables.items():
+            insert(db, table, rows)
+        for row in self.tried:
+            db.execute("UPDATE delivery SET state = ?, tries = ?, at_ms = ?, error = ? WHERE id = ?", row)
+
+
+def batch(situation: Situation, effects: Effects, snapshots: dict[str, messages.Incident], outgoing: list[Outgoing]) -> Batch:
+    """The rows of a batch. `snapshots`: every incident that it changes, as it will be published."""
+    place = {entry.device: situation.commune.place_of(entry.device).name for entry in effects.entries}
+    tables: dict[str, list[tuple[Any, ...]]] = {
+        "event": [tuple(row) for row in effects.events],
+        "point": [(device, name, *point) for (device, name), point in effects.points.items()],
+        "incident": [_incident(incident, snapshots[ident]) for ident, incident in effects.incidents.items()],
+        "ring": [(group, order.rev, _ORDER.dump_json(order).decode()) for group, order in effects.orders.items()],
+        "maintenance": [
+            (entry.at_ms, entry.device, place[entry.device], entry.point, entry.what, entry.detail) for entry in effects.entries
+        ],
+        "delivery": [_delivery(sent) for sent in outgoing],
+        "command": [
+            (person, command.id, at_ms, command.payload().decode(), answer.payload().decode())
+            for person, at_ms, command, answer in effects.commands
+        ],
+        "device": device_rows(situation.devices[ident] for ident in effects.devices if ident in situation.devices),
+    }
+    tried: list[tuple[Any, ...]] = [
+        (row.delivery.state, row.delivery.tries, row.delivery.at_ms, row.delivery.error, row.id) for row in effects.tried
+    ]
+    return Batch(tables, tried)
+
+
+def device_rows(devices: Iterable[Device]) -> list[tuple[Any, ...]]:
+    """Rows of the table device."""
+    return [
+        (
+            device.id,
+            device.kind,
+            device.place,
+            device.group,
+            device.state,
+            device.life,
+            device.boot,
+            device.born_ms,
+            device.watch_s,
+            device.last_seen_ms,
+            device.firmware,
+            device.rssi,
+            device.battery,
+            device.mains,
+            device.refused,
+            json.dumps(device.faults, ensure_ascii=False),
+        )
+        for device in devices
+    ]
+
+
+def restore(db: sqlite3.Connection, situation: Situation, *, now_s: float) -> None:
+    """Fill a new situation with what the database knows. Boards that were online are watched from now on."""
+    for row in db.execute(f"SELECT {', '.join(_TABLES['device'])} FROM device").fetchall():  # noqa: S608
+        _restore_device(situation, row, now_s)
+    for device, name, *point in db.execute("SELECT device, point, type, state, event, since_ms FROM point").fetchall():
+        situation.points[device, name] = Point(*point)
+    for (core,) in db.execute(
+        "SELECT core FROM incident WHERE state <> 'resolved' OR id IN (SELECT incident FROM delivery WHERE state = 'waiting')"
+        " ORDER BY number"
+    ).fetchall():
+        incident = _INCIDENT.validate_json(core)
+        situation.incidents[incident.id] = incident
+    for group, body in db.execute("SELECT group_id, body FROM ring").fetchall():
+        situation.orders[group] = _ORDER.validate_json(body)
+    situation.next_incident = db.execute("SELECT ifnull(max(number), 0) + 1 FROM incident").fetchone()[0]
+    situation.next_delivery = db.execute("SELECT ifnull(max(id), 0) + 1 FROM delivery").fetchone()[0]
+
+
+def waiting(db: sqlite3.Connection, channel: str) -> list[Outgoing]:
+    """Messages to a channel that are not delivered yet, oldest first."""
+    rows = db.execute(
+        "SELECT id, incident, channel, what, tries, at_ms, error, body FROM delivery WHERE state = 'waiting' AND channel = ? ORDER BY id",
+        (channel,),
+    ).fetchall()
+    return [
+        Outgoing(
+            DeliveryRow(ident, incident, Delivery(channel=name, what=what, state="waiting", tries=tries, at_ms=at_ms, error=error)), body
+        )
+        for ident, incident, name, what, tries, at_ms, error, body in rows
+    ]
+
+
+def identities(db: sqlite3.Connection, event_id: str) -> list[Identity]:
+    """Every event of the journal with this id."""
+    rows = db.execute("SELECT id, device, point, type, state FROM event WHERE id = ?", (event_id,)).fetchall()
+    return [Identity(*row) for row in rows]
+
+
+def answer(db: sqlite3.Connection, person: str, command: str) -> CommandAnswer | None:
+    """What was answered to this command, if it was heard before."""
+    row = db.execute("SELECT answer FROM command WHERE person = ? AND id = ?", (person, command)).fetchone()
+    return CommandAnswer.model_validate_json(row[0]) if row else None
+
+
+def _incident(incident: Incident, snapshot: messages.Incident) -> tuple[Any, ...]:
+    number = int(incident.id.rpartition("-")[2])
+    core = _INCIDENT.dump_json(incident).decode()
+    return number, incident.id, incident.state, incident.opened_ms, snapshot.model_dump_json(), core
+
+
+def _delivery(sent: Outgoing) -> tuple[Any, ...]:
+    row, body = sent
+    return (
+        *(row.id, row.incident, row.delivery.channel, row.delivery.what, row.delivery.state),
+        *(row.delivery.tries, row.delivery.at_ms, row.delivery.error, body),
+    )
+
+
+def _restore_device(situation: Situation, row: tuple[Any, ...], now_s: float) -> None:
+    stored = dict(zip(_TABLES["device"], row, strict=True))
+    device = situation.device(stored["id"])
+    if not device.placed:
+        device.kind = stored["kind"]
+    device.state = stored["state"]
+    device.life, device.boot, device.born_ms = stored["life"], stored["boot"], stored["born_ms"]
+    device.watch_s, device.watched_s, device.last_seen_ms = stored["watch_s"], now_s, stored["last_seen_ms"]
+    device.firmware, device.rssi, device.battery = stored["firmware"], stored["rssi"], stored["battery"]
+    device.mains = None if stored["mains"] is None else bool(stored["mains"])
+    device.refused, device.faults = stored["refused"], json.loads(stored["faults"])

@@ -1,0 +1,201 @@
+"""The engine's database: one thread with the one connection that writes. What arrives together shares a commit, and waits for no company.
+
+Errors of SQLite go to whoever asked for the write; the engine ends on them, since a receipt without a row would lose an alarm.
+"""
+
+import asyncio
+import fcntl
+import importlib.resources
+import os
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], Any]
+
+FOLDER_MODE = 0o750  # others of the group (the console) read, nobody else does
+FILE_MODE = 0o640
+CHECKPOINT_BYTES = 4 << 20  # SQLite's own default is 1,000 pages of 4 kB
+CHECKPOINT_EVERY_S = 5.0
+
+
+class NewerFile(OSError):
+    """The database was written by a newer version than this one."""
+
+
+class FileInUse(OSError):
+    """Another engine has the database open."""
+
+
+class Store:
+    """Made by `open_store`. `engine` is this start of the engine, <life>-<boot>; `reading` is a connection for short queries."""
+
+    def __init__(self, path: Path, engine: str, db: sqlite3.Connection, reading: sqlite3.Connection) -> None:
+        self.path = path
+        self.engine = engine
+        self.reading = reading
+        self._db = db
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._urgent: list[tuple[Work, asyncio.Future[Any]]] = []
+        self._patient: list[tuple[Work, asyncio.Future[Any]]] = []
+        self._busy = False
+
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, urgent: bool = True) -> T:
+        """Run `work` in a transaction and return its result once it is on the disk.
+
+        All urgent work that came while the last commit ran shares the next one. Other work has a transaction of its own, when there is no
+        urgent work; it shall not last longer than 50 ms.
+        """
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        (self._urgent if urgent else self._patient).append((work, done))
+        self._start()
+        return await done
+
+    async def keep_log_short(self) -> None:
+        """Fold the write-ahead log back into the file when it has grown, beside the writer: a commit never waits for this."""
+        log = self.path.with_name(self.path.name + "-wal")
+        while True:
+            await asyncio.sleep(CHECKPOINT_EVERY_S)
+            if log.stat().st_size > CHECKPOINT_BYTES:
+                await asyncio.to_thread(_checkpoint, self.path)
+
+    def close(self) -> None:
+        """Wait for the running commit and close."""
+        self._thread.shutdown()
+        self.reading.close()
+        self._db.close()
+
+    def _start(self) -> None:
+        if self._busy or not (self._urgent or self._patient):
+            return
+        if self._urgent:
+            batch, self._urgent = self._urgent, []
+        else:
+            batch = [self._patient.pop(0)]
+        self._busy = True
+        commit = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, [work for work, _ in batch])
+        commit.add_done_callback(lambda commit: self._finished(batch, commit))
+
+    def _commit(self, works: list[Work]) -> list[Any]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            results = [work(self._db) for work in works]
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        return results
+
+    def _finished(self, batch: list[tuple[Work, asyncio.Future[Any]]], commit: asyncio.Future[list[Any]]) -> None:
+        self._busy = False
+        error = commit.exception()
+        for index, (_, done) in enumerate(batch):
+            if done.cancelled():
+                continue
+            if error:
+                done.set_exception(error)
+            else:
+                done.set_result(commit.result()[index])
+        self._start()
+
+
+@asynccontextmanager
+async def open_store(path: Path) -> AsyncIterator[Store]:
+    """The database at `path`, made or brought to the newest schema, with a new boot of the engine in it.
+
+    Raises NewerFile, FileInUse, OSError or sqlite3.Error.
+    """
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FileInUse(f"{path}: expected no other engine, got one that has it open") from None
+        # SQLite gives its -wal and -shm files the rights of the database.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+        db = _connect(path)
+        try:
+            upgrade(db, path)
+            engine = _boot(db)
+            reading = _connect(path)
+            reading.execute("PRAGMA query_only = 1")
+        except BaseException:
+            db.close()
+            raise
+        store = Store(path, engine, db, reading)
+        try:
+            yield store
+        finally:
+            store.close()
+    finally:
+        os.close(lock)
+
+
+def upgrade(db: sqlite3.Connection, path: Path) -> None:
+    """Bring the schema to the newest version, all steps in one transaction. Raises NewerFile."""
+    steps = _steps()
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for step in steps[_version(db, len(steps), path) :]:
+            for statement in _statements(step):
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(steps)}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _version(db: sqlite3.Connection, newest: int, path: Path) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > newest:
+        raise NewerFile(f"{path}: expected a database of version {newest} or older, got version {version}")
+    return version
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA wal_autocheckpoint = 0")  # see Store.keep_log_short
+    return db
+
+
+def _boot(db: sqlite3.Connection) -> str:
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("INSERT OR IGNORE INTO engine (one, life, boot) VALUES (1, ?, 0)", (secrets.token_hex(4),))
+    life, boot = db.execute("UPDATE engine SET boot = boot + 1 RETURNING life, boot").fetchone()
+    db.execute("COMMIT")
+    return f"{life}-{boot}"
+
+
+def _steps() -> list[str]:
+    folder = importlib.resources.files("gateway.store") / "schema"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return [file.read_text(encoding="utf-8") for file in files]
+
+
+def _statements(script: str) -> list[str]:
+    """The statements of a script, one by one: sqlite3's executescript would commit before the first."""
+    found, text = [], ""
+    for line in script.splitlines(keepends=True):
+        text += line
+        if sqlite3.complete_statement(text):
+            found.append(text)
+            text = ""
+    return found
+
+
+def _checkpoint(path: Path) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    finally:
+        db.close()
