@@ -114,7 +114,7 @@ def test_an_unknown_group_a_doubled_id_bad_coordinates_and_a_missing_field_come_
         "14: fire_points[1].address: expected to be there, got nothing",
         "15: fire_points[1].id: expected an id used only once, got 'H03-01'",
         "25: boards[2].id: expected an id used only once, got 'B-1'",
-        "26: boards[2].place: expected the id of a home or fire point in this file, got 'DCC-017'",
+        "27: boards[2].place: expected the id of a home or fire point in this file, got 'DCC-017'",
     ]
 
 

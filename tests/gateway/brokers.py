@@ -1,0 +1,163 @@
+"""Real brokers on free loopback ports, and clients that know when a wait is over."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from paho.mqtt.client import Client, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion
+
+from gateway import broker
+from gateway.identity import accounts
+from gateway.identity.accounts import Accounts
+from gateway.mqtt import Account
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "simulator/communes/ngo-thu-5.toml"
+WAIT_S = 20.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, all different."""
+    with_sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in with_sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in with_sockets]
+    finally:
+        for one in with_sockets:
+            one.close()
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {WAIT_S} s: {what}"
+        time.sleep(0.01)
+
+
+class Running(NamedTuple):
+    """A broker at work, started as its user starts it."""
+
+    process: subprocess.Popen[bytes]
+    data: Path
+    site: Path
+    settings: Path
+    ports: list[int]
+    log: Path
+
+    @property
+    def accounts(self) -> Accounts:
+        return accounts.load(self.data)
+
+
+def settings_file(path: Path, kind: str, ports: list[int]) -> Path:
+    path.write_text(f'[broker]\nkind = "{kind}"\nport = {ports[0]}\nprograms_port = {ports[1]}\n', encoding="utf-8")
+    return path
+
+
+@contextmanager
+def running(folder: Path, kind: str, site: Path = DEMO) -> Iterator[Running]:
+    """`keng broker` with the demo commune; ready when it lets the console in."""
+    ports = free_ports(2)
+    settings, data, log = settings_file(folder / "keng.toml", kind, ports), folder / "data", folder / "broker.log"
+    command = [sys.executable, "-m", "keng", "broker", "--site", str(site), "--settings", str(settings), "--data", str(data)]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+    found = Running(process, data, site, settings, ports, log)
+    try:
+        wait_until(lambda: (data / "broker/accounts.json").exists() or process.poll() is not None, "accounts")
+        wait_until(lambda: answers(found) or process.poll() is not None, "a CONNACK")
+        assert process.poll() is None, log.read_text()
+        yield found
+    finally:
+        process.terminate()
+        process.wait(WAIT_S)
+
+
+def answers(found: Running) -> bool:
+    try:
+        return refusal(found.accounts.account("console")) == ""
+    except OSError:
+        return False
+
+
+def refusal(account: Account) -> str:
+    return asyncio.run(broker.refusal(account))
+
+
+class Talker:
+    """A real client. `received` holds (topic, payload) in the order of arrival."""
+
+    def __init__(self, account: Account, client_id: str = "", *, will: str = "") -> None:
+        self.received: list[tuple[str, bytes]] = []
+        self.refused = threading.Event()
+        self.lost = threading.Event()
+        self._up = threading.Event()
+        self._granted = threading.Event()
+        self._client = Client(
+            CallbackAPIVersion.VERSION2, client_id or account.user, clean_session=True, protocol=MQTTv311, reconnect_on_failure=False
+        )
+        self._client.username_pw_set(account.user, account.password)
+        if will:
+            self._client.will_set(will, b"will", qos=1)
+        self._client.on_connect = lambda _c, _u, _f, reason, _p: (self.refused if reason.is_failure else self._up).set()
+        self._client.on_disconnect = lambda *_: self.lost.set()
+        self._client.on_subscribe = lambda *_: self._granted.set()
+        self._client.on_message = lambda _c, _u, message: self.received.append((message.topic, message.payload))
+        self._client.connect(account.host, account.port, keepalive=20)
+        self._client.loop_start()
+
+    def __enter__(self) -> "Talker":
+        assert self._up.wait(WAIT_S), "no CONNACK"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def subscribe(self, *topics: str) -> None:
+        self._granted.clear()
+        self._client.subscribe([(topic, 1) for topic in topics])
+        assert self._granted.wait(WAIT_S), "no SUBACK"
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Returns when the broker has acknowledged it, and so has handled it: forbidden or not."""
+        self._client.publish(topic, payload, qos=1).wait_for_publish(WAIT_S)
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish and wait for nothing."""
+        self._client.publish(topic, payload, qos=1)
+
+    def retain(self, topic: str, payload: bytes) -> None:
+        self._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(WAIT_S)
+
+    def wait_for(self, payload: bytes) -> None:
+        wait_until(lambda: any(got == payload for _, got in self.received), f"{payload!r}")
+
+    def topics_before(self, marker: bytes) -> set[str]:
+        """What came before the marker, once that has come."""
+        self.wait_for(marker)
+        topics = set()
+        for topic, payload in self.received:
+            if payload == marker:
+                break
+            topics.add(topic)
+        return topics
+
+    def cut(self) -> None:
+        """Lose the connection as a power cut does: no DISCONNECT."""
+        self._client.socket().shutdown(socket.SHUT_RDWR)
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    process.send_signal(signal.SIGTERM)
+    return process.wait(WAIT_S)
