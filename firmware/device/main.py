@@ -6,10 +6,11 @@ import random
 import time
 
 import pins
-from agent import alarms, bell, board, clock, config, identity, journal, orders, outbox, presence, session
+from agent import alarms, bell, board, clock, config, identity, inbox, journal, link, orders, outbox, presence, session
 from agent.agent import Agent, Parts
+from agent.faults import Faults
 from agent.files import Files
-from agent.points import NEVER, Point
+from agent.points import NEVER, Panel, Point
 from drivers.battery import Battery
 from kinds import fire_point, household
 
@@ -31,7 +32,7 @@ def assemble():
     who, log, waiting, states = _journal(files, faults)
     hardware = board.Board(pins)
     ticks = clock.Clock(time.ticks_ms)
-    points, battery = _points(hardware, kind, states)
+    panel, battery = _panel(hardware, kind, states)
     sense = hardware.contact(kind.BELL_SENSE) if settings.bell_sense else None
     box = outbox.Outbox()
     for event in waiting:
@@ -44,20 +45,20 @@ def assemble():
             journal=log,
             alarms=alarms.Alarms(settings.device, settings.verify_s * 1000),
             bell=bell.Bell(hardware.switch(kind.BELL), sense),
-            points=points,
+            panel=panel,
             battery=battery,
             outbox=box,
             presence=presence.Presence(who.start, random.random),
             orders=orders.Orders(files),
+            faults=Faults(faults),
             board=hardware,
             network=board.Network(settings.wifi),
             random=random.random,
             version=VERSION,
-            faults=faults,
         )
     )
     if settings.networked:
-        agent.session = _session(agent, settings, who, ticks)
+        agent.mail.session = _session(agent, settings, who, ticks)
     return agent
 
 
@@ -81,30 +82,24 @@ def _journal(files, faults):
     return who, log, waiting, states
 
 
-def _points(hardware, kind, states):
-    points = [Point(name, what, policy, hardware.contact(name)) for name, what, policy in kind.POINTS]
+def _panel(hardware, kind, states):
+    """(the points as the journal has left them, the battery or None)."""
+    contacts = [Point(name, what, policy, hardware.contact(name)) for name, what, policy in kind.POINTS]
     battery = None
     if kind.BATTERY:
         battery = Battery(Point(kind.BATTERY, "battery", NEVER, None), hardware.voltage(kind.BATTERY))
-    for point in points + [battery.point] if battery else points:
+    panel = Panel(contacts, [battery.point] if battery else [])
+    for point in panel:
         if point.name in states:
             point.restore(states[point.name].state, states[point.name].id)
-    return points, battery
+    return panel, battery
 
 
 def _session(agent, settings, who, ticks):
-    site, device, group = settings.site, settings.device, settings.group
+    site, device = settings.site, settings.device
     will = wire.encode_will(life=who.life, boot=who.boot)
-    account = session.Account(device, settings.password, topics.device(site, device, "state"), will)
-    # chunk and gateway wait for the updates that need them: who does not read them cannot refuse them.
-    wanted = [
-        (topics.device(site, device, "hello"), 1),
-        (topics.device(site, device, "receipt"), 1),
-        (topics.device(site, device, "order"), 1),
-        (topics.ring(site, group), 1),
-        (topics.call(site, group, "+"), 1),
-        (topics.tick(site), 0),
-    ]
+    account = link.Account(device, settings.password, topics.device(site, device, "state"), will)
+    wanted = inbox.subscriptions(site, device, settings.group)
     return session.Session(account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready)
 
 

@@ -4,6 +4,7 @@ from collections import namedtuple
 
 from agent import patterns
 from agent.outputs import Output
+from protocol import wire
 
 # Why the bell sounds. `answer`: (for, k, n) that its proof names, None where nobody asked.
 Cause = namedtuple("Cause", ("sound", "answer"))
@@ -35,6 +36,10 @@ class Bell:
     def sound(self):
         """The sound being played, or None."""
         return self._output.sound
+
+    def is_alarming(self):
+        """True while an alarm or a drill is heard: no moment to test or restart."""
+        return self.sound in wire.PATTERNS
 
     def has_proof(self, since):
         """True if current was seen since `since`, or if nothing can measure it and the bell sounds."""

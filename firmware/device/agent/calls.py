@@ -78,7 +78,7 @@ class OwnCalls:
 
     def is_calling(self, event_id, now):
         """True while the call of this event goes on."""
-        return any([call.id == event_id and now < call.until for call in self._calls])
+        return any(call.id == event_id and now < call.until for call in self._calls)
 
     def causes(self, now):
         """Why the own bell sounds."""

@@ -64,6 +64,8 @@ def to_bytes(event):
 
 def from_bytes(ident, data):
     """The event kept in `data`. Raises ValueError."""
+    if not wire.is_event_id(ident):
+        raise ValueError("expected an event id")
     fields = json.loads(str(data, "utf-8"))
     if type(fields) is not list or len(fields) != 4:
         raise ValueError("expected four fields")

@@ -18,6 +18,10 @@ class Identity:
         """<life>-<boot>, as a hello names it."""
         return "%s-%d" % (self.life, self.boot)
 
+    def is_own(self, event_id):
+        """True for an event of this start."""
+        return event_id.startswith(self.start + "-")
+
     def next_id(self):
         """The id of a new event of this start, <life>-<boot>-<seq>."""
         self._seq += 1
@@ -52,7 +56,7 @@ def _last(files):
             raise ValueError("missing")
         return None, 0
     words = str(files.read(NAME), "utf-8").split()
-    if len(words) != 2 or len(words[0]) != 8 or not all([digit in HEX for digit in words[0]]):
+    if len(words) != 2 or len(words[0]) != 8 or not all(digit in HEX for digit in words[0]):
         raise ValueError("expected <life> <boot>")
     boot = int(words[1])
     if not 0 < boot < 0x7FFFFFFF:

@@ -51,7 +51,7 @@ class Outbox:
 
     def has_alarm(self):
         """True while an alarm has no receipt."""
-        return any([entry.event.rank == ALARM for entry in self._entries])
+        return any(entry.event.rank == ALARM for entry in self._entries)
 
     def wake(self, now):
         """Everything is due at once: a new connection, or a new engine."""

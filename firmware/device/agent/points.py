@@ -47,3 +47,29 @@ class Point:
         self.state = state
         self.event_id = event_id
         self.contact = Contact(state == "active")
+
+
+class Panel:
+    """All points of the board: `contacts`, polled, and `others`, whose drivers decide on their state."""
+
+    def __init__(self, contacts, others=()):
+        self.contacts = contacts
+        self._all = list(contacts) + list(others)
+
+    def __iter__(self):
+        return iter(self._all)
+
+    def state_of(self, name):
+        """The present state of a point, None if there is none of that name."""
+        for point in self._all:
+            if point.name == name:
+                return point.state
+        return None
+
+    def uncleared(self):
+        """{name: event id} of the points that are not clear, as the birth lists them."""
+        return {point.name: point.event_id for point in self._all if point.state != "clear"}
+
+    def active(self):
+        """The names of the contacts that are active."""
+        return [point.name for point in self.contacts if point.state == "active"]

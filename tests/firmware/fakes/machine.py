@@ -50,6 +50,7 @@ class Pin:
         if level != _levels.get(self.gpio):
             _levels[self.gpio] = level
             _wire.send(b"%s %d" % (self.gpio.encode(), level))
+        return None
 
 
 class ADC:

@@ -1,0 +1,71 @@
+"""Carries out the engine's orders, each once and with an answer."""
+
+from agent import orders
+
+RESTART_MS = 2_000  # for the answer to leave
+SELF_TEST = "self-test"
+
+
+class Errands:
+    """`agent`: what an order may do to the board (sound, silence_bell, self_test, reset), `mail` for the answers."""
+
+    def __init__(self, orders_, bell, agent, mail):
+        self._orders = orders_
+        self._bell = bell
+        self._agent = agent
+        self._mail = mail
+        self._restart_at = None
+        self.trial = None  # the orders.Trial going on, or None
+
+    def take(self, order, now):
+        """An order has come, live."""
+        if self._orders.is_new(order):
+            error = self._carry_out(order, now)
+            if error is not None or self.trial is None or self.trial.id != order.id:
+                self._orders.answer(order.id, error)
+        self._mail.send_answers()
+
+    def poll(self, now):
+        """End what has lasted its time."""
+        if self._restart_at is not None and now >= self._restart_at:
+            self._agent.reset()
+        if self.trial and now >= self.trial.until:
+            trial = self.trial
+            self.trial = None
+            failed = trial.sound == "test" and not self._bell.has_proof(trial.since)
+            self._orders.answer(trial.id, "no current seen on bell" if failed else None)
+
+    def _carry_out(self, order, now):
+        """None, or why not. A trial answers when it is over."""
+        if order.do in ("test", "identify"):
+            return self._try_out(order, now)
+        if order.do == "silence":
+            self._agent.silence_bell("ring", now)
+        elif order.do == "report":
+            self._mail.want_report()
+        elif order.do == "restart":
+            return self._restart(order, now)
+        else:
+            return "not supported: %s" % order.do
+        return None
+
+    def _try_out(self, order, now):
+        if order.do == "test" and order.what == SELF_TEST:
+            self._agent.self_test(now)
+            return None
+        if order.what not in (None, "bell"):
+            return "not supported: %s of %s" % (order.do, order.what)
+        if self.trial or self._bell.is_alarming():
+            return "the bell sounds"
+        self.trial = orders.trial(order, now)
+        return None
+
+    def _restart(self, order, now):
+        if self._bell.is_alarming():
+            return "the bell sounds"
+        try:
+            self._orders.keep(order.id)
+        except OSError as exc:
+            return "journal: not writable (%s)" % exc
+        self._restart_at = now + RESTART_MS
+        return None

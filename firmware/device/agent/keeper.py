@@ -1,0 +1,68 @@
+"""The only task that writes to flash, where a write may stop the whole board for 400 ms: the gravest event first, calls before all."""
+
+import asyncio
+import sys
+
+from agent.events import ALARM, CLEAR
+
+SETTLE_MS = 20  # between an alarm's call and its write, so that the call has left the board
+SETTLING = CLEAR + 1  # receipts wait until every event is kept
+
+
+class Keeper:
+    """`stored(event)` is called when an event is in the journal, or cannot be: then `faults` says so."""
+
+    def __init__(self, journal, faults, stored):
+        self._journal = journal
+        self._faults = faults
+        self._stored = stored
+        self._jobs = []  # (rank, function, event)
+        self._work = asyncio.Event()
+
+    def __len__(self):
+        return len(self._jobs)
+
+    def keep(self, event):
+        """Write a new event, soon."""
+        self._add(event.rank, self._put, event)
+
+    def settle(self, event):
+        """The event needs to be sent no more."""
+        if event.stored:
+            self._add(SETTLING, self._settle, event)
+
+    async def run(self):
+        """Never returns."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._jobs:
+                if self._jobs[0][0] == ALARM:
+                    await asyncio.sleep_ms(SETTLE_MS)
+                _, job, event = self._jobs.pop(0)
+                try:
+                    job(event)
+                except Exception as exc:
+                    sys.print_exception(exc)
+                await asyncio.sleep_ms(0)
+
+    def _add(self, rank, job, event):
+        place = 0
+        while place < len(self._jobs) and self._jobs[place][0] <= rank:
+            place += 1
+        self._jobs.insert(place, (rank, job, event))
+        self._work.set()
+
+    def _put(self, event):
+        try:
+            self._journal.put(event)
+            self._faults.set("journal", None)
+        except OSError as exc:
+            self._faults.set("journal", "journal: not writable (%s)" % exc)
+        self._stored(event)
+
+    def _settle(self, event):
+        try:
+            self._journal.settle(event)
+        except OSError as exc:
+            self._faults.set("journal", "journal: not writable (%s)" % exc)
