@@ -64,11 +64,16 @@ class Outbox:
         """The events to send now, the gravest and least tried first. Each is counted as sent."""
         flying = [entry for entry in self._entries if entry.sent is not None and now - entry.sent < FLIGHT_MS]
         free = IN_FLIGHT - len(flying)
-        free_for_others = free - FOR_ALARMS
-        due = [entry for entry in self._entries if entry.due <= now and entry not in flying]
-        due.sort(key=lambda entry: (entry.event.rank, entry.tries))
+        others = len([entry for entry in flying if entry.event.rank != ALARM])
+        free_for_others = min(free, IN_FLIGHT - FOR_ALARMS - others)
+        # MicroPython's sort is not stable: the place says which is older.
+        due = [
+            (entry.event.rank, entry.tries, place) for place, entry in enumerate(self._entries) if entry.due <= now and entry not in flying
+        ]
+        due.sort()
         taken = []
-        for entry in due:
+        for _, _, place in due:
+            entry = self._entries[place]
             if len(taken) < (free if entry.event.rank == ALARM else free_for_others):
                 taken.append(entry)
         for entry in taken:

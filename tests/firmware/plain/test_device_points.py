@@ -1,0 +1,229 @@
+from agent import patterns
+from agent.bell import Bell, Cause
+from agent.clock import PERIOD, Clock
+from agent.outputs import Output
+from agent.points import DEBOUNCE_MS, NEVER, Contact, Panel, Point
+from drivers.battery import Battery, percent
+
+CALL = ("9c41f2aa-17-42", 1, None)
+RING = ("2026-000001", None, 1)
+
+
+class Wire:
+    """A bell's output with the current behind it: `whole` False is a cut wire."""
+
+    def __init__(self, whole=True):
+        self.whole = whole
+        self.on = False
+        self.changes = []
+
+    def drive(self, on):
+        self.on = on
+        self.changes.append(on)
+
+    def sense(self):
+        return self.on and self.whole
+
+
+def run(bell, start, end, step=10):
+    facts = []
+    for now in range(start, end, step):
+        facts += bell.poll(now)
+    return facts
+
+
+def test_clock_counts_on_when_the_ticks_wrap():
+    ticks = [PERIOD - 5]
+    clock = Clock(lambda: ticks[0])
+    assert clock.now() == 0
+    ticks[0] = 7
+    assert clock.now() == 12
+    for _ in range(5):
+        ticks[0] = (ticks[0] + PERIOD - 1) % PERIOD
+        before = clock.now()
+        assert clock.now() == before
+    assert clock.now() == 12 + 5 * (PERIOD - 1)
+
+
+def test_clock_knows_no_time_until_it_is_told():
+    ticks = [100]
+    clock = Clock(lambda: ticks[0])
+    assert clock.unix(0) is None
+    ticks[0] = 1100
+    clock.set_unix(1_763_791_234_610)
+    assert clock.unix(clock.now()) == 1_763_791_234_610
+    assert clock.unix(0) == 1_763_791_233_610
+
+
+def test_contact_changes_after_30_ms_and_not_before():
+    contact = Contact()
+    assert not contact.sample(True, 0)
+    assert not contact.sample(True, DEBOUNCE_MS - 1)
+    assert contact.sample(True, DEBOUNCE_MS)
+    assert contact.active
+    assert not contact.sample(True, DEBOUNCE_MS + 10)
+
+
+def test_contact_that_bounces_starts_anew():
+    contact = Contact()
+    for now in range(0, 200, 10):
+        assert not contact.sample(now % 20 == 0, now)
+    assert not contact.active
+
+
+def test_panel_lists_what_is_not_clear():
+    door = Point("door", "door", NEVER, None)
+    battery = Point("battery", "battery", NEVER, None)
+    panel = Panel([door], [battery])
+    assert panel.uncleared() == {}
+    battery.restore("open", "9c41f2aa-16-9")
+    assert panel.uncleared() == {"battery": "9c41f2aa-16-9"}
+    assert panel.active() == []
+    door.restore("active", "9c41f2aa-16-10")
+    assert panel.active() == ["door"]
+    assert panel.state_of("door") == "active"
+    assert panel.state_of("window") is None
+
+
+def test_restored_point_does_not_change_while_its_contact_stays():
+    door = Point("door", "door", NEVER, None)
+    door.restore("active", "9c41f2aa-16-10")
+    assert not any(door.contact.sample(True, now) for now in range(0, 100, 10))
+
+
+def test_fire_is_temporal_3():
+    on = [patterns.is_on("fire", ms) for ms in range(0, 8000, 250)]
+    cycle = [True, True, False, False] * 3 + [False] * 4
+    assert on == cycle * 2
+
+
+def test_gravest_pattern_is_heard():
+    assert patterns.gravest([]) is None
+    assert patterns.gravest(["drill", "pre", "fire", "sos"]) == "fire"
+    assert patterns.gravest(["drill", "pre"]) == "pre"
+    assert set(patterns.GRAVEST_FIRST) == set(patterns.SOUNDS)
+
+
+def test_output_goes_on_unbroken_when_told_the_same_again():
+    wire = Wire()
+    output = Output(wire.drive)
+    output.play("fire", 0)
+    output.poll(600)
+    output.play("fire", 700)
+    output.poll(1000)
+    assert wire.changes == [False, True, False, True]
+    output.play(None, 1100)
+    assert wire.changes[-1] is False
+
+
+def test_bell_with_current_is_proved_measured_once_for_each_call_and_ring():
+    wire = Wire()
+    bell = Bell(wire.drive, wire.sense)
+    facts = bell.update([Cause("fire", CALL)], "time", 0)
+    assert wire.on
+    assert [(fact.state, fact.answer, fact.proof) for fact in facts] == [("active", CALL, "measured")]
+    assert run(bell, 10, 5000) == []
+    facts = bell.update([Cause("fire", CALL), Cause("fire", RING)], "time", 5000)
+    assert [(fact.state, fact.answer, fact.proof) for fact in facts] == [("active", RING, "measured")]
+
+
+def test_bell_between_two_beats_answers_a_ring_at_once():
+    wire = Wire()
+    bell = Bell(wire.drive, wire.sense)
+    bell.update([Cause("fire", CALL)], "time", 0)
+    run(bell, 10, 3000)
+    assert not wire.on
+    facts = bell.update([Cause("fire", RING)], "time", 3000)
+    assert [fact.proof for fact in facts] == ["measured"]
+
+
+def test_bell_without_sense_is_proved_commanded():
+    wire = Wire()
+    bell = Bell(wire.drive, None)
+    facts = bell.update([Cause("fire", CALL)], "time", 0)
+    assert [(fact.state, fact.proof) for fact in facts] == [("active", "commanded")]
+
+
+def test_bell_with_cut_wire_says_silent_within_3_s_and_never_active():
+    wire = Wire(whole=False)
+    bell = Bell(wire.drive, wire.sense)
+    facts = bell.update([Cause("fire", CALL)], "time", 0) + run(bell, 10, 3000)
+    assert [(fact.state, fact.answer, fact.proof) for fact in facts] == [("silent", CALL, None)]
+    assert bell.state == "silent"
+
+
+def test_bell_wire_cut_and_mended_while_it_rings_is_told_both_times():
+    wire = Wire()
+    bell = Bell(wire.drive, wire.sense)
+    bell.update([Cause("fire", RING)], "time", 0)
+    wire.whole = False
+    assert [fact.state for fact in run(bell, 10, 4000)] == ["silent"]
+    wire.whole = True
+    assert [(fact.state, fact.proof) for fact in run(bell, 4000, 8000)] == [("active", "measured")]
+
+
+def test_stalled_board_does_not_take_its_stall_for_a_silent_bell():
+    wire = Wire()
+    current = [False]
+    bell = Bell(wire.drive, lambda: current[0])
+    bell.update([Cause("fire", CALL)], "time", 0)
+    assert bell.poll(400) == []  # a flash erase: one reading in 400 ms, before the bell's relay has closed
+    current[0] = True
+    assert [fact.state for fact in bell.poll(410)] == ["active"]
+
+
+def test_bell_says_what_has_stopped_it():
+    wire = Wire()
+    bell = Bell(wire.drive, wire.sense)
+    bell.update([Cause("fire", CALL)], "time", 0)
+    facts = bell.update([], "key", 100)
+    assert [(fact.state, fact.answer, fact.by) for fact in facts] == [("clear", CALL, "key")]
+    assert not wire.on
+    assert bell.update([], "time", 200) == []
+
+
+def test_pre_alarm_rings_and_answers_nobody():
+    wire = Wire()
+    bell = Bell(wire.drive, wire.sense)
+    assert bell.update([Cause("pre", None)], "time", 0) == []
+    assert run(bell, 10, 3000) == []
+    assert wire.changes.count(True) == 3
+    assert bell.update([], "time", 3000) == []
+
+
+def test_battery_curve_rises_and_ends_at_0_and_100():
+    values = [percent(mv) for mv in range(2500, 4400, 10)]
+    assert values[0] == 0
+    assert values[-1] == 100
+    assert values == sorted(values)
+
+
+def test_battery_is_low_below_20_and_well_above_30_after_three_readings():
+    reading = [1_950_000]
+    battery = Battery(Point("battery", "battery", NEVER, None), lambda: reading[0])
+
+    def settle():
+        for _ in range(3):
+            battery.point.state = battery.sample()
+        return battery.point.state
+
+    assert settle() == "clear"
+    assert battery.percent == 70
+    reading[0] = 1_780_000
+    assert battery.sample() == "clear"
+    assert settle() == "active"
+    reading[0] = 1_835_000
+    assert settle() == "active"
+    reading[0] = 1_845_000
+    assert settle() == "clear"
+    reading[0] = 100_000
+    assert settle() == "open"
+    assert battery.percent is None
+    reading[0] = 1_950_000
+    assert settle() == "clear"
+
+
+def test_one_dip_is_no_low_battery():
+    readings = [1_950_000, 1_600_000, 1_600_000, 1_950_000, 1_600_000, 1_600_000]
+    battery = Battery(Point("battery", "battery", NEVER, None), lambda: readings.pop(0))
+    assert [battery.sample() for _ in range(6)] == ["clear"] * 6

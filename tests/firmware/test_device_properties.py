@@ -1,0 +1,106 @@
+"""What must hold for any input: the device's pure modules under CPython, with hypothesis."""
+
+import contextlib
+import itertools
+
+from agent import mqtt_codec, patterns
+from agent.events import ALARM, Event
+from agent.mqtt_codec import ProtocolError, Reader
+from agent.outbox import CAPACITY, IN_FLIGHT, Outbox
+from agent.points import DEBOUNCE_MS, Contact
+from hypothesis import given
+from hypothesis import strategies as st
+from plain.test_device_link import BYTES, PACKETS
+
+PRESENT = st.lists(st.tuples(st.booleans(), st.integers(1, 60)), max_size=200)
+
+
+@given(PRESENT)
+def test_contact_changes_only_after_an_unbroken_level_and_always_then(readings: list[tuple[bool, int]]) -> None:
+    contact = Contact()
+    now = 0
+    run: tuple[bool, int] | None = None  # the level of the unbroken run of readings, and when it began
+    for level, gap in readings:
+        now += gap
+        if run is None or run[0] != level:
+            run = (level, now)
+        before = contact.active
+        changed = contact.sample(level, now)
+        assert changed == (contact.active != before)
+        assert changed == (level != before and now - run[1] >= DEBOUNCE_MS)
+
+
+@given(st.binary(max_size=300))
+def test_reader_raises_nothing_but_its_own_error(data: bytes) -> None:
+    with contextlib.suppress(ProtocolError):
+        Reader().feed(data)
+
+
+@given(st.integers(0, len(BYTES)), st.integers(0, 255), st.lists(st.integers(1, 9), min_size=1))
+def test_mutated_stream_raises_nothing_but_its_own_error(where: int, value: int, sizes: list[int]) -> None:
+    data = BYTES[:where] + bytes([value]) + BYTES[where + 1 :]
+    reader = Reader()
+    start = 0
+    for size in itertools.cycle(sizes):
+        if start >= len(data):
+            break
+        try:
+            reader.feed(data[start : start + size])
+        except ProtocolError:
+            break
+        start += size
+
+
+def test_no_strict_prefix_of_a_packet_is_a_packet() -> None:
+    packets = [bytes(packet) for packet in (BYTES[:4], BYTES[4:10], BYTES[10:19], BYTES[19:25], BYTES[25:29], BYTES[29:33], BYTES[33:])]
+    assert [Reader().feed(packet) for packet in packets] == [[packet] for packet in PACKETS]
+    for packet in packets:
+        for end in range(len(packet)):
+            assert Reader().feed(packet[:end]) == []
+
+
+@given(st.text(max_size=40), st.binary(max_size=300), st.integers(1, 0xFFFF), st.booleans())
+def test_what_is_published_is_read(topic: str, payload: bytes, packet_id: int, retain: bool) -> None:
+    packet = mqtt_codec.publish(topic, payload, qos=1, retain=retain, packet_id=packet_id)
+    assert Reader().feed(packet) == [mqtt_codec.Publish(topic, payload, 1, retain, packet_id)]
+
+
+def test_no_two_sounds_are_alike() -> None:
+    """However late one starts to listen: no sound, however shifted, is another one over a minute."""
+
+    def heard(name: str) -> list[bool]:
+        return [patterns.is_on(name, ms) for ms in range(0, 120_000, 20)]
+
+    sounds = {name: heard(name) for name in patterns.SOUNDS}
+    for one, other in itertools.permutations(sounds, 2):
+        minute = sounds[one][:3000]
+        length = sum(ms for _, ms in patterns.SOUNDS[other]) // 20
+        assert not any(sounds[other][shift : shift + 3000] == minute for shift in range(min(length, 3000)))
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["button", "door", "clear"]), st.integers(0, 3000), st.booleans()), max_size=150)
+
+
+@given(STEPS)
+def test_outbox_keeps_its_limits_and_no_alarm_gives_way_to_less(steps: list[tuple[str, int, bool]]) -> None:
+    outbox = Outbox()
+    now = 0
+    sent: dict[str, int] = {}
+    alarms: set[str] = set()
+    for seq, (kind, gap, receipted) in enumerate(steps, 1):
+        now += gap
+        event = Event(f"9c41f2aa-1-{seq}", kind, "button" if kind == "clear" else kind, "clear" if kind == "clear" else "active", at=now)
+        if event.rank == ALARM:
+            alarms.add(event.id)
+        given_up = outbox.add(event, now)
+        if given_up and given_up.rank == ALARM:
+            assert len(alarms) > CAPACITY
+            alarms.remove(given_up.id)
+        sent |= {one.id: now for one in outbox.take(now)}
+        assert len(outbox) <= CAPACITY
+        assert sum(now - at < 1000 for at in sent.values()) <= IN_FLIGHT
+        if receipted and sent:
+            ident = min(sent)
+            del sent[ident]
+            outbox.receipt(ident)
+            alarms.discard(ident)
