@@ -1,0 +1,58 @@
+"""Python -m simulator.bench [--quick] [--only NAME ...]: measure, show, write build/bench.json.
+
+Exit code 0 if everything asked for was measured, whether its target is met or not; 1 if not; 2 for a name that is no figure.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from simulator.bench import engine, report
+from simulator.bench.book import QUICK, Book, Scale
+
+FAMILIES = (engine,)
+OUT = Path("build/bench.json")
+
+
+def main() -> int:
+    """The command."""
+    names = [name for family in FAMILIES for name in family.NAMES]
+    parser = argparse.ArgumentParser(prog="python -m simulator.bench", description="The figures of the promises, as a table and as JSON.")
+    parser.add_argument("--quick", action="store_true", help="fewer samples: under five minutes")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=[], choices=names, help="only these figures: " + ", ".join(names))
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"the JSON file (default {OUT})")
+    options = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else report.WIDTH)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    # Beside the answer, not in /tmp, which may be no disk: what is written to it is measured.
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.out.parent) as directory:
+        book = Book(
+            QUICK if options.quick else Scale(),
+            Path(directory),
+            lambda line: console.print(f"[dim]{time.monotonic() - start:5.0f} s[/] {line}"),
+            frozenset(options.only),
+        )
+        asyncio.run(_measure(book))
+    console.print(report.table(book))
+    for line in report.failures(book):
+        console.print(line, style="red", markup=False, highlight=False)
+    report.write(book, options.out, quick=options.quick)
+    console.print(f"{options.out}, {time.monotonic() - start:.0f} s")
+    return 1 if book.failures else 0
+
+
+async def _measure(book: Book) -> None:
+    for family in FAMILIES:
+        if book.wants(*family.NAMES):
+            with book.measuring(*family.NAMES):
+                await family.measure(book)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Communes of any size, written as site files: groups of homes, a board in each, one duty officer."""
+
+from pathlib import Path
+
+GROUP_SIZE = 12
+SITE = "xa-do"
+DUTY = "truc-ban"
+FLOOR = "floor"  # the user under which a floor tells how many reports it has handled
+
+
+def board_id(number: int) -> str:
+    """The board with this number, from 0."""
+    return f"B{number:05d}"
+
+
+def group_id(number: int) -> str:
+    """The group of the board with this number: GROUP_SIZE of them in turn."""
+    return f"TLG-{number // GROUP_SIZE:03d}"
+
+
+def write(path: Path, boards: int) -> None:
+    """A site of so many boards, one in each home."""
+    parts = [f'[site]\nid = "{SITE}"\nname = "Xã Đo"\n']
+    parts += [f'[[groups]]\nid = "{group_id(first)}"\nname = "Tổ liên gia {group_id(first)}"\n' for first in range(0, boards, GROUP_SIZE)]
+    parts += [_home(number) for number in range(boards)]
+    parts += [f'[[boards]]\nid = "{board_id(number)}"\nkind = "household"\nplace = "H{number:05d}"\n' for number in range(boards)]
+    parts += [f'[[people]]\nid = "{DUTY}"\nname = "Trực ban"\nrole = "duty"\n']
+    path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _home(number: int) -> str:
+    return (
+        f'[[homes]]\nid = "H{number:05d}"\ngroup = "{group_id(number)}"\nname = "Hộ {number:05d}"\n'
+        f'address = "Số {number}, xã Đo"\nlandmark = "cạnh nhà văn hóa"\nway_in = "Vào từ đường Đê, rẽ phải ở cổng làng"\n'
+        f"lat = {20.9 + number % 100 * 1e-4:.6f}\nlon = {105.9 + number // 100 * 1e-4:.6f}\n"
+    )

@@ -1,0 +1,124 @@
+"""What is put on the engine, and on its floor alike: alarms one after the other, reports at a given rate, reports at full speed."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from simulator.bench.clients import Alarm, Fleet
+from simulator.bench.communes import GROUP_SIZE, board_id
+from simulator.bench.figures import NotMeasured
+from simulator.bench.rig import Rig
+
+ALARM_S = 20.0
+PACE_S = 0.005
+WINDOW = 4000  # reports on their way at full speed: less than the broker's queue, which drops what does not fit
+BURST = 200
+DRAIN_S = 60.0
+
+
+@dataclass
+class Timing:
+    """Milliseconds from the publishing of each alarm."""
+
+    bells_ms: list[float] = field(default_factory=list)
+    receipt_ms: list[float] = field(default_factory=list)
+    webhook_ms: list[float] = field(default_factory=list)
+
+
+async def alarms(rig: Rig, fleet: Fleet, *, groups: int, enough: Callable[[Timing], bool], resolve: bool) -> Timing:
+    """Alarms one after the other in so many groups in turn, each a new incident, until it is enough. Raises NotMeasured."""
+    timing = Timing()
+    for number in itertools.count():
+        if enough(timing):
+            return timing
+        device = board_id(number % groups * GROUP_SIZE + number // groups % GROUP_SIZE)
+        before = len(rig.webhook.posts)
+        alarm = fleet.press(device, bells=GROUP_SIZE)
+        await out(alarm)
+        assert alarm.receipt is not None  # noqa: S101  it is out
+        timing.bells_ms.append((max(alarm.rings.values()) - alarm.sent) * 1000)
+        timing.receipt_ms.append((alarm.receipt - alarm.sent) * 1000)
+        timing.webhook_ms.append((await posted(rig, alarm, before) - alarm.sent) * 1000)
+        fleet.clear(device)
+        if resolve:
+            await rig.desk.resolve(await rig.desk.proved(alarm.id, GROUP_SIZE))
+        fleet.forget([alarm])
+    raise AssertionError("count() has no end")
+
+
+async def out(alarm: Alarm) -> None:
+    """Return when an alarm has its receipt and all its rings. Raises NotMeasured."""
+    try:
+        async with asyncio.timeout(ALARM_S):
+            await alarm.out.wait()
+    except TimeoutError:
+        got = f"{len(alarm.rings)} rings and {'a' if alarm.receipt else 'no'} receipt"
+        raise NotMeasured(f"alarm {alarm.id}: expected {alarm.bells} rings and a receipt within {ALARM_S:.0f} s, got {got}") from None
+
+
+async def posted(rig: Rig, alarm: Alarm, before: int) -> float:
+    """When the first webhook with this alarm came, of those after the first `before`. Raises NotMeasured."""
+    word = alarm.id.encode()
+    found: list[float] = []
+
+    def came() -> bool:
+        found.extend(post.at for post in rig.webhook.posts[before:] if word in post.body)
+        return bool(found)
+
+    if not await rig.watch.until(came, ALARM_S):
+        raise NotMeasured(f"alarm {alarm.id}: expected a webhook within {ALARM_S:.0f} s, got none")
+    return found[0]
+
+
+@dataclass
+class Flow:
+    """Reports that were sent, and since when (monotonic)."""
+
+    since: float
+    sent: int = 0
+
+
+@asynccontextmanager
+async def reports(fleet: Fleet, per_s: float) -> AsyncIterator[Flow]:
+    """So many reports a second, from all boards in turn, for as long as `async with` lasts."""
+    flow = Flow(time.monotonic())
+
+    async def send() -> None:
+        boards = itertools.cycle(fleet.boards.values())
+        while True:
+            due = int((time.monotonic() - flow.since) * per_s)
+            for board in itertools.islice(boards, min(due - flow.sent, BURST)):
+                board.report()
+                flow.sent += 1
+            await asyncio.sleep(PACE_S if due == flow.sent else 0)
+
+    task = asyncio.create_task(send(), name="reports")
+    try:
+        yield flow
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def full_speed(fleet: Fleet, seconds: float, done: Callable[[], int]) -> tuple[int, float]:
+    """As many reports as are taken, WINDOW of them on their way: how many, and how long it took until the last was `done`.
+
+    Raises NotMeasured if not all of them are in the end.
+    """
+    boards = itertools.cycle(fleet.boards.values())
+    before, start, sent = done(), time.monotonic(), 0
+    while time.monotonic() < start + seconds:
+        if sent - (done() - before) <= WINDOW - BURST:
+            for board in itertools.islice(boards, BURST):
+                board.report()
+            sent += BURST
+        await asyncio.sleep(PACE_S)
+    deadline = time.monotonic() + DRAIN_S
+    while (taken := done() - before) < sent:
+        if time.monotonic() > deadline:
+            raise NotMeasured(f"expected {sent} reports taken within {DRAIN_S:.0f} s, got {taken}")
+        await asyncio.sleep(PACE_S)
+    return sent, time.monotonic() - start

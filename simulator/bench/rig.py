@@ -1,0 +1,131 @@
+"""The bench's rig for the engine alone: mosquitto, and behind it the engine or its floor, with boards and a desk before it."""
+
+import asyncio
+import json
+import sqlite3
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Self
+
+from simulator.bench import communes
+from simulator.bench.clients import Fleet
+from simulator.bench.desk import Desk
+from simulator.bench.figures import NotMeasured
+from simulator.mqtt import Account
+from simulator.parts import Part, answer, free_ports, listening
+from simulator.receivers import WebhookReceiver
+from simulator.watch import Watch
+
+HOST = "127.0.0.1"
+START_S = 30.0
+
+
+class Rig:
+    """A broker with the commune's real accounts and rights, and a webhook receiver, for as long as `async with` lasts.
+
+    boards: how many the site has; connected: how many of them connect, the first of each group before the second.
+    """
+
+    def __init__(self, directory: Path, *, boards: int) -> None:
+        self.watch = Watch()
+        self.boards = boards
+        self.directory = directory
+        self._ports = free_ports(2)
+
+    async def __aenter__(self) -> Self:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        communes.write(self.directory / "site.toml", self.boards)
+        async with AsyncExitStack() as stack:
+            self.webhook = await stack.enter_async_context(WebhookReceiver(self.watch))
+            self._write_settings()
+            users = json.loads(await answer("keng", "broker", "accounts", *self._options(), "--json"))["users"]
+            self.accounts = {name: Account(user["host"], user["port"], name, user["password"]) for name, user in users.items()}
+            self.broker = self._part("broker")
+            stack.push_async_callback(self.broker.stop)
+            await self.broker.start()
+            if not await listening(HOST, self._ports[0], START_S):
+                raise NotMeasured(f"expected a broker within {START_S:.0f} s{self.broker.last_lines()}")
+            self.desk = await stack.enter_async_context(Desk(self.accounts["console"], self.watch))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def engine(self) -> Part:
+        """The engine, not yet started."""
+        part = self._part("engine")
+        self._stack.push_async_callback(part.stop)
+        return part
+
+    def floor(self) -> "FloorPart":
+        """The floor, not yet started."""
+        part = FloorPart(self.accounts["engine"], self.webhook.url, self.directory / "floor.log")
+        self._stack.push_async_callback(part.stop)
+        return part
+
+    async def online(self, part: Part) -> None:
+        """Start the engine or the floor and return when it says so on the wire. Raises NotMeasured, with its last lines."""
+        await part.start()
+        await self.watch.until(lambda: self.desk.online or not part.running, START_S)
+        if not self.desk.online:
+            raise NotMeasured(f"{part.name}: expected it online within {START_S:.0f} s, got no word{part.last_lines()}")
+
+    def fleet(self, numbers: range) -> Fleet:
+        """The boards with these numbers, to be connected with `async with`."""
+        return Fleet(self.accounts, {communes.board_id(number): communes.group_id(number) for number in numbers})
+
+    def stored(self) -> int:
+        """Reports on the engine's disk; its database is asked because nothing on the wire says so."""
+        database = sqlite3.connect(f"file:{self.directory / 'data' / 'keng.db'}?mode=ro", uri=True)
+        try:
+            row = database.execute("SELECT max(id) FROM report").fetchone()
+        finally:
+            database.close()
+        return int(row[0] or 0)
+
+    def _part(self, name: str) -> Part:
+        return Part(name, [name, *self._options()], self.directory / f"{name}.log")
+
+    def _options(self) -> list[str]:
+        return [
+            "--site",
+            f"{self.directory / 'site.toml'}",
+            "--settings",
+            f"{self.directory / 'keng.toml'}",
+            "--data",
+            f"{self.directory / 'data'}",
+        ]
+
+    def _write_settings(self) -> None:
+        (self.directory / "keng.toml").write_text(
+            f'[broker]\nkind = "mosquitto"\nhost = "{HOST}"\nport = {self._ports[0]}\nprograms_port = {self._ports[1]}\n\n'
+            f'[[webhooks]]\nname = "receiver"\nurl = "{self.webhook.url}"\n',
+            encoding="utf-8",
+        )
+
+
+class FloorPart(Part):
+    """The floor as a process, with the engine's account."""
+
+    def __init__(self, account: Account, webhook: str, log: Path) -> None:
+        super().__init__("floor", [], log)
+        self._options = account._asdict() | {"webhook": webhook}
+
+    async def start(self) -> None:
+        """Start it, if it does not run."""
+        if self.running:
+            return
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "simulator.bench.floors"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        assert self._process.stdin is not None  # noqa: S101  asked for above
+        self._process.stdin.write(json.dumps(self._options).encode())
+        self._process.stdin.close()
