@@ -87,7 +87,9 @@ def _closing(outcome: Outcome) -> str:
 
 def _hints(control: Control, stage: Stage) -> str:
     if not control.listening:
-        return f"\nMột mô phỏng khác đang nhận lệnh ở {default_path()}\n· another simulation has the control socket. Ctrl-C để kết thúc · to end."
+        return f"""
+Một mô phỏng khác đang nhận lệnh ở {default_path()} · another simulation has the control socket.
+Ctrl-C để kết thúc · to end."""
     return f"""
 Mở bàn trực · open the duty desk: {stage.desk.address}
 Ở cửa sổ khác, hãy thử · in another terminal, try:

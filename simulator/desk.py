@@ -46,9 +46,9 @@ class Desk:
             await self._task
         await self._http.aclose()
 
-    def first(self, text: str, since: float) -> float | None:
-        """When the console first sent something with this text by itself, at or after `since`."""
-        return next((shown.at for shown in self.shown if shown.at >= since and text in shown.html), None)
+    def first(self, texts: list[str], since: float) -> float | None:
+        """When the console first sent, by itself, something with all these texts, at or after `since`."""
+        return next((shown.at for shown in self.shown if shown.at >= since and all(text in shown.html for text in texts)), None)
 
     async def health(self) -> dict[str, object] | None:
         """What /healthz says; None if the console does not answer."""

@@ -22,6 +22,7 @@ PATIENCE_S = 5.0
 LOST_SHOWN_S = 20.0
 # The console's own words.
 TAKEN = "Bình chữa cháy bị lấy đi"
+ONLINE = "Trực tuyến"
 LOST = "MẤT KẾT NỐI"
 
 
@@ -135,10 +136,13 @@ class _Story:
             self._tell(time.monotonic(), "nhật ký bảo dưỡng đã ghi · it stands in the maintenance log")
 
     async def power_cut(self) -> None:
+        row = f'id="device-{DEAD}"'
+        if not await self._stage.desk.lists([row, ONLINE], PATIENCE_S):
+            self.outcome.failures.append(f"{DEAD}: expected the console to show it as online before its power is cut")
         began = time.monotonic()
         await self.hands.do(Step(at_s=0, do="cut_power", device=DEAD))
         self._tell(began, f"{self._stage.site.place_of(DEAD).name}: mất điện · the board's power is cut")
-        if await self._stage.desk.lists([f'id="device-{DEAD}"', LOST], LOST_SHOWN_S):
+        if await self._stage.desk.lists([row, LOST], LOST_SHOWN_S):
             now = time.monotonic()
             self.outcome.lost_board_shown_s = now - began
             self._tell(now, "bàn trực báo mất kết nối · the desk shows it as lost")
@@ -165,9 +169,9 @@ class _Story:
         self.outcome.all_bells_ms = self._note(at, complete(), text)
 
     async def _console(self, at: float, name: str) -> None:
-        desk = self._stage.desk
-        await self._stage.watch.until(lambda: desk.first(name, at), PATIENCE_S)
-        self.outcome.console_ms = self._note(at, desk.first(name, at), "bàn trực hiện báo cháy · the duty desk shows it")
+        desk, card = self._stage.desk, ['id="title-', name]
+        await self._stage.watch.until(lambda: desk.first(card, at), PATIENCE_S)
+        self.outcome.console_ms = self._note(at, desk.first(card, at), "bàn trực hiện báo cháy · the duty desk shows it")
 
     async def _webhook(self, at: float) -> None:
         posts = self._stage.webhook.posts

@@ -92,8 +92,9 @@ class Stage:
             raise PartFailed(f"the broker does not listen on port {self._broker_port}{self._all_last_lines()}")
         for board in self.site.boards:
             await self.world.power(board.id, True)
-        if not await self.watch.until(self._all_met, deadline - time.monotonic()):
-            raise PartFailed(f"not ready after {within_s:.0f} s: {self._missing()}{self._all_last_lines()}")
+        await self.watch.until(lambda: self._ended() or not self._missing(), deadline - time.monotonic())
+        if self._ended() or self._missing():
+            raise PartFailed(f"not ready in {within_s:.0f} s: {', '.join(self._ended() or self._missing())}{self._all_last_lines()}")
 
     def config(self, device: str) -> BoardConfig:
         """The configuration of a board of the site, as the technician's bench writes it."""
@@ -114,8 +115,8 @@ class Stage:
             raise PartFailed(f"{name}: expected a process of its own, but the parts run together as `keng up`")
         return self.parts[name]
 
-    def _all_met(self) -> bool:
-        return not self._missing()
+    def _ended(self) -> list[str]:
+        return [f"{name} has ended" for name, part in self.parts.items() if not part.running]
 
     def _missing(self) -> list[str]:
         """What is not ready yet, in words."""

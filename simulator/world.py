@@ -209,6 +209,10 @@ class World:
         """The board's way to the broker."""
         return self._links[device]
 
+    def access_point(self, device: str, in_reach: bool) -> None:
+        """Take the board's access point away, or bring it back."""
+        self._bodies.reach(device, in_reach)
+
     def move_broker(self, broker: Address) -> None:
         """From now on links lead to another address."""
         for link in self._links.values():

@@ -14,6 +14,7 @@ class TaskQueue:
         return self._tasks[0] if self._tasks else None
 
     def push(self, task, at=None):
+        task.data = None  # what it waited for
         task.ph_key = ticks_ms() if at is None else at
         place = len(self._tasks)
         while place and ticks_diff(self._tasks[place - 1].ph_key, task.ph_key) > 0:
