@@ -19,7 +19,7 @@ from simulator.bodies import Bodies, Cause, Plan
 from simulator.flashes import Flash, FlashStats
 from simulator.light import LightBoards
 from simulator.links import Address, Link
-from simulator.processes import Processes
+from simulator.processes import FIRMWARE_HEAP_KB, Processes
 from simulator.terminals import BATTERY_MICROVOLTS, BELL, BELL_SENSE
 from simulator.watch import Watch
 
@@ -51,7 +51,7 @@ class World:
         rom: Path | None,
         watch: Watch | None = None,
         flash_delays: bool = True,
-        heap: str = "160k",
+        heap_kb: int = FIRMWARE_HEAP_KB,
     ) -> None:
         self.watch = watch or Watch()
         self.changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
@@ -61,7 +61,7 @@ class World:
         self._broker = broker
         self._rom = rom
         self._flash_delays = flash_delays
-        self._heap = heap
+        self._heap_kb = heap_kb
         self._terminals = terminals.load()
         self._plans: dict[str, Plan] = {}
         self._links: dict[str, Link] = {}
@@ -77,7 +77,7 @@ class World:
         self._bodies: Bodies = await self._stack.enter_async_context(
             LightBoards(self)
             if self._rom is None
-            else Processes(self._rom, self._terminals, self, heap=self._heap, flash_delays=self._flash_delays)
+            else Processes(self._rom, self._terminals, self, heap_kb=self._heap_kb, flash_delays=self._flash_delays)
         )
         return self
 

@@ -44,7 +44,7 @@ def connect(path, device):
     _poll.register(_sock, select.POLLIN)
     tell("b %s" % device)
     while not levels:
-        _take(_sock.recv(1024))
+        _take(_sock.recv(256))
 
 
 def tell(line):
@@ -59,7 +59,7 @@ def refresh():
         return
     _due = utime.ticks_add(now, POLL_MS)
     for _ in _poll.ipoll(0):
-        _take(_sock.recv(1024))
+        _take(_sock.recv(256))
 
 
 def stop(why):
