@@ -13,6 +13,7 @@ from typing import Self
 from protocol import topics, wire
 from simulator.bench.communes import SITE
 from simulator.mqtt import Account, Client, Message
+from simulator.watch import Watch
 
 CONNECTING = 50  # at once: more only wait for each other
 KEEP_ALIVE_S = 600  # no pings among the figures
@@ -45,11 +46,12 @@ class Alarm:
 
 
 class Fleet:
-    """Boards that are connected for as long as `async with` lasts."""
+    """Boards, by device with their groups, that are connected for as long as `async with` lasts. The watch hears of what they hear."""
 
-    def __init__(self, accounts: dict[str, Account], groups: dict[str, str]) -> None:
+    def __init__(self, accounts: dict[str, Account], groups: dict[str, str], watch: Watch) -> None:
         self.boards = {device: Board(self, device, group, accounts[device]) for device, group in groups.items()}
         self.alarms: dict[str, Alarm] = {}
+        self._watch = watch
         self._ringing: dict[str, list[Alarm]] = {}
 
     async def __aenter__(self) -> Self:
@@ -69,6 +71,11 @@ class Fleet:
         self._repeating.cancel()
         for board in self.boards.values():
             board.client.close()
+
+    @property
+    def waiting(self) -> int:
+        """Events that still have no receipt."""
+        return sum(board.waiting for board in self.boards.values())
 
     def press(self, device: str, *, bells: int) -> Alarm:
         """Press a button; the alarm is out when its receipt and the rings of so many bells of the fleet have come."""
@@ -97,9 +104,11 @@ class Fleet:
             if alarm.id.encode() in payload:
                 alarm.rings.setdefault(board.device, at)
                 alarm.look()
+                self._watch.changed()
 
     def receipt_heard(self, ident: str, at: float) -> None:
         """A board has heard a receipt."""
+        self._watch.changed()
         if alarm := self.alarms.get(ident):
             alarm.receipt = alarm.receipt or at
             alarm.look()
@@ -147,6 +156,11 @@ class Board:
         await self.client.subscribe(*own, self._ring_topic, topics.tick(SITE))
         birth = wire.encode_birth(life=self.life, boot=1, kind="household", fw="1.0.0", group=self.group, reset="power", active={})
         await self.client.publish(state, birth, retain=True)
+
+    @property
+    def waiting(self) -> int:
+        """Events that still have no receipt; proofs are not counted."""
+        return len(self._waiting)
 
     def next_id(self) -> str:
         """The id of the board's next event."""

@@ -9,7 +9,7 @@ from simulator.bench.book import Book
 from simulator.bench.clients import Fleet
 from simulator.bench.communes import GROUP_SIZE, board_id
 from simulator.bench.figures import of_samples, of_value
-from simulator.bench.loads import Timing, alarms, full_speed, out, reports
+from simulator.bench.loads import Timing, alarms, full_speed, greeted, out, reports
 from simulator.bench.rig import Rig
 from simulator.parts import Part
 
@@ -17,7 +17,6 @@ BOARDS = 229
 REPORT_EVERY_S = 30
 GROUPS = 6  # where it burns in turn
 FLOOD_PER_S = 6400
-ONLINE_S = 30.0
 BYTES_PER_MIB = 1 << 20
 
 ALARMS = ("alarm_to_bells_ms", "alarm_to_webhook_ms")
@@ -40,13 +39,6 @@ async def measure(book: Book) -> None:
         await _back(book, rig, fleet, engine, floor)
         await _flood(book, rig, fleet, floor)
         await _full_speed(book, rig, fleet, engine, floor)
-
-
-async def greeted(fleet: Fleet) -> None:
-    """Return when the engine has answered every birth. Raises TimeoutError."""
-    async with asyncio.timeout(ONLINE_S):
-        for board in fleet.boards.values():
-            await board.greeted.wait()
 
 
 class _Floor:

@@ -17,6 +17,18 @@ PACE_S = 0.005
 WINDOW = 4000  # reports on their way at full speed: less than the broker's queue, which drops what does not fit
 BURST = 200
 DRAIN_S = 60.0
+GREETED_S = 60.0
+
+
+async def greeted(fleet: Fleet) -> None:
+    """Return when the engine has answered every birth. Raises NotMeasured."""
+    try:
+        async with asyncio.timeout(GREETED_S):
+            for board in fleet.boards.values():
+                await board.greeted.wait()
+    except TimeoutError:
+        count = sum(board.greeted.is_set() for board in fleet.boards.values())
+        raise NotMeasured(f"expected {len(fleet.boards)} boards answered within {GREETED_S:.0f} s, got {count}") from None
 
 
 @dataclass

@@ -18,14 +18,11 @@ from simulator.receivers import WebhookReceiver
 from simulator.watch import Watch
 
 HOST = "127.0.0.1"
-START_S = 30.0
+START_S = 60.0  # a site of 11,450 boards takes long to read
 
 
 class Rig:
-    """A broker with the commune's real accounts and rights, and a webhook receiver, for as long as `async with` lasts.
-
-    boards: how many the site has; connected: how many of them connect, the first of each group before the second.
-    """
+    """A broker with the accounts and rights of a site of so many boards, a desk and a webhook receiver, while `async with` lasts."""
 
     def __init__(self, directory: Path, *, boards: int) -> None:
         self.watch = Watch()
@@ -39,11 +36,11 @@ class Rig:
         async with AsyncExitStack() as stack:
             self.webhook = await stack.enter_async_context(WebhookReceiver(self.watch))
             self._write_settings()
-            users = json.loads(await answer("keng", "broker", "accounts", *self._options(), "--json"))["users"]
-            self.accounts = {name: Account(user["host"], user["port"], name, user["password"]) for name, user in users.items()}
             self.broker = self._part("broker")
             stack.push_async_callback(self.broker.stop)
             await self.broker.start()
+            users = json.loads(await answer("keng", "broker", "accounts", *self._options(), "--json"))["users"]
+            self.accounts = {name: Account(user["host"], user["port"], name, user["password"]) for name, user in users.items()}
             if not await listening(HOST, self._ports[0], START_S):
                 raise NotMeasured(f"expected a broker within {START_S:.0f} s{self.broker.last_lines()}")
             self.desk = await stack.enter_async_context(Desk(self.accounts["console"], self.watch))
@@ -74,7 +71,7 @@ class Rig:
 
     def fleet(self, numbers: range) -> Fleet:
         """The boards with these numbers, to be connected with `async with`."""
-        return Fleet(self.accounts, {communes.board_id(number): communes.group_id(number) for number in numbers})
+        return Fleet(self.accounts, {communes.board_id(number): communes.group_id(number) for number in numbers}, self.watch)
 
     def stored(self) -> int:
         """Reports on the engine's disk; its database is asked because nothing on the wire says so."""
