@@ -13,7 +13,7 @@ _CONNECT, _CONNACK, _PUBLISH, _PUBACK, _SUBSCRIBE, _SUBACK, _PINGREQ, _PINGRESP,
 
 
 class Account(NamedTuple):
-    """Where the broker listens and as whom to connect; the client id is the user name."""
+    """Where the broker listens and as whom to connect."""
 
     host: str
     port: int
@@ -53,13 +53,13 @@ class Client(asyncio.Protocol):
     async def __aexit__(self, *_: object) -> None:
         self.close()
 
-    async def connect(self, account: Account, *, will: Message | None = None) -> None:
-        """Raises OSError if nobody listens or answers, Refused if the user is refused."""
+    async def connect(self, account: Account, *, will: Message | None = None, client_id: str = "") -> None:
+        """`client_id` is the user's name unless it is given. Raises OSError if nobody listens or answers, Refused if the user is refused."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(REPLY_S):
             await loop.create_connection(lambda: self, account.host, account.port)
         flags = 0xC2 | (0x2C if will else 0)  # 3.1.2.3: user, password, clean session; will: retained, QoS 1
-        fields: list[str | bytes] = [account.user]
+        fields: list[str | bytes] = [client_id or account.user]
         fields += [will.topic, will.payload] if will else []
         fields += [account.user, account.password]
         head = _field("MQTT") + bytes([4, flags]) + self._keep_alive_s.to_bytes(2, "big")

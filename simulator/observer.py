@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple, Self
 
 from protocol import topics
-from protocol.messages import Birth, Event, Gateway, Hello, Incident, OddEvent, Receipt, decode, decode_event, decode_state
+from protocol.messages import Birth, Event, Gateway, Hello, Incident, OddEvent, Receipt, Report, decode, decode_event, decode_state
 from protocol.wire import DecodeError
 from simulator.mqtt import Account, Client, Message
 from simulator.watch import Watch
@@ -35,6 +35,7 @@ class Observer:
         self.greeted: set[str] = set()
         self.events: dict[str, list[Event]] = {}
         self.receipts: set[str] = set()
+        self.reports: dict[str, list[Report]] = {}
         self.unreadable = 0
         self._site = site
         self._account = account
@@ -105,6 +106,8 @@ class Observer:
             event = decode_event(message.payload)
             if not isinstance(event, OddEvent):
                 self.events.setdefault(owner, []).append(event)
+        elif name == "report":
+            self.reports.setdefault(owner, []).append(decode(Report, message.payload))
         elif name == "receipt":
             self.receipts.add(decode(Receipt, message.payload).id)
 

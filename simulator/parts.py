@@ -16,13 +16,16 @@ class PartFailed(RuntimeError):
 
 
 class Part:
-    """One command, `keng` with `arguments`, its output in `log`."""
+    """One command, `keng` with `arguments`, its output in `log`.
+
+    `command`: what follows `python -m`. A change of it counts from the next start.
+    """
 
     def __init__(self, name: str, arguments: Sequence[str], log: Path) -> None:
         self.name = name
         self.log = log
         self.starts = 0
-        self._arguments = arguments
+        self.command = ["keng", *arguments]
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -44,7 +47,7 @@ class Part:
         self.starts += 1
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "keng", *self._arguments),
+                *(sys.executable, "-m", *self.command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

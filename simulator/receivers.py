@@ -12,19 +12,20 @@ BODY_MAX = 1 << 20
 
 
 class Post(NamedTuple):
-    """A request that came at `at` (monotonic s)."""
+    """A request that came at `at` (monotonic s); `key` is its Idempotency-Key, "" if it has none."""
 
     at: float
     path: str
     body: bytes
+    key: str
 
 
 class WebhookReceiver:
-    """An HTTP server on a free loopback port: answers every POST with `status` after `delay_s`, and keeps those it answered with 2xx."""
+    """An HTTP server on a free loopback port: answers every POST with `status` after `delay_s`, and keeps what came."""
 
     def __init__(self, watch: Watch) -> None:
         self.posts: list[Post] = []
-        self.refused = 0
+        self.refused: list[Post] = []
         self.status = 204
         self.delay_s = 0.0
         self._watch = watch
@@ -50,10 +51,7 @@ class WebhookReceiver:
         self._server.server_close()
 
     def _came(self, post: Post, status: int) -> None:
-        if status < 300:
-            self.posts.append(post)
-        else:
-            self.refused += 1
+        (self.posts if status < 300 else self.refused).append(post)
         self._watch.changed()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -66,12 +64,13 @@ class WebhookReceiver:
             def do_POST(self) -> None:
                 at = time.monotonic()
                 body = self.rfile.read(min(int(self.headers.get("content-length", 0)), BODY_MAX))
+                key = self.headers.get("idempotency-key", "")
                 time.sleep(receiver.delay_s)
                 status = receiver.status
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
-                receiver._loop.call_soon_threadsafe(receiver._came, Post(at, self.path, body), status)
+                receiver._loop.call_soon_threadsafe(receiver._came, Post(at, self.path, body, key), status)
 
             def log_message(self, format: str, *args: object) -> None:
                 """Nothing: the terminal is the storyteller's."""
