@@ -6,17 +6,20 @@ message that was delivered may come once more. Delivered means a status of 2xx w
 """
 
 import asyncio
+import importlib
 import logging
 import random
 from collections import deque
 from collections.abc import Callable
-
-import httpx
+from typing import TYPE_CHECKING
 
 from gateway.domain.situation import DeliveryRow
 from gateway.settings import Webhook
 from gateway.store.journal import Outgoing
 from protocol.messages import Delivery
+
+if TYPE_CHECKING:
+    import httpx
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +64,10 @@ class WebhookLoop:
 
     async def run(self) -> None:
         """Never returns; cancel it. What is on its way then is sent again after the next start."""
+        # Beside the loop: it takes as long as the rest of the engine's start, and alarms come first.
+        await asyncio.to_thread(importlib.import_module, "httpx")
+        import httpx  # noqa: PLC0415
+
         client = httpx.AsyncClient(timeout=self._webhook.timeout_s, trust_env=False)
         async with client, asyncio.TaskGroup() as tasks:
             while True:
@@ -70,7 +77,7 @@ class WebhookLoop:
                     incident = self._new.popleft()
                     tasks.create_task(self._incident(client, incident), name=f"webhook[{self.name}] {incident}")
 
-    async def _incident(self, client: httpx.AsyncClient, incident: str) -> None:
+    async def _incident(self, client: "httpx.AsyncClient", incident: str) -> None:
         waiting = self._waiting[incident]
         while waiting:
             message = waiting[0]
@@ -85,8 +92,10 @@ class WebhookLoop:
                 waiting.popleft()
         del self._waiting[incident]
 
-    async def _post(self, client: httpx.AsyncClient, message: Outgoing) -> Exception | None:
+    async def _post(self, client: "httpx.AsyncClient", message: Outgoing) -> Exception | None:
         """One try. None if it is delivered, else why not."""
+        import httpx  # noqa: PLC0415 - see run
+
         headers = {"Content-Type": "application/json", "Idempotency-Key": f"{self._life}-{message.row.id}"}
         try:
             async with asyncio.timeout(self._webhook.timeout_s):

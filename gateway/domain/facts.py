@@ -9,15 +9,16 @@ from typing import NamedTuple
 from gateway.domain import desk, incidents, maintenance, supervision
 from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
-from gateway.domain.placing import Placed, place
+from gateway.domain.placing import Placed, is_due, place
 from gateway.domain.policy import CHATTERING, KIND, REARM_MS, type_of
 from gateway.domain.ringing import is_newer
-from gateway.domain.situation import EarlyProof, EventRow, Point, Turn, put
+from gateway.domain.situation import EarlyProof, EventRow, Listed, Point, Turn, put
 from gateway.domain.supervision import Device
 from protocol.messages import POINT_TYPES, Birth, Command, CommandAnswer, Delivery, Event, OddEvent, Report, Will
 from protocol.topics import is_id
 
 LATE_MS = 1_800_000
+LISTED_MS = 2_000  # events without a receipt are sent right behind the birth, alarms first
 
 
 class Identity(NamedTuple):
@@ -50,6 +51,9 @@ def event(turn: Turn, ident: str, fact: Event, raw: bytes, *, is_doubled: bool) 
     """A new event of a board, `is_doubled` if its id was used before for something else."""
     device = message(turn, ident)
     placed = _journal(turn, device, identity(ident, fact), fact, raw)
+    listed = turn.situation.listed.get((ident, fact.point))
+    if listed and listed.event == fact.id:
+        del turn.situation.listed[ident, fact.point]
     if placed.clock:
         turn.effects.note(supervision.found(device, "clock_fault", placed.clock, now_ms=turn.now.ms))
     if is_doubled:
@@ -78,13 +82,15 @@ def odd_event(turn: Turn, ident: str, fact: OddEvent) -> None:
 
 
 def birth(turn: Turn, ident: str, fact: Birth, *, retained: bool, unknown: list[str]) -> None:
-    """A birth, to be answered. `unknown`: its listed points whose event the journal does not have; an alarm among them is an alarm."""
+    """A birth, to be answered. `unknown`: its listed points whose event the journal does not have; if it does not come, an alarm among
+    them is an alarm.
+    """
     device = _device(turn, ident)
     entries = supervision.born(device, fact, retained=retained, now_ms=turn.now.ms, now_s=turn.now.s)
     turn.effects.devices.add(ident)
     turn.effects.note(entries)
     for point in unknown:
-        _listed(turn, device, point, fact.active[point])
+        turn.situation.listed.setdefault((ident, point), Listed(fact.active[point], turn.now.ms))
     turn.effects.hellos.append((ident, fact.start))
 
 
@@ -126,6 +132,10 @@ def delivery(turn: Turn, incident: str, fact: Delivery) -> None:
 def time(turn: Turn) -> None:
     """What time alone changes."""
     turn.effects.note(supervision.silent(turn.situation.devices.values(), now_ms=turn.now.ms, now_s=turn.now.s))
+    for (ident, point), listed in list(turn.situation.listed.items()):
+        if is_due(listed.since_ms, LISTED_MS, turn.now.ms):
+            del turn.situation.listed[ident, point]
+            _listed(turn, turn.situation.device(ident), point, listed.event)
     for incident in incidents.unresolved(turn.situation.incidents.values()):
         asked = turn.situation.asked(incident.group)
         after = incidents.elapsed(incident, asked=asked, ring_max_ms=turn.situation.limits.ring_max_ms, now_ms=turn.now.ms)
@@ -154,8 +164,10 @@ def _point(turn: Turn, ident: str, fact: Event, placed: Placed) -> Point | None:
     before = turn.situation.points.get(key)
     if before is not None and not is_newer(fact.id, before.event):
         return before
-    turn.situation.points[key] = turn.effects.points[key] = Point(fact.type, fact.state, fact.id, placed.at_ms)
-    for what, detail in maintenance.meanings(fact.type, before.state if before else "clear", fact.state):
+    was = before.state if before else "clear"
+    state = maintenance.remembered(fact.type, was, fact.state)
+    turn.situation.points[key] = turn.effects.points[key] = Point(fact.type, state, fact.id, placed.at_ms)
+    for what, detail in maintenance.meanings(fact.type, was, state):
         turn.effects.entries.append(Entry(placed.at_ms, ident, fact.point, what, detail))
     return before
 

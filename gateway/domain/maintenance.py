@@ -63,6 +63,11 @@ class Entry(NamedTuple):
     detail: str = ""
 
 
+def remembered(type: str, before: str, after: str) -> str:
+    """The state to keep of a point. A bell that stops has not proved that its fault is gone: only one that sounds has."""
+    return before if type == "bell" and before in FAULTS and after == "clear" else after
+
+
 def meanings(type: str, before: str, after: str) -> list[tuple[What, str]]:
     """(what, detail) of each entry that a point of `type` gives by going from state `before` to `after`; none without a change."""
     if before == after:

@@ -24,7 +24,7 @@ MAY_ALL = ("duty",)
 MAY_OWN_GROUP = ("leader",)
 
 # A birth lists points by name alone. Names are <type>-<number>, but for these.
-_NAMED = {"extinguisher": "presence", "cabinet": "door", "self": "test"}
+_NAMED = {"extinguisher": "presence", "self": "test"}
 
 
 def type_of(point: str) -> str:

@@ -58,6 +58,13 @@ class DeliveryRow(NamedTuple):
     delivery: Delivery
 
 
+class Listed(NamedTuple):
+    """A point that a birth lists, with an event that the journal does not have."""
+
+    event: str
+    since_ms: int
+
+
 class EarlyProof(NamedTuple):
     """A bell's answer to a call whose event the engine does not know yet."""
 
@@ -70,6 +77,7 @@ class EarlyProof(NamedTuple):
 class Situation:
     """The state. `incidents` holds those that are not settled, in the order of their opening.
 
+    `listed`: what births list is waited for a moment, since the event itself says more and may come right behind.
     `early`: bells hear a call before its sender has written the event into its flash, so their answers may come first: call -> proofs.
     """
 
@@ -82,6 +90,7 @@ class Situation:
     orders: dict[str, Order] = field(default_factory=dict)
     next_incident: int = 1
     next_delivery: int = 1
+    listed: dict[tuple[str, str], Listed] = field(default_factory=dict)
     early: dict[str, list[EarlyProof]] = field(default_factory=dict)
 
     def device(self, ident: str) -> Device:
