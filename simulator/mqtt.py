@@ -54,7 +54,7 @@ class Client(asyncio.Protocol):
         self.close()
 
     async def connect(self, account: Account, *, will: Message | None = None, client_id: str = "") -> None:
-        """`client_id` is the user's name unless it is given. Raises OSError if nobody listens or answers, Refused if the user is refused."""
+        """`client_id` is the user's name unless given. Raises OSError if nobody listens or answers, Refused if the user is refused."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(REPLY_S):
             await loop.create_connection(lambda: self, account.host, account.port)
