@@ -47,10 +47,10 @@ def _up(site: SiteFile, settings: SettingsFile = None, data: Data = DATA) -> Non
       keng up --site site.toml
       keng up --site site.toml --settings keng.toml --data /var/lib/keng
     """
-    from gateway import together  # noqa: PLC0415  # only the supervisor speaks HTTP to the console
-
     with startup.reported("keng up"):
         commune, chosen = startup.load(site, settings)
+        from gateway import together  # noqa: PLC0415  # only the supervisor speaks HTTP to the console
+
         together.run(commune, chosen, data, _options(site, settings, data))
 
 
@@ -62,12 +62,12 @@ def _engine(site: SiteFile, settings: SettingsFile = None, data: Data = DATA, ac
     Example:
       keng engine --site site.toml --data /var/lib/keng
     """
-    from gateway.engine import run  # noqa: PLC0415  # not for the console
-
     with startup.reported("keng engine"):
         commune, chosen = startup.load(site, settings)
         account = _accounts(accounts, data, commune, chosen).account("engine")
         data.mkdir(parents=True, exist_ok=True)
+        from gateway.engine import run  # noqa: PLC0415  # not for the console
+
         startup.log_to_stdout()
         startup.run_until_stopped(run(chosen, commune, account, database=data / "keng.db"))
 
@@ -82,13 +82,13 @@ def _console(site: SiteFile, settings: SettingsFile = None, data: Data = DATA, a
       keng broker accounts --site site.toml --user console --json > console.json
       keng console --site site.toml --accounts console.json      as another user of this machine
     """
-    from gateway.console.app import serve  # noqa: PLC0415  # FastAPI and all: the engine must not wait for it
-
     with startup.reported("keng console"):
         commune, chosen = startup.load(site, settings)
         settings_files.desk_user(chosen, commune)
         startup.need_free_ports({"[console] port": (chosen.console.host, chosen.console.port)})
         account = _accounts(accounts, data, commune, chosen).account("console")
+        from gateway.console.app import serve  # noqa: PLC0415  # FastAPI and all: the engine must not wait for it
+
         startup.log_to_stdout()
         startup.run_until_stopped(serve(chosen, commune, account, database=data / "keng.db"))
 

@@ -12,7 +12,7 @@ from gateway import startup, supervisor
 from gateway.identity import accounts
 from gateway.mqtt import Account
 from gateway.settings import Console, Settings, desk_user
-from gateway.supervisor import Part
+from gateway.supervisor import CannotStart, Part
 from protocol.site import Site
 
 HEALTH_S = 2.0
@@ -29,17 +29,23 @@ def run(site: Site, settings: Settings, data: Path, options: list[str]) -> None:
     ports = startup.broker_ports(settings.broker) if managed else {}
     startup.need_free_ports({**ports, "[console] port": (settings.console.host, settings.console.port)})
     users = accounts.ensure(data, site, settings.broker)
-    # The console's account: it is not connected yet, and every broker of an owner knows it.
-    answers = partial(broker_answers, users.account("console"))
     page = f"http://{address(settings.console)}"
+    # The console's account: while the broker starts, the console is not connected.
+    own = [Part("broker", ["broker", *options], partial(broker_answers, users.account("console")))]
     parts = [
-        Part("broker", ["broker", *options], answers),
         Part("engine", ["engine", *options], ready_at_once),
         Part("console", ["console", *options], partial(engine_online, page)),
     ]
     if not managed:
         tell("keng", startup.broker_words(choice, settings.broker)[0])
-    asyncio.run(supervisor.run(parts if managed else parts[1:], tell, partial(_started, page)))
+        asyncio.run(_need_access([users.account("engine"), users.account("console")]))
+    asyncio.run(supervisor.run(own + parts if managed else parts, tell, partial(_started, page)))
+
+
+async def _need_access(users: list[Account]) -> None:
+    for account in users:
+        if why := await broker_answers(account):
+            raise CannotStart(f"external broker: {why}")
 
 
 def tell(part: str, line: str) -> None:

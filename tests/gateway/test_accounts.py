@@ -80,7 +80,7 @@ def test_the_printed_accounts_are_a_file_for_another_part(tmp_path: Path) -> Non
 
 
 def test_an_unknown_user_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
-    with pytest.raises(FileMistakes, match="expected the user 'H99', got .*H03-07"):
+    with pytest.raises(FileMistakes, match=r"expected the user 'H99', got .*H03-07"):
         accounts.ensure(tmp_path, COMMUNE, BROKER).account("H99")
 
 

@@ -1,6 +1,7 @@
 """The broker that `keng broker` becomes, mosquitto and the embedded one alike, asked by real clients."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from gateway.identity import embedded
 from gateway.mqtt import Account
 from gateway.settings import Broker
 from protocol.topics import HOST
-from tests.gateway.brokers import DEMO, ROOT, Running, Talker, refusal, running, settings_file, stop
+from tests.gateway.brokers import DEMO, ROOT, Running, Talker, refusal, running, settings_file, stop, wait_until
 
 EVENT = "keng/1/xa-mau/dev/H03-01/event"
 ENGINE_READS = "keng/1/xa-mau/dev/+/event"
@@ -122,6 +123,32 @@ def test_retained_messages_survive_a_clean_stop_of_mosquitto(tmp_path: Path) -> 
         engine.wait_for(b"birth")
 
 
+def test_after_a_change_of_the_site_sighup_takes_over_boards_and_rights_and_cuts_nobody_else(tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    whole = DEMO.read_text(encoding="utf-8")
+    site.write_text(without_board(whole, "H03-02"), encoding="utf-8")
+    with running(tmp_path, "mosquitto", site) as found, Talker(found.accounts.account("engine")) as engine:
+        engine.subscribe(ENGINE_READS)
+        with Talker(found.accounts.account("H03-01")) as leaving, Talker(found.accounts.account("H03-03")) as staying:
+            site.write_text(without_board(whole, "H03-01"), encoding="utf-8")
+            words = ["--site", str(site), "--settings", str(found.settings), "--data", str(found.data)]
+            subprocess.run([sys.executable, "-m", "keng", "broker", "files", *words], cwd=ROOT, check=True, timeout=60)
+            found.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: refusal(found.accounts.account("H03-02")) == "", "the new board is let in")
+            leaving.send(EVENT, b"from who left")
+            assert "wrong" in refusal(found.accounts.account("H03-01"))
+            staying.publish("keng/1/xa-mau/dev/H03-03/event", b"marker")
+            assert engine.topics_before(b"marker") == set()
+            assert not staying.lost.is_set()
+            assert not engine.lost.is_set()
+
+
+def without_board(text: str, board: str) -> str:
+    table = f'[[boards]]\nid = "{board}"\nkind = "household"\nplace = "{board}"\n'
+    assert table in text
+    return text.replace(table, "")
+
+
 def test_sigterm_ends_it(tmp_path: Path) -> None:
     for kind in ("mosquitto", "embedded"):
         folder = tmp_path / kind
@@ -179,7 +206,7 @@ def test_where_there_is_no_broker_both_remedies_are_named(tmp_path: Path, monkey
     monkeypatch.setitem(sys.modules, "iotcore", None)
     with pytest.raises(BrokerMissing, match=r"remedy: apt install mosquitto or pip install 'keng\[embedded\]'$"):
         brokers.choose(Broker(), search=str(tmp_path))
-    with pytest.raises(BrokerMissing, match="remedy: apt install mosquitto$"):
+    with pytest.raises(BrokerMissing, match=r"remedy: apt install mosquitto$"):
         brokers.choose(Broker(kind="mosquitto"), search=str(tmp_path))
     with pytest.raises(BrokerMissing, match=r"remedy: pip install 'keng\[embedded\]'$"):
         brokers.choose(Broker(kind="embedded"), search=str(tmp_path))
