@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000)
-STOP_S = 1  # browsers never end their event streams by themselves
+STOP_S = 1  # for a browser that is slow to take the end of its event stream
 
 
 async def serve(settings: Settings, site: Site, account: Account, *, database: Path) -> None:
@@ -109,6 +109,7 @@ async def serving(console: Console, listener: socket.socket) -> AsyncIterator[st
     try:
         yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
     finally:
+        console.changes.end()
         server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):
             await task

@@ -10,6 +10,7 @@ class Changes:
 
     def __init__(self) -> None:
         self.count = 0
+        self.ended = False
         self._listeners: set[asyncio.Event] = set()
 
     def tell(self) -> None:
@@ -17,6 +18,11 @@ class Changes:
         self.count += 1
         for listener in self._listeners:
             listener.set()
+
+    def end(self) -> None:
+        """Nothing will change any more: who listens shall stop."""
+        self.ended = True
+        self.tell()
 
     @contextmanager
     def listening(self) -> Iterator[asyncio.Event]:

@@ -82,7 +82,7 @@ class Composer:
     def _card(self, language: Language, card: view.Card) -> Fragment:
         ident = card.incident.id
         pieces = [
-            self._leaf(language, f"{name}-{ident}", f"card_{name}", card=card) for name in ("head", "place", "actions", "bells", "more")
+            self._leaf(language, f"{name}-{ident}", f"card_{name}", card=card) for name in ("head", "actions", "place", "bells", "more")
         ]
         return self._whole(language, "card", pieces, ident=f"card-{ident}", card=card)
 

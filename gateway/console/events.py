@@ -29,7 +29,7 @@ async def stream(composer: Composer, changes: Changes, clock: Clock, language: L
     shown: tuple[Fragment, ...] = ()
     beaten = time.monotonic()
     with changes.listening() as changed:
-        while True:
+        while not changes.ended:
             changed.clear()
             page = composer.page(language)
             now = (page.strip, *page.desk.parts) if show == "desk" else (page.strip,)

@@ -36,6 +36,16 @@ class Records:
     written_ms: int | None
     problem: str = ""
 
+    @property
+    def older_incident(self) -> str | None:
+        """Where an older page of incidents goes on; None if there is none."""
+        return self.incidents[-1].id if len(self.incidents) == RECENT_INCIDENTS else None
+
+    @property
+    def older_entry(self) -> int | None:
+        """Where an older page of the maintenance log goes on; None if there is none."""
+        return self.entries[-1].id if len(self.entries) == RECENT_ENTRIES else None
+
 
 class Shelf:
     """The database at `path`, written by another process, perhaps as another user, perhaps not there yet.

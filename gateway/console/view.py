@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from gateway.store.queries import DeviceRow
-from protocol.messages import Activation, Bell, BellState, Incident, TimelineEntry
+from protocol.messages import Activation, Bell, BellState, Incident
 
 Tone = Literal["fire", "fault", "drill", "lost", "good", "plain"]
 
@@ -40,11 +40,12 @@ class Card(NamedTuple):
 
 
 class Health(NamedTuple):
-    """Something measured: a tone, a key of the catalogue below `health.`, and the number in it."""
+    """Something measured: a tone, a key of the catalogue below `health.`, the number in it, and whether it is an old number."""
 
     tone: Tone
     key: str
     value: int | None = None
+    old: bool = False
 
 
 class Device(NamedTuple):
@@ -107,47 +108,25 @@ def device_counts(shown: Sequence[Device]) -> dict[str, int]:
 
 
 def device(row: DeviceRow, *, live: bool) -> Device:
-    """One board; well only if it is online, reports no fault, and a live engine says so."""
+    """One board; well only if it is online, reports no fault, measures well, and a live engine says so."""
     state = row.state if live else "unknown"
-    tones: dict[str, Tone] = {"online": "good", "lost": "lost"}
-    return Device(
-        row=row,
-        tone="fault" if row.faults and state == "online" else tones.get(state, "lost"),
-        state=state,
-        battery=battery(row.battery, live=live),
-        mains=mains(row.mains, live=live),
-        rssi=rssi(row.rssi, live=live),
+    fresh = state == "online"
+    measured = (
+        _reading(row.battery, "battery", "low_battery", bad=row.battery is not None and row.battery < LOW_BATTERY, fresh=fresh),
+        _reading(row.mains, "mains", "no_mains", bad=row.mains is False, fresh=fresh),
+        _reading(row.rssi, "signal", "weak_signal", bad=row.rssi is not None and row.rssi < WEAK_DBM, fresh=fresh),
     )
+    faulty = bool(row.faults) or any(reading.tone == "fault" for reading in measured)
+    return Device(row, "lost" if not fresh else "fault" if faulty else "good", state, *measured)
 
 
-def battery(percent: int | None, *, live: bool) -> Health:
-    """Not live: the number is an old one, and no number is good news."""
-    if percent is None:
+def _reading(value: int | None, good: str, bad_key: str, *, bad: bool, fresh: bool) -> Health:
+    """What was never measured is not known; what an unreachable board measured is old, and never shown as good."""
+    if value is None:
         return Health("plain", "unknown")
-    tone: Tone = "fault" if percent < LOW_BATTERY else "good"
-    return Health(tone if live or tone == "fault" else "plain", "low_battery" if tone == "fault" else "battery", percent)
-
-
-def mains(present: bool | None, *, live: bool) -> Health:
-    """Mains power, if the board can tell."""
-    if present is None:
-        return Health("plain", "unknown")
-    if not present:
-        return Health("fault", "no_mains")
-    return Health("good" if live else "plain", "mains")
-
-
-def rssi(dbm: int | None, *, live: bool) -> Health:
-    """Wi-Fi signal in dBm."""
-    if dbm is None:
-        return Health("plain", "unknown")
-    tone: Tone = "fault" if dbm < WEAK_DBM else "good"
-    return Health(tone if live or tone == "fault" else "plain", "weak_signal" if tone == "fault" else "signal", dbm)
-
-
-def timeline(incident: Incident) -> list[TimelineEntry]:
-    """Newest first."""
-    return list(reversed(incident.timeline))
+    if bad:
+        return Health("fault", bad_key, value, old=not fresh)
+    return Health("good" if fresh else "plain", good, value, old=not fresh)
 
 
 def _urgency(incident: Incident) -> tuple[bool, bool, int, int, str]:

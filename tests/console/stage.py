@@ -43,6 +43,13 @@ def until(condition: Callable[[], object], what: str, seconds: float = DEADLINE_
         time.sleep(0.01)
 
 
+async def soon(condition: Callable[[], object]) -> None:
+    """The same inside an event loop."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110  # polls what has no event to await
+            await asyncio.sleep(0.01)
+
+
 class Broker:
     """mosquitto on a free port of loopback, open to everybody."""
 
@@ -77,7 +84,7 @@ class EnginePeer:
         self.commands: list[Command] = []
         self.verdict: Callable[[Command], CommandAnswer | None] = lambda command: CommandAnswer(id=command.id, ok=True)
         self._user = user
-        self._client = Client(CallbackAPIVersion.VERSION2, "engine-peer", protocol=MQTTv311)
+        self._client = Client(CallbackAPIVersion.VERSION2, "engine-peer", protocol=MQTTv311, reconnect_on_failure=False)
         self._client.will_set(topics.gateway(SITE.id), Gateway(online=False, engine=START, version="0.1.0").payload(), 1, True)
         self._client.on_message = self._message
         connected = threading.Event()
@@ -104,10 +111,10 @@ class EnginePeer:
 
     def die(self) -> None:
         """As kill -9 does: the broker sends the last will."""
-        self._client.loop_stop()
-        if sock := self._client.socket():
+        sock = self._client.socket()
+        if sock and self._client.is_connected():
             sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
+        self._client.loop_stop()
 
     def _message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         command = Command.model_validate_json(message.payload)
@@ -131,7 +138,26 @@ class RunningConsole:
         assert self._ready.wait(DEADLINE_S), "the console serves"
         until(lambda: self.health()["engine"], "the console answers")
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The console's event loop does nothing while the `with` lasts, and its connections stay open."""
+        thaw = threading.Event()
+        self._loop.call_soon_threadsafe(thaw.wait, DEADLINE_S)
+        try:
+            yield
+        finally:
+            thaw.set()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The console is gone."""
+        self.stop()
+        yield
+
     def stop(self) -> None:
+        """Safe to call twice."""
+        if not self._thread.is_alive():
+            return
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive(), "the console ends"
@@ -235,8 +261,9 @@ class Database:
     ) -> None:
         known = {"rssi": -61, "battery": 86, "mains": 1, "refused": 0, "last_seen_ms": NOON_MS} | measured
         self.db.execute(
-            "INSERT OR REPLACE INTO device (id, kind, place, group_id, state, watch_s, last_seen_ms, firmware, rssi, battery, mains, refused,"
-            " faults) VALUES (?, ?, ?, ?, ?, 80, ?, '1.0.0', ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO device"
+            " (id, kind, place, group_id, state, watch_s, last_seen_ms, firmware, rssi, battery, mains, refused, faults)"
+            " VALUES (?, ?, ?, ?, ?, 80, ?, '1.0.0', ?, ?, ?, ?, ?)",
             (
                 *(ident, kind, SITE.place_of(ident).name, SITE.group_of(ident), state),
                 *(known["last_seen_ms"], known["rssi"], known["battery"], known["mains"], known["refused"]),

@@ -1,0 +1,380 @@
+"""The page in a real browser: real Chromium, real uvicorn, real mosquitto."""
+
+import re
+import time
+import unicodedata
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from stage import BELLS, Broker, Database, EnginePeer, RunningConsole, incident, place_named, until
+
+from protocol.messages import Command, CommandAnswer
+
+IDENT = "2026-000123"
+# What a person on duty must be able to read, letter for letter.
+WORDS = [
+    *("Báo động đang mở", "CHÁY", "CHƯA XÁC NHẬN", "chuông đang kêu", "Hộ mẫu 03-07 (Đặng Văn Lượng)", "Số 13, ngõ Thử 5, thôn Ba, xã Mẫu"),
+    *("đối diện giếng làng", "xe chữa cháy dừng ở đầu ngõ", "Tổ liên gia 03, ngõ Thử 5", "9 / 12 đo được là đang kêu", "KHÔNG TRẢ LỜI"),
+    *("Hộ mẫu 03-11 (Dương Quốc Khởi)", "Lý Thị Nguyệt", "HỎNG", "nút ấn 1", "02/11/2026 13:13:20", "Xác nhận: tôi đã biết", "Im chuông"),
+    *(
+        "Kết thúc sự cố…",
+        "Sự cố đã kết thúc",
+        "Diễn tập",
+        "Báo cháy giả",
+        "Nhật ký bảo dưỡng",
+        "Bình chữa cháy bị lấy đi",
+        "Thiết bị mất kết nối",
+    ),
+    *("MẤT KẾT NỐI", "KHÔNG RÕ", "PIN YẾU, 12 %", "SÓNG YẾU, -86 dBm", "MẤT ĐIỆN", "Gọi 114", "Chưa có đăng nhập: chỉ mở trên máy này."),
+    "Thiết bị cảnh báo hỗ trợ cộng đồng, không phải hệ thống báo cháy đã kiểm định và không thay cho cuộc gọi 114.",
+]
+
+
+def opened(page: Page, console: RunningConsole) -> None:
+    """The page is open and its event stream runs."""
+    page.goto(console.url)
+    expect(page.locator("html")).to_have_attribute("data-link", "live")
+    expect(page.locator("#strip")).to_have_attribute("data-engine", "online")
+    page.wait_for_function("() => document.getElementById('strip').getAttribute('hx-swap-oob') === null")  # swapped once: events flow
+
+
+def sound(page: Page, state: str) -> None:
+    expect(page.locator("html")).to_have_attribute("data-sound", state)
+
+
+def scrolls_sideways(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+def test_an_alarm_appears_without_reload(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    expect(page.locator("#incidents")).to_contain_text("Không có báo động nào đang mở.")
+    page.evaluate("window.sameDocument = true")
+    began = time.monotonic()
+    engine.publish(incident())
+    page.wait_for_selector(f"#card-{IDENT}")
+    took = time.monotonic() - began
+    expect(page.locator(f"#card-{IDENT}")).to_contain_text("CHÁY: Hộ mẫu 03-07")
+    expect(page).to_have_title(re.compile("BÁO ĐỘNG"))
+    assert page.evaluate("window.sameDocument")
+    assert took < 1.0, f"snapshot to page took {took:.2f} s"
+
+
+def test_the_words_are_there_in_nfc(page: Page, console: RunningConsole, engine: EnginePeer, database: Database) -> None:
+    database.commune()
+    opened(page, console)
+    engine.publish(incident())
+    expect(page.locator(f"#card-{IDENT}")).to_be_visible()
+    expect(page.locator("#device-H03-05")).to_be_visible()
+    page.locator(f"#timeline-summary-{IDENT}").click()
+    text = page.locator("body").inner_text()
+    assert [word for word in WORDS if word not in text] == []
+    assert unicodedata.is_normalized("NFC", text)
+    assert all(unicodedata.is_normalized("NFC", word) for word in WORDS)
+
+
+def test_proof_of_ring_comes_in_bell_by_bell(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    for count in (0, 5, 12):
+        states = ["measured"] * count + ["waiting"] * (12 - count)
+        bells = [bell.model_copy(update={"state": state}) for bell, state in zip(incident().bells, states, strict=True)]
+        engine.publish(incident(revision=count, bells=bells))
+        expect(page.locator(f"#bells-{IDENT}")).to_contain_text(f"{count} / 12 đo được là đang kêu")
+    expect(page.locator(".pip.measured")).to_have_count(len(BELLS))
+
+
+def test_acknowledge_goes_over_the_wire_and_the_button_goes_away(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    def carry_out(command: Command) -> CommandAnswer:
+        return CommandAnswer(id=command.id, ok=True, incident=IDENT, version=8)
+
+    engine.verdict = carry_out
+    opened(page, console)
+    engine.publish(incident())
+    page.click(f"#acknowledge-{IDENT}")
+    expect(page.locator("#notice")).to_contain_text(f"Đã xác nhận {IDENT}.")
+    assert [(command.do, command.incident, command.version) for command in engine.commands] == [("acknowledge", IDENT, 7)]
+    expect(page.locator(f"#acknowledge-{IDENT}")).to_be_visible()  # until the engine itself says so
+    engine.publish(incident(state="acknowledged", version=8, acknowledged_ms=1, acknowledged_by="truc-ban-1"))
+    expect(page.locator(f"#acknowledge-{IDENT}")).to_have_count(0)
+    expect(page.locator(f"#card-{IDENT}")).to_contain_text("bởi Cán bộ mẫu 01")
+
+
+def test_a_refused_order_is_said_on_the_page(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    engine.verdict = lambda command: CommandAnswer(id=command.id, ok=False, error="expected version 8, got 7")
+    opened(page, console)
+    engine.publish(incident())
+    page.click(f"#silence-{IDENT}")
+    expect(page.locator("#notice .bad")).to_contain_text("expected version 8, got 7")
+
+
+def test_the_keyboard_can_acknowledge(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    engine.publish(incident())
+    expect(page.locator(f"#acknowledge-{IDENT}")).to_be_visible()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == f"acknowledge-{IDENT}":
+            break
+    page.keyboard.press("Enter")
+    until(lambda: [command.do for command in engine.commands] == ["acknowledge"], "the command is on the wire")
+
+
+def test_resolving_takes_two_steps_and_names_the_outcome(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    engine.publish(incident())
+    expect(page.locator(f"#resolve-drill-{IDENT}")).to_be_hidden()
+    page.click(f"#resolve-summary-{IDENT}")
+    assert not engine.commands
+    page.click(f"#resolve-drill-{IDENT}")
+    expect(page.locator("#notice")).to_contain_text(f"Đã kết thúc {IDENT}.")
+    assert [(command.do, command.outcome) for command in engine.commands] == [("resolve", "drill")]
+    engine.close(IDENT)
+    expect(page.locator(f"#card-{IDENT}")).to_have_count(0)
+
+
+def test_an_opened_question_and_the_focus_survive_what_comes_in(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    engine.publish(incident())
+    page.click(f"#resolve-summary-{IDENT}")
+    page.focus(f"#resolve-fire-{IDENT}")
+    engine.publish(incident(revision=22, version=8, n=2))
+    engine.publish(incident("2026-000124"))
+    expect(page.locator("#card-2026-000124")).to_be_visible()
+    expect(page.locator(f"#resolve-fire-{IDENT}")).to_be_visible()
+    assert page.evaluate("document.activeElement.id") == f"resolve-fire-{IDENT}"
+
+
+def test_a_killed_engine_is_shown_as_dead_within_5_s(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    engine.publish(incident())
+    expect(page.locator(f"#card-{IDENT}")).to_be_visible()
+    began = time.monotonic()
+    engine.die()
+    page.wait_for_selector("#strip[data-engine=offline]", timeout=5000)
+    took = time.monotonic() - began
+    expect(page.locator("#strip .bad")).to_contain_text("MÁY CHỦ NGỪNG")
+    expect(page.locator("#incidents .old")).to_be_visible()  # the card stays, marked as old
+    expect(page.locator(f"#card-{IDENT}")).to_be_visible()
+    assert took < 5
+
+
+def test_a_killed_broker_is_shown_within_5_s(page: Page, console: RunningConsole, broker: Broker) -> None:
+    opened(page, console)
+    broker.kill()
+    page.wait_for_selector("#strip[data-broker=lost]", timeout=5000)
+    expect(page.locator("#strip .bad")).to_contain_text("MẤT ĐƯỜNG TRUYỀN MQTT")
+    expect(page.locator("#incidents")).to_contain_text("Không rõ có báo động hay không")
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_console_that_is_gone_or_says_nothing_is_shown_as_dead_within_5_s(
+    page: Page, console: RunningConsole, engine: EnginePeer, frozen: bool
+) -> None:
+    opened(page, console)
+    with console.frozen() if frozen else console.stopped():
+        began = time.monotonic()
+        page.wait_for_selector("html[data-link=dead]", timeout=5000)
+        took = time.monotonic() - began
+        expect(page.locator("#dead")).to_be_visible()
+        expect(page).to_have_title("MẤT KẾT NỐI")
+    assert took < 5
+
+
+def test_with_the_engine_dead_history_log_and_devices_are_there_and_old(
+    page: Page, console: RunningConsole, engine: EnginePeer, database: Database
+) -> None:
+    database.commune()
+    opened(page, console)
+    expect(page.locator("#device-H03-01")).to_contain_text("Trực tuyến")
+    engine.die()
+    expect(page.locator("#device-H03-01")).to_contain_text("KHÔNG RÕ")
+    for area in ("#history", "#maintenance", "#devices"):
+        expect(page.locator(f"{area} .old")).to_contain_text(re.compile(r"SỐ LIỆU CŨ.*Ghi lần cuối lúc \d\d/\d\d/\d{4} \d\d:\d\d:\d\d"))
+    expect(page.locator("#past-2026-000121")).to_contain_text("Diễn tập")
+    expect(page.locator("#maintenance")).to_contain_text("Bình chữa cháy bị lấy đi")
+
+
+def test_the_maintenance_log_grows_without_reload(page: Page, console: RunningConsole, engine: EnginePeer, database: Database) -> None:
+    opened(page, console)
+    database.log("extinguisher_taken", device="DCC-018")
+    expect(page.locator("#maintenance li")).to_contain_text("Bình chữa cháy bị lấy đi · bình chữa cháy 1 · Điểm chữa cháy nhà văn hóa")
+
+
+def test_sound_is_loudly_off_until_somebody_clicks_then_follows_the_alarm(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    sound(page, "blocked")
+    expect(page.locator("#sound")).to_contain_text("ÂM THANH CHƯA BẬT")
+    page.click("#sound-enable")
+    sound(page, "quiet")
+    expect(page.locator("#sound")).to_be_hidden()
+    engine.publish(incident())
+    sound(page, "fire")
+    page.wait_for_function("() => sound.output !== null && sound.until > sound.context.currentTime")
+    engine.publish(incident(state="acknowledged", version=8))
+    sound(page, "quiet")
+    page.wait_for_function("() => sound.output === null")
+    engine.publish(incident(state="open", version=9, n=2))
+    sound(page, "fire")
+
+
+def test_the_desk_hears_what_leaves_the_loudspeaker(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    """The samples themselves: loud in an alarm, nothing but zeros when it is acknowledged."""
+    opened(page, console)
+    page.click("#sound-enable")
+    engine.publish(incident())
+    sound(page, "fire")
+    page.evaluate("""() => {
+        window.ear = sound.context.createAnalyser();
+        sound.output.connect(window.ear);
+        window.loudest = () => {
+            const heard = new Float32Array(ear.fftSize);
+            ear.getFloatTimeDomainData(heard);
+            return Math.max(...heard);
+        };
+    }""")
+    page.wait_for_function("() => loudest() > 0.1")
+    engine.publish(incident(state="acknowledged", version=8))
+    sound(page, "quiet")
+    page.wait_for_function("() => loudest() === 0")
+
+
+def test_a_dead_engine_has_a_sound_of_its_own_and_an_alarm_goes_before_it(
+    page: Page, console: RunningConsole, broker: Broker, engine: EnginePeer
+) -> None:
+    opened(page, console)
+    page.click("#sound-enable")
+    engine.publish(incident())
+    sound(page, "fire")
+    engine.die()
+    expect(page.locator("#strip")).to_have_attribute("data-engine", "offline")
+    sound(page, "fire")
+    again = EnginePeer(broker.port)
+    again.close(IDENT)
+    sound(page, "quiet")
+    again.die()
+    sound(page, "fault")
+
+
+def test_names_with_markup_run_nothing(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    wicked = '<img src=x onerror="document.title=\'owned\';window.owned=1"><script>window.owned=1</script>" onmouseover="window.owned=1'
+    opened(page, console)
+    bells = [incident().bells[10].model_copy(update={"place": wicked})]
+    engine.publish(incident(place=place_named(wicked), group_name=wicked, bells=bells))
+    expect(page.locator(f"#title-{IDENT}")).to_contain_text("<img src=x onerror=")
+    page.hover(f"#bells-{IDENT} .pip")
+    page.hover(".alarms")
+    assert page.evaluate("window.owned") is None
+    assert page.locator("#strip img, #main img, #main script").count() == 0
+
+
+def test_the_language_switches_and_stays(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    page.click("#language")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    engine.publish(incident())
+    expect(page.locator(f"#card-{IDENT}")).to_contain_text("FIRE: Hộ mẫu 03-07")
+    page.reload()
+    expect(page.locator("#language")).to_have_text("Tiếng Việt")
+    page.click("#language")
+    expect(page.locator(f"#card-{IDENT}")).to_contain_text("CHÁY: Hộ mẫu 03-07")
+
+
+def test_nothing_scrolls_sideways_on_a_phone_or_in_large_letters(
+    page: Page, console: RunningConsole, engine: EnginePeer, database: Database
+) -> None:
+    database.commune()
+    database.log("odd_event", detail="w" * 200)
+    engine.publish(incident(place=place_named("h" * 190)))
+    page.set_viewport_size({"width": 360, "height": 740})
+    opened(page, console)
+    expect(page.locator("#device-H03-01")).to_be_visible()
+    page.click(f"#resolve-summary-{IDENT}")
+    wide = []
+    for width in (360, 640, 1280):
+        page.set_viewport_size({"width": width, "height": 740})
+        for percent in (100, 200):
+            page.evaluate(f"document.documentElement.style.fontSize = '{percent}%'")
+            if scrolls_sideways(page):
+                wide.append((width, percent))
+    assert wide == []
+
+
+def test_in_large_letters_on_a_phone_the_alarm_can_still_be_acknowledged(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    """What stays in sight while the page scrolls must not cover the buttons."""
+    engine.publish(incident(place=place_named("Hộ có tên rất dài " * 10)))
+    page.set_viewport_size({"width": 360, "height": 640})
+    opened(page, console)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    page.click(f"#acknowledge-{IDENT}")
+    until(lambda: engine.commands, "the command is on the wire")
+
+
+def test_buttons_are_large_enough_for_a_thumb(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    engine.publish(incident())
+    opened(page, console)
+    page.click(f"#resolve-summary-{IDENT}")
+    for button in page.locator("button:visible, .button:visible, .call").all():
+        box = button.bounding_box()
+        assert box
+        assert box["height"] >= 44, button.inner_text()
+
+
+def test_every_word_stands_out_from_its_ground(page: Page, console: RunningConsole, engine: EnginePeer, database: Database) -> None:
+    """WCAG 2.2, 1.4.3: at least 4.5 to 1 between letters and what is behind them, by day and by night."""
+    database.commune()
+    engine.publish(incident())
+    engine.publish(incident("2026-000124", kind="sos"))
+    opened(page, console)
+    expect(page.locator("#device-H03-05")).to_be_visible()
+    faint = []
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        faint += page.evaluate(CONTRAST)
+    assert faint == []
+
+
+def test_the_page_loads_nothing_from_elsewhere(browser: Browser, console: RunningConsole, engine: EnginePeer) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    opened(page, console)
+    context.close()
+    assert len(asked) >= 7
+    assert [url for url in asked if not url.startswith(console.url + "/")] == []
+
+
+def test_a_form_on_another_page_changes_nothing(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    """As an attacker would: a page of another origin posts a form to us with a real browser."""
+    engine.publish(incident())
+    form = f"<form id=f method=post action={console.url}/incidents/{IDENT}/acknowledge><input name=version value=7></form>"
+    page.route("http://evil.example/", lambda route: route.fulfill(body=form, content_type="text/html"))
+    page.goto("http://evil.example/")
+    with page.expect_response("**/acknowledge") as answered:
+        page.evaluate("document.getElementById('f').submit()")
+    assert answered.value.status == 403
+    assert not engine.commands
+
+
+CONTRAST = """() => {
+    const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return { r, g, b, a }; };
+    const linear = (c) => (c / 255 <= 0.03928 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+    const light = ({ r, g, b }) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+    const ground = (node) => {
+        for (let at = node; at; at = at.parentElement) {
+            const colour = parse(getComputedStyle(at).backgroundColor);
+            if (colour.a === 1) return colour;
+        }
+        return { r: 255, g: 255, b: 255 };
+    };
+    const faint = [];
+    for (const node of document.querySelectorAll("body *")) {
+        const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+        if (!own || !node.checkVisibility()) continue;
+        const [a, b] = [light(parse(getComputedStyle(node).color)), light(ground(node))].sort((x, y) => y - x);
+        const ratio = (a + 0.05) / (b + 0.05);
+        if (ratio < 4.5) faint.push(`${ratio.toFixed(2)} ${node.className} ${node.textContent.trim().slice(0, 30)}`);
+    }
+    return faint;
+}"""
