@@ -15,6 +15,7 @@ from gateway import startup
 from gateway.identity import accounts
 from gateway.identity.accounts import Accounts
 from gateway.settings import Settings
+from gateway.supervisor import CannotStart
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes
 
@@ -194,7 +195,11 @@ def _site_check(file: Annotated[Path, typer.Argument(help="The commune's descrip
 
 
 def _accounts(file: Path | None, data: Path, commune: Site, chosen: Settings) -> Accounts:
-    return accounts.read(file, chosen.broker) if file else accounts.ensure(data, commune, chosen.broker)
+    try:
+        return accounts.read(file, chosen.broker) if file else accounts.ensure(data, commune, chosen.broker)
+    except PermissionError as exc:
+        remedy = "another user of this machine needs its own file: --accounts FILE"
+        raise CannotStart(f"{exc.filename}: expected a file that this user may read, got: {exc.strerror}; {remedy}") from None
 
 
 def _options(site: Path, settings: Path | None, data: Path) -> list[str]:

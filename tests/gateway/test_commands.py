@@ -1,18 +1,43 @@
 """The commands as a user types them: answers on stdout, mistakes on stderr one line each, exit codes 0, 1, 2."""
 
+import io
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
 
+import keng as command_line
 from tests.gateway.brokers import DEMO, ROOT, free_ports, settings_file
 
 
-def keng(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "keng", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def keng(*words: str | Path) -> Done:
+    """The command `keng`, in this process: a new one takes a second."""
+    out, err = io.StringIO(), io.StringIO()
+    with patch.object(sys, "argv", ["keng", *map(str, words)]), redirect_stdout(out), redirect_stderr(err):
+        try:
+            command_line.main()
+        except SystemExit as exc:
+            return Done(int(exc.code or 0), out.getvalue(), err.getvalue())
+    return Done(0, out.getvalue(), err.getvalue())
+
+
+def test_the_exit_code_of_a_real_process_says_that_the_input_was_wrong(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "keng", "site", "check", str(tmp_path / "none.toml")]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False).returncode == 2
 
 
 @pytest.fixture
@@ -150,3 +175,27 @@ def test_each_command_explains_itself_with_an_example(words: list[str]) -> None:
     assert done.returncode == 0
     assert f"    keng {' '.join(words)} " in done.stdout.split("Example", 1)[1]
     assert "\b" not in done.stdout
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """This process as a user who owns nothing; tests that run as root only."""
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_another_user_is_told_to_bring_passwords_of_its_own() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        site = Path(folder) / "site.toml"
+        site.write_bytes(DEMO.read_bytes())
+        assert keng("broker", "accounts", "--site", site, "--data", folder).returncode == 0
+        with somebody_else():
+            done = keng("engine", "--site", site, "--data", folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"keng engine: {folder}/broker/accounts.")
+    assert done.stderr.endswith("got: Permission denied; another user of this machine needs its own file: --accounts FILE\n")
