@@ -131,7 +131,7 @@ class Site(Table):
 
     def bells_of(self, group: str) -> list[str]:
         """The boards of a group, in the order of the file. Each has a bell."""
-        return [board.id for board in self.boards if self._spots[board.place].group == group]
+        return list(self._bells.get(group, ()))
 
     def group_name(self, group: str | None) -> str:
         """Its name in words; its id if it is unknown."""
@@ -144,6 +144,13 @@ class Site(Table):
     @cached_property
     def _boards(self) -> dict[str, Board]:
         return {board.id: board for board in self.boards}
+
+    @cached_property
+    def _bells(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for board in self.boards:
+            found.setdefault(self._spots[board.place].group, []).append(board.id)
+        return found
 
     @cached_property
     def _spots(self) -> dict[str, Spot]:
