@@ -23,6 +23,7 @@ KEEP_ALIVE_S = 20
 CONNECT_S = 5.0
 BACK_OFF_S = (0.1, 5.0)
 IN_FLIGHT = 2000  # a storm of 500 alarms waits for no PUBACK
+READ_BYTES = 16384  # about 80 reports; other tasks wait no longer than it takes to queue them
 REFUSED_S = 30.0  # a wrong password is not cured by asking again soon
 
 
@@ -42,6 +43,30 @@ class Will:
 
     topic: str
     payload: bytes
+
+
+class _Client(Client):
+    """paho asks the socket three times for each packet, and reads one packet for each time that the loop finds the socket readable:
+    under load that costs more than the packet. This reads what is there at once and gives it to paho in pieces.
+    """
+
+    def __init__(self, user: str) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, user, clean_session=True, protocol=MQTTv311)
+        self._read_ahead = b""
+        self._read_to = 0
+
+    def read(self) -> None:
+        """Take the packets that have come, at most READ_BYTES of them."""
+        self.loop_read()
+        while self._read_to < len(self._read_ahead) and self._sock is not None:
+            self.loop_read()
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if self._read_to == len(self._read_ahead):
+            self._read_ahead, self._read_to = super()._sock_recv(READ_BYTES), 0
+        start = self._read_to
+        self._read_to = min(start + bufsize, len(self._read_ahead))
+        return self._read_ahead[start : self._read_to]
 
 
 class Link:
@@ -69,7 +94,7 @@ class Link:
         self._on_connected = on_connected
         self._on_lost = on_lost
         self._will = will
-        self._client: Client | None = None
+        self._client: _Client | None = None
         self._ended: asyncio.Future[None]
         self._granted: set[int] = set()
         self._refused = False
@@ -99,11 +124,11 @@ class Link:
             longest = min(BACK_OFF_S[1], BACK_OFF_S[0] * 2 ** min(failures, 10))
             await asyncio.sleep(REFUSED_S if self._refused else random.uniform(0, longest))  # noqa: S311 - jitter is no secret
 
-    def _new_client(self) -> Client:
+    def _new_client(self) -> _Client:
         self._ended = asyncio.get_running_loop().create_future()
         self._granted = set()
         self._refused = False
-        client = Client(CallbackAPIVersion.VERSION2, self._account.user, clean_session=True, protocol=MQTTv311)
+        client = _Client(self._account.user)
         client.username_pw_set(self._account.user, self._account.password)
         client.connect_timeout = CONNECT_S
         client.max_inflight_messages_set(IN_FLIGHT)
@@ -116,7 +141,7 @@ class Link:
         client.on_message = self._message
         return client
 
-    async def _stay(self, client: Client) -> None:
+    async def _stay(self, client: _Client) -> None:
         """Drive a client whose CONNECT is sent; raises OSError when the link is gone or was not up in time."""
         loop = asyncio.get_running_loop()
         sock = cast("socket.socket | None", client.socket())
@@ -127,7 +152,7 @@ class Link:
         client.on_socket_register_write = lambda *_: loop.add_writer(sock, self._drive, client.loop_write)
         client.on_socket_unregister_write = _ignoring(loop.remove_writer, sock)
         client.on_socket_close = _ignoring(loop.remove_reader, sock)
-        loop.add_reader(sock, self._drive, client.loop_read)
+        loop.add_reader(sock, self._drive, client.read)
         self._client = client
         deadline = loop.time() + CONNECT_S
         while not self._ended.done():

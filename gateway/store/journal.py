@@ -1,12 +1,12 @@
 """Rows of the engine's database: what a batch of decisions writes, and the situation as a start finds it.
 
-Each table takes all its rows in one statement (json_each): the writer's thread gives the interpreter lock away and takes it back for
-every statement, and waits for it each time while the loop is busy.
+Many rows go into one statement: the writer's thread gives the interpreter lock away and takes it back for every statement, and waits
+for it each time while the loop is busy.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
@@ -39,13 +39,16 @@ _TABLES = {
 _APPENDED = ("event", "maintenance", "report")
 
 
-def _insert(table: str, columns: tuple[str, ...]) -> str:
+_AT_ONCE = (100, 10, 1)  # SQLite takes 32,766 values in a statement; three sizes for each table keep them prepared
+
+
+def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
     verb = "INSERT" if table in _APPENDED else "INSERT OR REPLACE"
-    values = ", ".join(f"value ->> {index}" for index in range(len(columns)))
-    return f"{verb} INTO {table} ({', '.join(columns)}) SELECT {values} FROM json_each(?)"  # noqa: S608 - names from the table above
+    row = f"({', '.join('?' * len(columns))})"
+    return f"{verb} INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"
 
 
-_INSERTS = {table: _insert(table, columns) for table, columns in _TABLES.items()}
+_INSERTS = {(table, rows): _insert(table, columns, rows) for table, columns in _TABLES.items() for rows in _AT_ONCE}
 
 
 class Outgoing(NamedTuple):
@@ -55,11 +58,13 @@ class Outgoing(NamedTuple):
     body: str
 
 
-def insert(db: sqlite3.Connection, table: str, rows: Iterable[Iterable[Any]]) -> None:
-    """Insert rows of JSON's own types; in tables with a key of their own a row replaces the one before."""
-    rows = [*rows]
-    if rows:
-        db.execute(_INSERTS[table], (json.dumps(rows),))
+def insert(db: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows; in tables with a key of their own a row replaces the one before."""
+    start = 0
+    for size in _AT_ONCE:
+        while len(rows) - start >= size:
+            db.execute(_INSERTS[table, size], [value for row in rows[start : start + size] for value in row])
+            start += size
 
 
 class Batch(NamedTuple):
