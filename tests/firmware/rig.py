@@ -3,9 +3,11 @@
 import json
 import os
 import runpy
+import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +20,11 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 MICROPYTHON = Path(sys.executable).with_name("micropython")
 PINS = runpy.run_path(str(ROOT / "firmware/boards/esp32_wroom.py"))
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 SITE = "test"
 ENGINE = "5be07711-3"
 DEADLINE_S = 10.0
+FLASH_SIZE = 64 * 4096  # as fakes/start.py has it
 
 
 def eventually(probe: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
@@ -31,6 +35,73 @@ def eventually(probe: Callable[[], Any], what: str, deadline_s: float = DEADLINE
             return value
         time.sleep(0.01)
     raise AssertionError(f"not within {deadline_s} s: {what}")
+
+
+class Broker:
+    """A mosquitto on a free port of loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n")
+        self._process: subprocess.Popen[bytes]
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen([str(MOSQUITTO), "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        eventually(self._listens, "mosquitto listens")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class Freezer:
+    """A proxy before the broker. What was connected at freeze() hears nothing any more, without a FIN; new connections work."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.connections = 0
+        self._frozen = threading.Event()
+        self._sockets: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def freeze(self) -> None:
+        self._frozen.set()
+        self._frozen = threading.Event()
+
+    def close(self) -> None:
+        for one in [self._listener, *self._sockets]:
+            one.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            broker = socket.create_connection(("127.0.0.1", self._target))
+            self._sockets += [client, broker]
+            for ends in ((client, broker), (broker, client)):
+                threading.Thread(target=self._pump, args=(*ends, self._frozen), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, frozen: threading.Event) -> None:
+        try:
+            while (data := source.recv(4096)) and not frozen.is_set():
+                target.sendall(data)
+            if not frozen.is_set():
+                target.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
 
 
 class Engine:
@@ -62,6 +133,17 @@ class Engine:
         self.say(f"dev/{device}/hello", {"v": 1, "engine": ENGINE, "t": t, "for": start, "group": group, "ring": ring})
         return birth
 
+    def settled(self, device: str) -> None:
+        """Wait until the board has nothing left to send or to write."""
+
+        def waiting() -> bool:
+            self.say(f"dev/{device}/order", {"v": 1, "id": f"o-{len(self.heard)}", "do": "report", "valid_s": 30})
+            time.sleep(0.1)
+            reports = self.all(f"dev/{device}/report")
+            return bool(reports) and reports[-1]["waiting"] == 0
+
+        eventually(waiting, "a report of a board with nothing waiting")
+
     def receipt(self, device: str, ident: str) -> None:
         self.say(f"dev/{device}/receipt", {"v": 1, "engine": ENGINE, "id": ident})
 
@@ -88,7 +170,7 @@ class Engine:
         topic = message.topic.removeprefix(f"keng/1/{SITE}/")
         try:
             fields = json.loads(message.payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = {}
         self.heard.append((time.monotonic(), topic, fields if isinstance(fields, dict) else {}, message.retain))
 
@@ -97,11 +179,10 @@ class Board:
     """One board. `cut()` ends it without a warning, as the loss of power does; `start()` starts it again."""
 
     def __init__(self, folder: Path, rom: Path, config: dict[str, Any] | str | None, *, heap: str = "160k") -> None:
-        self.flash = folder / "flash"
-        self.flash.mkdir(parents=True, exist_ok=True)
-        if config is not None:
-            text = config if isinstance(config, str) else json.dumps(config)
-            (self.flash / "config.json").write_text(text, encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._flash = folder / "flash"
+        self._flash.write_bytes(b"\xff" * FLASH_SIZE)
+        self._config = config if config is None or isinstance(config, str) else json.dumps(config)
         self.bell_wire_whole = True
         self.outputs: list[tuple[float, int, int]] = []
         self._rom = rom
@@ -113,12 +194,16 @@ class Board:
         self._socket.settimeout(DEADLINE_S)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, before: str = "") -> None:
+        """Power on. `before`: MicroPython to run when the flash is mounted, before the firmware."""
+        if self._config is not None:
+            before = f"with open('/config.json', 'w') as f: f.write({self._config!r})\n{before}"
         follows = {str(PINS["INPUTS"]["bell-sense"][0]): str(PINS["OUTPUTS"]["bell"][0])} if self.bell_wire_whole else {}
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
-            "FLASH": str(self.flash),
+            "FLASH": str(self._flash),
+            "BEFORE": before or "0",
             "ROM": str(self._rom),
             "FAKES": str(HERE / "fakes"),
             "LEVELS": json.dumps(self._levels),
@@ -129,8 +214,9 @@ class Board:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self._socket.settimeout(DEADLINE_S)
-        data, self._peer = self._socket.recvfrom(64)
-        assert data == b"here", data
+        data = b""
+        while data != b"here":  # what comes before is of the start before
+            data, self._peer = self._socket.recvfrom(64)
         self._socket.setblocking(False)
 
     def cut(self) -> None:

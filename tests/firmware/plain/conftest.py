@@ -1,13 +1,10 @@
 """The plain tests import what runs on the board, and nothing of pytest: MicroPython runs them too."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[3] / "firmware/device"))
 
 
 @pytest.fixture(autouse=True)

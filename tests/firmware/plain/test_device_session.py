@@ -1,0 +1,310 @@
+import asyncio
+import sys
+
+from agent import mqtt_codec
+from agent.link import Account, Link, LinkLost, Refused
+from agent.session import Listener, Session
+
+CONNACK = b"\x20\x02\x00\x00"
+SUBACK = b"\x90\x03\x00\x01\x01"
+TOPICS = [("a", 1)]
+
+
+class Clock:
+    def __init__(self):
+        self.ms = 0
+
+    def now(self):
+        return self.ms
+
+
+class Streams:
+    """A broker on the other end of a pair of streams: `say` puts bytes in, `said` is what came out."""
+
+    def __init__(self):
+        self._in = b""
+        self._ready = asyncio.Event()
+        self.said = b""
+        self.open = asyncio.Event()  # the link takes bytes
+        self.open.set()
+
+    def say(self, data):
+        self._in += data
+        self._ready.set()
+
+    async def read(self, size):
+        await self._ready.wait()
+        data = self._in[:size]
+        self._in = self._in[size:]
+        if self._in == b"":
+            self._ready.clear()
+        return data
+
+    def hang_up(self):
+        self._ready.set()
+
+    def write(self, data):
+        self.said += data
+
+    async def drain(self):
+        await self.open.wait()
+
+    def close(self):
+        self.hang_up()
+
+    async def wait_closed(self):
+        pass
+
+
+class Heard(Listener):
+    def __init__(self):
+        self.ups = []
+        self.downs = []
+        self.messages = []
+        self.tokens = []
+
+    def link_up(self, refused):
+        self.ups.append(refused)
+
+    def link_down(self, why):
+        self.downs.append(why)
+
+    def message(self, topic, payload, retained):
+        self.messages.append((topic, payload, retained))
+        if payload == b"trap":
+            raise KeyError(topic)
+
+    def delivered(self, token):
+        self.tokens.append(token)
+
+
+class Stage:
+    def __init__(self):
+        self.clock = Clock()
+        self.streams = Streams()
+        self.heard = Heard()
+        account = Account("B1", "", "w", b"gone")
+        self.link = Link((self.streams, self.streams), account, TOPICS, self.heard, clock=self.clock, urgent_ms=2_000)
+        self.why = None
+
+    async def run(self):
+        try:
+            await self.link.run()
+        except Exception as exc:
+            self.why = exc
+
+
+async def until(test):
+    for _ in range(200):
+        if test():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("not within 2 s")
+
+
+def on_stage(play, granted=True):
+    async def run():
+        stage = Stage()
+        task = asyncio.create_task(stage.run())
+        if granted:
+            stage.streams.say(CONNACK + SUBACK)
+            await until(lambda: stage.link.subscribed)
+        await play(stage)
+        task.cancel()
+
+    asyncio.run(run())
+
+
+async def ends_with(stage, word):
+    await until(lambda: stage.why is not None)
+    assert isinstance(stage.why, LinkLost)
+    assert word in str(stage.why), str(stage.why)
+
+
+def publish(stage, *, urgent=False, token=None, qos=1):
+    return stage.link.publish("t", b"x", qos=qos, retain=False, urgent=urgent, token=token)
+
+
+def test_account_connects_as_its_device_and_only_with_a_password():
+    assert Account("B1", "pw", "w", b"gone").connect() == mqtt_codec.connect(
+        "B1", 20, will_topic="w", will_payload=b"gone", user="B1", password="pw"
+    )
+    assert Account("B1", "", "w", b"gone").connect() == mqtt_codec.connect("B1", 20, will_topic="w", will_payload=b"gone")
+
+
+def test_link_is_up_when_every_subscription_is_answered():
+    async def play(stage):
+        stage.streams.say(CONNACK)
+        await until(lambda: stage.streams.said.endswith(mqtt_codec.subscribe(1, TOPICS)))
+        assert not stage.link.subscribed
+        stage.streams.say(b"\x90\x03\x00\x01\x80")
+        await until(lambda: stage.link.subscribed)
+        assert stage.heard.ups == [["a"]]
+
+    on_stage(play, granted=False)
+
+
+def test_refused_connack_ends_the_link():
+    async def play(stage):
+        stage.streams.say(b"\x20\x02\x00\x05")
+        await ends_with(stage, "CONNACK 5")
+        assert isinstance(stage.why, Refused)
+
+    on_stage(play, granted=False)
+
+
+def test_missing_connack_and_suback_end_the_link():
+    async def mute(stage):
+        await asyncio.sleep(0)
+        stage.clock.ms = 5_001
+        await ends_with(stage, "CONNACK")
+
+    async def no_suback(stage):
+        stage.streams.say(CONNACK)
+        await until(lambda: b"\x82" in stage.streams.said)
+        stage.clock.ms = 5_001
+        await ends_with(stage, "no answer")
+
+    on_stage(mute, granted=False)
+    on_stage(no_suback, granted=False)
+
+
+def test_alarm_without_puback_ends_the_link_after_2_s_and_other_messages_after_10():
+    for urgent, patience in ((True, 2_000), (False, 10_000)):
+
+        async def play(stage, urgent=urgent, patience=patience):
+            publish(stage, urgent=urgent)
+            stage.clock.ms = patience
+            await asyncio.sleep(0.15)
+            assert stage.why is None
+            stage.clock.ms = patience + 1
+            await ends_with(stage, "no answer")
+
+        on_stage(play)
+
+
+def test_puback_is_told_with_its_token_and_says_that_the_link_works():
+    async def play(stage):
+        publish(stage, token="o-1")
+        assert not stage.link.worked
+        stage.streams.say(b"\x40\x02\x00\x02\x40\x02\x00\x63")
+        await until(lambda: stage.link.worked)
+        assert stage.heard.tokens == ["o-1"]
+
+    on_stage(play)
+
+
+def test_silence_is_pinged_after_15_s_and_ends_the_link_10_s_later():
+    async def play(stage):
+        stage.clock.ms = 15_001
+        await until(lambda: stage.streams.said.endswith(mqtt_codec.PINGREQ))
+        stage.streams.say(b"\xd0\x00")
+        await asyncio.sleep(0.15)
+        stage.clock.ms = 27_000
+        await asyncio.sleep(0.15)
+        assert stage.why is None
+        stage.clock.ms = 31_000
+        await until(lambda: stage.streams.said.endswith(mqtt_codec.PINGREQ * 2) or stage.streams.said.count(mqtt_codec.PINGREQ) == 2)
+        stage.clock.ms = 41_100
+        await ends_with(stage, "PINGRESP")
+
+    on_stage(play)
+
+
+def test_messages_are_acknowledged_even_if_they_trip_the_board():
+    async def play(stage):
+        stage.streams.say(
+            mqtt_codec.publish("a", b"trap", qos=1, packet_id=5) + mqtt_codec.publish("a", b"2", qos=1, retain=True, packet_id=6)
+        )
+        await until(lambda: stage.streams.said.endswith(b"\x40\x02\x00\x05\x40\x02\x00\x06"))
+        assert stage.heard.messages == [("a", b"trap", False), ("a", b"2", True)]
+        assert stage.why is None
+
+    printed = sys.print_exception if hasattr(sys, "print_exception") else None
+    if printed is None:
+        sys.print_exception = lambda exc: None
+    try:
+        on_stage(play)
+    finally:
+        if printed is None:
+            del sys.print_exception
+
+
+def test_rubbish_and_end_of_stream_end_the_link():
+    async def rubbish(stage):
+        stage.streams.say(b"\xff\xff\xff\xff\xff\xff")
+        await until(lambda: stage.why is not None)
+        assert isinstance(stage.why, mqtt_codec.ProtocolError)
+
+    async def hang_up(stage):
+        stage.streams.hang_up()
+        await ends_with(stage, "closed by the broker")
+
+    on_stage(rubbish)
+    on_stage(hang_up)
+
+
+def test_link_that_takes_nothing_refuses_more_instead_of_filling_the_heap():
+    async def play(stage):
+        stage.streams.open.clear()
+        sent = 0
+        while stage.link.publish("t", bytes(1000), qos=0, retain=False, urgent=False, token=None):
+            sent += 1
+            await asyncio.sleep(0)
+        assert 16 <= sent <= 20
+
+    on_stage(play)
+
+
+def test_packet_ids_in_use_are_passed_over_when_they_wrap():
+    async def play(stage):
+        stage.link._packet_id = 0xFFFE
+        for _ in range(3):
+            assert publish(stage)
+        assert sorted([key for key in stage.link._deadlines if isinstance(key, int)]) == [1, 2, 0xFFFF]
+
+    on_stage(play)
+
+
+def test_session_tries_its_addresses_in_turn_and_goes_on_after_any_error():
+    tried = []
+
+    async def play():
+        heard = Heard()
+
+        async def ready():
+            tried.append(len(heard.downs))
+            if len(tried) > 5:
+                await asyncio.sleep(10)
+            raise (OSError(113), ValueError("cert"), MemoryError(), EOFError(), IndexError("x"))[len(tried) - 1]
+
+        session = Session(Account("B1", "", "w", b""), [("h", 1)], TOPICS, heard, clock=Clock(), random=lambda: 0.0, ready=ready)
+        task = asyncio.create_task(session.run())
+        await until(lambda: len(tried) == 6)
+        task.cancel()
+        assert len(heard.downs) == 5
+        assert not session.up
+        assert not session.publish("t", b"x")
+
+    asyncio.run(play())
+
+
+def test_alarm_ends_a_back_off():
+    async def play():
+        tried = []
+
+        async def ready():
+            tried.append(1)
+            raise OSError(113)
+
+        session = Session(Account("B1", "", "w", b""), [("h", 1)], TOPICS, Heard(), clock=Clock(), random=lambda: 0.999, ready=ready)
+        session._failures = 8
+        task = asyncio.create_task(session.run())
+        await until(lambda: tried)
+        await asyncio.sleep(0.05)
+        assert len(tried) == 1
+        session.hurry()
+        await until(lambda: len(tried) == 2)
+        task.cancel()
+
+    asyncio.run(play())
