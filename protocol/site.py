@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from protocol import tomlfile
 from protocol.messages import Id, Place
@@ -113,6 +113,7 @@ class Site(Table):
     fire_points: list[Spot] = []
     boards: list[Board] = []
     people: list[Person] = []
+    _places: dict[str, Place] = PrivateAttr(default_factory=dict)  # of the boards that were asked for: an alarm asks for twelve
 
     @property
     def id(self) -> str:
@@ -122,7 +123,11 @@ class Site(Table):
     def place_of(self, device: str) -> Place:
         """Where a board hangs; the unplaced device for one that the file does not know."""
         board = self._boards.get(device)
-        return self._spots[board.place].place() if board else Place(id=None, name=f"Thiết bị chưa có vị trí ({device})")
+        if board is None:
+            return Place(id=None, name=f"Thiết bị chưa có vị trí ({device})")
+        if device not in self._places:
+            self._places[device] = self._spots[board.place].place()
+        return self._places[device]
 
     def group_of(self, device: str) -> str | None:
         """The group of the place where a board hangs; None for an unknown board."""
