@@ -12,7 +12,7 @@ import pytest
 from gateway.identity import mosquitto
 from gateway.identity.acl import Rights
 from gateway.mqtt import Account
-from tests.gateway.brokers import Running, Talker, refusal, running, wait_until
+from tests.gateway.brokers import WAIT_S, Running, Talker, refusal, running, wait_until
 
 BASE = "keng/1/xa-mau/"
 
@@ -133,6 +133,6 @@ def test_a_last_will_needs_the_same_right(broker: Running, witness: Account) -> 
         for will in ("dev/H03-02/state", "dev/H03-01/state"):
             with Talker(broker.accounts.account("H03-01"), will=BASE + will) as subject:
                 subject.cut()
-                assert subject.lost.wait(20)
+                assert subject.lost.wait(WAIT_S)
         watching.wait_for(b"will")
         assert [topic for topic, payload in watching.received if payload == b"will"] == [BASE + "dev/H03-01/state"]

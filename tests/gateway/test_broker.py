@@ -15,7 +15,7 @@ from gateway.identity import embedded
 from gateway.mqtt import Account
 from gateway.settings import Broker
 from protocol.topics import HOST
-from tests.gateway.brokers import DEMO, ROOT, Running, Talker, refusal, running, settings_file, stop, wait_until
+from tests.gateway.brokers import DEMO, ROOT, WAIT_S, Running, Talker, refusal, running, settings_file, stop, wait_until
 
 EVENT = "keng/1/xa-mau/dev/H03-01/event"
 ENGINE_READS = "keng/1/xa-mau/dev/+/event"
@@ -69,7 +69,7 @@ def test_the_longest_payload_passes_and_a_longer_one_costs_its_sender_the_connec
         board.publish(EVENT, b"x" * HOST)
         engine.wait_for(b"x" * HOST)
         board.send(EVENT, b"y" * (HOST + 2000))
-        assert board.lost.wait(20)
+        assert board.lost.wait(WAIT_S)
         assert not engine.lost.is_set()
 
 
@@ -98,7 +98,7 @@ def test_a_board_cannot_throw_another_off_by_taking_its_client_id(mosquitto: Run
 def test_a_board_that_comes_back_takes_over_its_own_old_link(mosquitto: Running) -> None:
     account = mosquitto.accounts.account("H03-01")
     with Talker(account, "before") as before, Talker(account, "after") as after:
-        assert before.lost.wait(20)
+        assert before.lost.wait(WAIT_S)
         assert not after.lost.is_set()
 
 
