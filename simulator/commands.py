@@ -1,7 +1,5 @@
 """The command `keng sim`. What is slow to import is imported in its command."""
 
-import asyncio
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -58,13 +56,12 @@ def run(
     except OSError as exc:
         _end([f"{scenario}: expected a file that can be read, got: {exc.strerror}"], EXIT_WRONG_INPUT)
     from simulator.parts import PartFailed  # noqa: PLC0415
+    from simulator.running import run as run_to_end  # noqa: PLC0415
 
     try:
-        failed = asyncio.run(_play(found, site, light=light, broker=broker, control=control))
+        failed = run_to_end(_play(found, site, light=light, broker=broker, control=control))
     except PartFailed as exc:
         _end([f"keng sim run: {exc}"], EXIT_FAILED)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
     sys.exit(EXIT_FAILED if failed else 0)
 
 

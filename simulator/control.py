@@ -60,7 +60,7 @@ class Control:
         if await self._taken():
             return self
         self._path.unlink(missing_ok=True)
-        before = os.umask(0o177)
+        before = os.umask(0o177)  # nobody else's hands
         try:
             self._server = await asyncio.start_unix_server(self._serve, str(self._path), limit=LINE_MAX)
         finally:

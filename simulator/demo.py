@@ -15,6 +15,8 @@ import typer
 from simulator.control import Control, default_path
 from simulator.fire import Outcome, play
 from simulator.parts import PartFailed, is_free
+from simulator.processes import available
+from simulator.running import run
 from simulator.stage import COMMUNES, Stage
 
 SITE = COMMUNES / "ngo-thu-5.toml"
@@ -34,12 +36,10 @@ def main(
     Exit code 0 only if everything was as it should be.
     """
     try:
-        outcome = asyncio.run(_run(once=once, light=light))
+        outcome = run(_run(once=once, light=light))
     except PartFailed as exc:
         print(f"demo: {exc}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
     if once:
         print(json.dumps(outcome.summary()))
     sys.exit(0 if outcome.as_it_should_be else EXIT_FAILED)
@@ -66,11 +66,10 @@ async def _run(*, once: bool, light: bool) -> Outcome:
 def _opening(stage: Stage) -> str:
     homes = sum(board.kind == "household" for board in stage.site.boards)
     points = len(stage.site.boards) - homes
-    boards = (
-        "bo mạch nhẹ bằng CPython: máy này không có MicroPython · LIGHT BOARDS in CPython, not the real firmware"
-        if stage.light
-        else "phần mềm thật trên MicroPython · the real firmware on MicroPython"
-    )
+    boards = "phần mềm thật trên MicroPython · the real firmware on MicroPython"
+    if stage.light:
+        why = "" if available() else " (máy này không có MicroPython · no MicroPython for this machine)"
+        boards = f"bo mạch nhẹ bằng CPython · LIGHT BOARDS in CPython, not the real firmware{why}"
     return (
         f"Kẻng: {stage.site.site.name}, {homes} hộ và {points} điểm chữa cháy · {homes} homes and {points} fire points\n"
         f"  {boards}\n"

@@ -101,11 +101,10 @@ class Desk:
 
     async def _listen(self) -> None:
         while True:
-            try:
+            with suppress(httpx.HTTPError):
                 await self._follow()
-            except httpx.HTTPError:
-                self.connected = False
-                await asyncio.sleep(RETRY_S)
+            self.connected = False
+            await asyncio.sleep(RETRY_S)
 
     async def _follow(self) -> None:
         async with self._http.stream("GET", "/events", timeout=httpx.Timeout(READ_S, read=None)) as answer:
@@ -120,4 +119,3 @@ class Desk:
                     self.shown.append(Shown(time.monotonic(), "\n".join(data)))
                     data = []
                     self._watch.changed()
-        self.connected = False

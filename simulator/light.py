@@ -10,6 +10,7 @@ import json
 import random
 import secrets
 import time
+import traceback
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -199,6 +200,10 @@ class LightBoard:
                 await self._stay()
             except OSError:
                 self._client = None
+            except Exception:
+                self._plan.log.write_text(traceback.format_exc())
+                self._reports.ended(self._config.device)
+                raise
             await asyncio.sleep(random.uniform(*RECONNECT_S))
 
     async def _stay(self) -> None:

@@ -33,6 +33,14 @@ HERE = Path(__file__).parent
 COMMUNES = HERE / "communes"
 SCENARIOS = HERE / "scenarios"
 
+
+class _Nothing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+_NOTHING = _Nothing()
+
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 Number = Annotated[int, Field(ge=0)]
 Verb = Literal[
@@ -200,7 +208,7 @@ def _step_misfits(index: int, row: Tables, boards: dict[str, Kind] | None) -> It
         return
     for key in NEEDS[verb]:
         if key not in row:
-            yield Misfit(("steps", index, key), f"to be there with do = {verb}", None)
+            yield Misfit(("steps", index, key), f"to be there with do = {verb}", _NOTHING)
     yield from _out_of_place(index, verb, row)
     if boards is not None:
         yield from _unknown_boards(index, row, boards)
@@ -212,7 +220,7 @@ def _out_of_place(index: int, verb: str, row: Tables) -> Iterator[Misfit]:
     if verb == "expect":
         allowed |= {"within_s", "hold_s", *Expectation.model_fields}
         if not any(key in row for key in Expectation.model_fields):
-            yield Misfit(("steps", index), f"something to expect: {', '.join(Expectation.model_fields)}", "nothing")
+            yield Misfit(("steps", index), f"something to expect: {', '.join(Expectation.model_fields)}", _NOTHING)
     for key in row:
         if key in Step.model_fields and key not in allowed:
             yield Misfit(("steps", index, key), f"no such key with do = {verb}", row[key])

@@ -5,6 +5,7 @@ async with Stage(site_file, directory) as stage:
     stage.world.press("H03-02", "button-1")
 """
 
+import asyncio
 import json
 import shutil
 import time
@@ -67,11 +68,10 @@ class Stage:
             self.webhook = await stack.enter_async_context(WebhookReceiver(self.watch))
             self._write_settings()
             self.parts = self._make_parts()
-            self.accounts = await self._read_accounts()
+            self.accounts, rom = await asyncio.gather(self._read_accounts(), self._build_rom())
             for part in self.parts.values():
                 stack.push_async_callback(part.stop)
                 await part.start()
-            rom = None if self.light else await self._build_rom()
             self.desk = await stack.enter_async_context(Desk(HOST, self._console_port, self.watch))
             self.observer = await stack.enter_async_context(Observer(self.site.id, self.accounts["observer"], self.watch))
             self.world = await stack.enter_async_context(
@@ -90,8 +90,7 @@ class Stage:
         deadline = time.monotonic() + within_s
         if not await listening(HOST, self._broker_port, within_s):
             raise PartFailed(f"the broker does not listen on port {self._broker_port}{self._all_last_lines()}")
-        for board in self.site.boards:
-            await self.world.power(board.id, True)
+        await asyncio.gather(*(self.world.power(board.id, True) for board in self.site.boards))
         await self.watch.until(lambda: self._ended() or not self._missing(), deadline - time.monotonic())
         if self._ended() or self._missing():
             raise PartFailed(f"not ready in {within_s:.0f} s: {', '.join(self._ended() or self._missing())}{self._all_last_lines()}")
@@ -159,7 +158,9 @@ url = "{self.webhook.url}"
         text = await answer("keng", "broker", "accounts", *self._options(), "--json")
         return {name: Account(user["host"], user["port"], name, user["password"]) for name, user in json.loads(text)["users"].items()}
 
-    async def _build_rom(self) -> Path:
+    async def _build_rom(self) -> Path | None:
+        if self.light:
+            return None
         rom = self.directory / "rom"
         await answer("firmware.bench.bundle", str(rom))
         return rom

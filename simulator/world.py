@@ -74,6 +74,7 @@ class World:
     async def __aenter__(self) -> Self:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._stack = AsyncExitStack()
+        self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
         self._bodies: Bodies = await self._stack.enter_async_context(
             LightBoards(self)
             if self._rom is None
@@ -277,7 +278,7 @@ class World:
         await self._bodies.start(self._plans[device], Cause.RESET)
 
     def _errand(self, work: Coroutine[None, None, None]) -> None:
-        errand = asyncio.get_running_loop().create_task(work)
+        errand = self._tasks.create_task(work)
         self._errands.add(errand)
         errand.add_done_callback(self._errands.discard)
 
