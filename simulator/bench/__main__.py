@@ -12,10 +12,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from simulator.bench import engine, report, storm
+from simulator.bench import engine, field, report, storm
 from simulator.bench.book import QUICK, Book, Scale
 
-FAMILIES = (engine, storm)
+FAMILIES = (engine, storm, field)
 OUT = Path("build/bench.json")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulator.bench.figures import Figure, NotMeasured
+from simulator.desk import DeskFailed
 from simulator.parts import PartFailed
 
 
@@ -53,7 +54,7 @@ class Book:
         """If this fails, these figures, as far as they are asked for and not yet there, are entered as not measured; the run goes on."""
         try:
             yield
-        except* (NotMeasured, PartFailed, OSError, TimeoutError) as failed:
+        except* (NotMeasured, PartFailed, DeskFailed, OSError, TimeoutError) as failed:
             why = "; ".join(_words(failed))
             there = {figure.name for figure in self.figures}
             for name in names:
