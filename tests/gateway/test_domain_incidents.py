@@ -1,0 +1,244 @@
+import pytest
+from commune import GROUP, World, site
+
+from gateway.domain import incidents
+from gateway.domain.incidents import NEXT
+
+
+def bell_states(world: World) -> set[str]:
+    return {bell.state for bell in world.only.bells}
+
+
+def whats(world: World) -> list[str]:
+    return [entry.what for entry in world.only.timeline]
+
+
+def test_a_press_opens_one_sounding_incident_that_asks_every_bell_of_the_group():
+    world = World()
+    world.press("H03-07")
+    assert (world.only.kind, world.only.state, world.only.sounding, world.only.n) == ("fire", "open", True, 1)
+    assert [bell.device for bell in world.only.bells] == site().bells_of(GROUP)
+    assert bell_states(world) == {"waiting"}
+
+
+def test_two_homes_of_a_group_share_an_incident_however_long_apart():
+    world = World()
+    world.press("H03-07")
+    world.later(86_400)
+    world.press("H03-08")
+    assert world.only.n == 2
+
+
+def test_two_groups_have_an_incident_each():
+    world = World()
+    world.press("H03-07")
+    world.press("DCC-017")
+    assert {incident.group for incident in world.situation.incidents.values()} == {GROUP, "DCC-N5"}
+
+
+def test_a_board_that_the_site_does_not_know_opens_an_incident_without_a_place():
+    world = World()
+    world.press("H99-01")
+    assert (world.only.group, world.only.place.id, world.only.state) == (None, None, "open")
+    assert ("H99-01", "", "unplaced_device") in world.logged()
+
+
+@pytest.mark.parametrize("before", ["open", "acknowledged", "resolved"])
+@pytest.mark.parametrize("step", ["activate", "acknowledge", "silence", "resolve"])
+def test_only_resolve_leads_to_resolved_and_nothing_leads_out(before, step):
+    after = NEXT.get((before, step))
+    assert (after == "resolved") == (step == "resolve" and before != "resolved")
+    if before == "resolved":
+        assert after is None
+
+
+def test_acknowledge_neither_closes_nor_silences():
+    world = World()
+    world.press("H03-07")
+    assert world.command("acknowledge") == ""
+    assert (world.only.state, world.only.sounding, world.only.acknowledged_by) == ("acknowledged", True, "truc-ban-1")
+
+
+@pytest.mark.parametrize("do", ["acknowledge", "silence"])
+def test_a_press_next_door_after_acknowledge_or_silence_sounds_and_asks_again(do):
+    world = World()
+    world.press("H03-07")
+    world.command(do)
+    version = world.only.version
+    world.press("H03-08")
+    assert (world.only.state, world.only.sounding, world.only.n) == ("open", True, 2)
+    assert world.only.version > version
+    assert bell_states(world) == {"waiting"}
+
+
+def test_after_resolve_the_next_press_opens_another_incident():
+    world = World()
+    world.press("H03-07")
+    first = world.only.id
+    assert world.command("resolve") == ""
+    world.press("H03-07")
+    assert world.only.id != first
+
+
+def test_bells_end_after_ring_max_and_the_desk_sees_it():
+    world = World()
+    world.press("H03-07")
+    world.later(1799)
+    assert world.only.sounding
+    world.later(1)
+    assert not world.only.sounding
+    assert whats(world)[-1] == "ring_ended"
+
+
+def test_a_lone_smoke_contact_rings_nobody_until_it_has_lasted():
+    world = World()
+    world.event("H03-07", "smoke-1")
+    assert (world.only.kind, world.only.sounding, world.only.bells) == ("smoke", False, ())
+    assert GROUP not in world.situation.orders
+    world.later(59)
+    assert world.only.kind == "smoke"
+    world.later(1)
+    assert (world.only.kind, world.only.sounding) == ("fire", True)
+    assert world.order.pattern == "fire"
+    assert "H03-07" in world.order.covers
+
+
+@pytest.mark.parametrize(("device", "point"), [("H03-08", "smoke-1"), ("H03-07", "button-1"), ("H03-01", "button-2")])
+def test_a_second_source_makes_smoke_a_fire_at_once(device, point):
+    world = World()
+    world.event("H03-07", "smoke-1")
+    world.event(device, point)
+    assert (world.only.kind, world.only.sounding) == ("fire", True)
+
+
+def test_smoke_that_is_gone_when_its_time_is_over_rings_nobody():
+    world = World()
+    world.event("H03-07", "smoke-1")
+    world.event("H03-07", "smoke-1", "clear")
+    world.later(61)
+    assert (world.only.kind, world.only.state, world.only.sounding) == ("smoke", "open", False)
+
+
+def test_a_key_in_the_house_holds_smoke_back_for_ten_minutes_at_most():
+    world = World()
+    world.event("H03-07", "smoke-1")
+    world.event("H03-07", "key")
+    world.later(599)
+    assert world.only.kind == "smoke"
+    world.later(1)
+    assert world.only.kind == "fire"
+
+
+def test_a_key_next_door_cancels_nothing():
+    world = World()
+    world.event("H03-07", "smoke-1")
+    world.event("H03-08", "key")
+    world.later(60)
+    assert world.only.kind == "fire"
+
+
+def test_a_cancel_ends_when_the_contact_clears():
+    world = World()
+    world.event("H03-07", "smoke-1")
+    world.event("H03-07", "key")
+    world.event("H03-07", "smoke-1", "clear")
+    world.later(120)
+    world.event("H03-07", "smoke-1")
+    world.later(60)
+    assert world.only.kind == "fire"
+
+
+def test_a_chattering_detector_is_only_recorded_and_still_verified():
+    world = World()
+    world.event("H03-07", "smoke-1")
+    world.later(30)
+    world.event("H03-07", "smoke-1", "clear")
+    world.later(10)
+    world.event("H03-07", "smoke-1")
+    assert (world.only.n, whats(world)[-1]) == (1, "recorded")
+    world.later(20)
+    assert world.only.kind == "fire"
+
+
+def test_a_button_pressed_again_after_a_clear_is_a_new_activation():
+    world = World()
+    world.press("H03-07")
+    world.event("H03-07", "button-1", "clear")
+    world.press("H03-07")
+    assert world.only.n == 2
+
+
+def test_an_alarm_that_is_over_and_old_is_shown_and_rings_nobody():
+    world = World()
+    world.event("H03-07", "button-1", now="clear", age=1_800_001)
+    assert (world.only.late, world.only.sounding, world.only.bells) == (True, False, ())
+    assert world.order.covers == {"H03-07": world.only.activations[0].event}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"now": "clear", "age": 1_799_000},
+        {"now": "active", "age": 36_000_000},
+        {"now": "clear", "age": 36_000_000, "calling": True},
+        {"now": "clear", "age": None},
+        {"now": "clear", "age": None, "t": 5},
+    ],
+    ids=["young", "still active", "still called", "no time at all", "clock never set"],
+)
+def test_everything_else_is_the_full_alarm(fields):
+    world = World()
+    world.event("H03-07", "button-1", **fields)
+    assert (world.only.late, world.only.sounding) == (False, True)
+
+
+def test_a_true_alarm_after_a_late_one_rings():
+    world = World()
+    world.event("H03-07", "button-1", now="clear", age=7_200_000)
+    world.press("H03-08")
+    assert (world.only.late, world.only.sounding, world.only.n) == (False, True, 2)
+
+
+def test_a_silent_sos_rings_nobody_and_a_calling_one_rings_as_sos():
+    world = World()
+    world.event("H03-07", "sos-1")
+    assert (world.only.kind, world.only.sounding) == ("sos", False)
+    world.event("H03-08", "sos-1", calling=True)
+    assert world.order.pattern == "sos"
+
+
+def test_a_self_test_is_never_an_incident():
+    world = World()
+    world.event("H03-07", "self-test", type="test")
+    assert world.situation.incidents == {}
+    assert world.logged() == [("H03-07", "self-test", "self_test")]
+
+
+def test_what_a_birth_lists_opens_an_incident_if_its_event_does_not_come():
+    world = World()
+    world.born("H03-07", active={"smoke-1": "9c41f2aa-1-9", "extinguisher-1": "9c41f2aa-1-8"}, unknown=("smoke-1", "extinguisher-1"))
+    assert world.situation.incidents == {}
+    world.later(2)
+    assert (world.only.kind, world.only.activations[0].at_from) == ("smoke", "before")
+    assert ("H03-07", "extinguisher-1", "extinguisher_taken") in world.logged()
+
+
+def test_an_event_right_behind_its_birth_is_placed_by_its_own_age():
+    world = World()
+    world.born("H03-07", active={"button-1": "9c41f2aa-1-9"}, unknown=("button-1",))
+    world.press("H03-07", id="9c41f2aa-1-9", age=5000)
+    world.later(10)
+    assert world.only.n == 1
+    assert (world.only.activations[0].at_from, world.only.activations[0].at_ms) == ("age", world.now.ms - 15_000)
+
+
+def test_what_is_long_keeps_its_beginning_and_its_newest():
+    world = World()
+    for _ in range(100):
+        world.press("H03-07")
+    ns = [activation.n for activation in world.only.activations]
+    assert (len(ns), ns[0], ns[-1]) == (incidents.ACTIVATIONS_MAX, 1, 100)
+    assert world.only.timeline[0].what == "opened"
+    assert len(world.only.timeline) == incidents.TIMELINE_MAX
+    snapshot = incidents.snapshot(world.only, engine="5be07711-1", group_name="Tổ")
+    assert len(snapshot.payload()) < 65_536

@@ -1,0 +1,64 @@
+from commune import GROUP, World
+
+from gateway.domain.ringing import COVERS_MAX, Order, is_newer, message
+from protocol import topics
+
+
+def test_an_order_names_incident_place_activation_and_what_it_covers():
+    world = World()
+    event = world.press("H03-07")
+    assert world.order == Order(1, world.only.id, "fire", 1, "H03-07", {"H03-07": event}, [])
+    assert world.effects.orders == {GROUP: world.order}
+
+
+def test_rev_rises_with_each_change_and_over_incidents():
+    world = World()
+    world.press("H03-07")
+    world.command("silence")
+    assert (world.order.rev, world.order.pattern) == (2, None)
+    world.command("resolve")
+    world.press("H03-08")
+    assert (world.order.rev, world.order.pattern) == (4, "fire")
+
+
+def test_what_changes_nothing_for_the_bells_makes_no_order():
+    world = World()
+    call = world.press("H03-07")
+    world.rings("H03-01", call, k=1)
+    world.command("acknowledge")
+    assert (world.order.rev, world.effects.orders) == (1, {})
+
+
+def test_a_quiet_order_still_covers_what_it_silenced():
+    world = World()
+    event = world.press("H03-07")
+    world.command("resolve")
+    assert (world.order.pattern, world.order.incident, world.order.covers) == (None, None, {"H03-07": event})
+
+
+def test_smoke_that_rang_nobody_is_covered_only_once_the_desk_has_ended_it():
+    world = World()
+    event = world.event("H03-07", "smoke-1")
+    assert GROUP not in world.situation.orders
+    world.command("resolve", outcome="false_alarm")
+    assert world.order.covers == {"H03-07": event}
+
+
+def test_of_two_incidents_the_gravest_sounds():
+    world = World()
+    world.event("H03-08", "sos-1", calling=True)
+    world.press("H03-07")
+    assert world.order.pattern == "fire"
+
+
+def test_the_longest_order_fits_its_topic():
+    name = "A" * 32
+    covers = {f"{number:032d}": "ffffffff-2147483647-2147483647" for number in range(COVERS_MAX)}
+    order = Order(2_147_483_647, name, "fire", 2_147_483_647, name, covers)
+    assert len(message(order, "ffffffff-2147483647").payload()) <= topics.LIMITS["ring"]
+
+
+def test_ids_of_different_lives_are_not_compared():
+    assert is_newer("00000001-1-1", "ffffffff-9-9")
+    assert is_newer("00000001-2-1", "00000001-1-9")
+    assert not is_newer("00000001-1-9", "00000001-1-9")

@@ -1,0 +1,74 @@
+"""What holds after any sequence of facts."""
+
+from commune import World
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.incidents import unresolved
+from gateway.domain.policy import FAMILY
+
+DEVICES = st.sampled_from(["H03-01", "H03-02", "DCC-017", "H99-01"])
+STEPS = st.one_of(
+    st.tuples(st.just("press"), DEVICES),
+    st.tuples(st.just("late"), DEVICES),
+    st.tuples(st.just("clear"), DEVICES),
+    st.tuples(st.just("smoke"), DEVICES),
+    st.tuples(st.just("smoke clear"), DEVICES),
+    st.tuples(st.just("sos"), DEVICES),
+    st.tuples(st.just("key"), DEVICES),
+    st.tuples(st.just("bell"), DEVICES),
+    st.tuples(st.just("later"), st.sampled_from([0.5, 3, 61, 1900])),
+    st.tuples(st.sampled_from(["acknowledge", "silence", "resolve"]), st.integers(0, 3)),
+)
+
+
+def take(world: World, what: str, which) -> str | None:
+    """Do one step; the id of an alarm's event."""
+    newest = list(world.situation.incidents.values())[-1:]
+    match what:
+        case "press":
+            return world.press(which)
+        case "late":
+            return world.event(which, "button-2", now="clear", age=9_000_000)
+        case "smoke":
+            return world.event(which, "smoke-1")
+        case "sos":
+            return world.event(which, "sos-1", calling=True)
+        case "clear":
+            world.event(which, "button-1", "clear")
+        case "smoke clear":
+            world.event(which, "smoke-1", "clear")
+        case "key":
+            world.event(which, "key")
+        case "bell" if newest:
+            world.rings(which, newest[0].id, n=newest[0].n)
+        case "later":
+            world.later(which)
+        case "acknowledge" | "silence" | "resolve" if newest:
+            world.command(what, incident=newest[0].id, version=newest[0].version)
+    return None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STEPS, max_size=25))
+def test_no_sequence_doubles_an_incident_loses_an_alarm_or_closes_without_resolve(steps):
+    world = World()
+    revs: dict[str, int] = {}
+    for what, which in steps:
+        before = {incident.id for incident in unresolved(world.situation.incidents.values())}
+        alarm = take(world, what, which)
+        after = unresolved(world.situation.incidents.values())
+        fires = [(incident.group, FAMILY[incident.kind]) for incident in after]
+        assert len(fires) == len(set(fires))
+        if what != "resolve":
+            assert before <= {incident.id for incident in after}
+        if alarm is not None:
+            assert alarm in [event for incident in after for event in incident.events.values()]
+        if what == "press":
+            assert any(incident.state == "open" and incident.sounding and alarm in incident.events.values() for incident in after)
+        for group, order in world.situation.orders.items():
+            sounding = any(incident.sounding for incident in after if incident.group == group)
+            assert sounding == (order.pattern is not None)
+            assert order.rev >= revs.get(group, 0)
+            assert (order.rev > revs.get(group, 0)) == (group in world.effects.orders)
+            revs[group] = order.rev
