@@ -1,6 +1,5 @@
 """The console's routes: the desk, older records, the language, the orders of the person on duty, events and health."""
 
-import sqlite3
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -13,7 +12,7 @@ from gateway.console.changes import Changes
 from gateway.console.composer import Composer
 from gateway.console.desk import Desk, Do, Outcome, Verdict
 from gateway.console.feed import Clock, Feed
-from gateway.console.records import PAGE, Shelf
+from gateway.console.records import PAGE, UNREADABLE, Shelf
 from gateway.console.words import Language
 from protocol.wire import COUNT_MAX
 
@@ -72,7 +71,7 @@ def reading(console: Console) -> APIRouter:
         """Incidents older than `before`."""
         try:
             found = await console.shelf.incidents(before)
-        except (OSError, sqlite3.Error) as exc:
+        except UNREADABLE as exc:
             return console.document(request, "older.html", status=503, area="history", items="", problem=str(exc), before=None)
         items = console.composer.older_incidents(console.language_of(request), found)
         last = found[-1].id if len(found) == PAGE else None
@@ -83,7 +82,7 @@ def reading(console: Console) -> APIRouter:
         """Maintenance entries older than `before`."""
         try:
             found = await console.shelf.entries(before)
-        except (OSError, sqlite3.Error) as exc:
+        except UNREADABLE as exc:
             return console.document(request, "older.html", status=503, area="maintenance", items="", problem=str(exc), before=None)
         items = console.composer.older_entries(console.language_of(request), found)
         last = found[-1].id if len(found) == PAGE else None

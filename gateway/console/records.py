@@ -21,6 +21,8 @@ SAME_TICK_NS = 50_000_000
 RECENT_INCIDENTS = 20
 RECENT_ENTRIES = 40
 PAGE = 50
+# No database, one that cannot be read, or one with rows of another release: said on the page, and never the end of the console.
+UNREADABLE = (OSError, sqlite3.Error, ValueError)
 
 Mark = tuple[int, ...]
 
@@ -72,11 +74,11 @@ class Shelf:
             await asyncio.sleep(POLL_S)
 
     async def incidents(self, before: str) -> list[Incident]:
-        """At most PAGE incidents older than the incident `before`. Raises OSError or sqlite3.Error."""
+        """At most PAGE incidents older than the incident `before`. Raises one of UNREADABLE."""
         return await asyncio.to_thread(_older_incidents, self._path, before)
 
     async def entries(self, before: int) -> list[MaintenanceEntry]:
-        """At most PAGE maintenance entries older than the entry `before`. Raises OSError or sqlite3.Error."""
+        """At most PAGE maintenance entries older than the entry `before`. Raises one of UNREADABLE."""
         return await asyncio.to_thread(_older_entries, self._path, before)
 
 
@@ -103,9 +105,9 @@ def _read(database: Path) -> Records:
                 devices=queries.devices(db),
                 written_ms=written_ms,
             )
-    except (OSError, sqlite3.Error) as exc:
+    except UNREADABLE as exc:
         logger.warning("database %s: %s", database, exc)
-        return Records([], [], [], None, str(exc))
+        return Records([], [], [], None, str(exc).splitlines()[0])
 
 
 def _older_incidents(database: Path, before: str) -> list[Incident]:

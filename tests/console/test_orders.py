@@ -261,6 +261,13 @@ def test_older_records_are_pages_of_their_own(console: RunningConsole, database:
     assert "Thiết bị mất kết nối" not in log
 
 
+def test_older_records_that_cannot_be_read_are_said(console: RunningConsole, database: Database) -> None:
+    database.db.execute("DROP TABLE maintenance")
+    answer = httpx.get(f"{console.url}/maintenance?before=2")
+    assert answer.status_code == 503
+    assert "Chưa đọc được cơ sở dữ liệu: no such table: maintenance" in answer.text
+
+
 def test_health_says_what_the_console_sees(console: RunningConsole, engine: EnginePeer) -> None:
     engine.publish(incident())
     until(lambda: console.health()["open_incidents"] == 1, "the incident is known")

@@ -65,6 +65,19 @@ def test_a_database_that_is_not_there_yet_is_said_and_then_found(tmp_path: Path)
     asyncio.run(play())
 
 
+@pytest.mark.parametrize("damage", ["UPDATE incident SET snapshot = '{}'", "UPDATE device SET faults = 'x'", "DROP TABLE maintenance"])
+def test_a_database_of_another_release_is_said_and_ends_nothing(database: Database, damage: str) -> None:
+    database.commune()
+    database.db.execute(damage)
+
+    async def play() -> None:
+        async with reading(database.path) as shelf:
+            await soon(lambda: shelf.records.problem)
+            assert "\n" not in shelf.records.problem
+
+    asyncio.run(play())
+
+
 def test_older_pages_go_on_where_the_first_ends(database: Database) -> None:
     for number in range(30):
         database.keep(resolved(f"2026-{number:06}"))
