@@ -3,7 +3,7 @@
 Contract: extmod/asyncio/core.py of MicroPython 1.29. A board has a dozen tasks, so the queue is a sorted list.
 """
 
-from time import ticks_diff, ticks_ms
+import time
 
 
 class TaskQueue:
@@ -15,9 +15,9 @@ class TaskQueue:
 
     def push(self, task, at=None):
         task.data = None  # what it waited for
-        task.ph_key = ticks_ms() if at is None else at
+        task.ph_key = time.ticks_ms() if at is None else at
         place = len(self._tasks)
-        while place and ticks_diff(self._tasks[place - 1].ph_key, task.ph_key) > 0:
+        while place and time.ticks_diff(self._tasks[place - 1].ph_key, task.ph_key) > 0:
             place -= 1
         self._tasks.insert(place, task)
 
@@ -66,7 +66,7 @@ class Task:
         if hasattr(task.data, "remove"):
             task.data.remove(task)
             self._core["_task_queue"].push(task)
-        elif ticks_diff(task.ph_key, ticks_ms()) > 0:
+        elif time.ticks_diff(task.ph_key, time.ticks_ms()) > 0:
             self._core["_task_queue"].remove(task)
             self._core["_task_queue"].push(task)
         task.data = self._core["CancelledError"]
