@@ -133,16 +133,19 @@ class Engine:
         self.say(f"dev/{device}/hello", {"v": 1, "engine": ENGINE, "t": t, "for": start, "group": group, "ring": ring})
         return birth
 
-    def settled(self, device: str) -> None:
-        """Wait until the board has nothing left to send or to write."""
+    def settle(self, device: str) -> None:
+        """Receipt every event until the board has nothing left to send or to write."""
 
-        def waiting() -> bool:
-            self.say(f"dev/{device}/order", {"v": 1, "id": f"o-{len(self.heard)}", "do": "report", "valid_s": 30})
-            time.sleep(0.1)
-            reports = self.all(f"dev/{device}/report")
-            return bool(reports) and reports[-1]["waiting"] == 0
+        def waits_no_more() -> bool:
+            for event in self.all(f"dev/{device}/event"):
+                self.receipt(device, event["id"])
+            ident = f"settle-{len(self.heard)}"
+            self.say(f"dev/{device}/order", {"v": 1, "id": ident, "do": "report", "valid_s": 30})
+            self.wait(f"dev/{device}/answer", lambda m: m["id"] == ident)
+            time.sleep(0.15)  # a report is due at the board's next pulse
+            return bool(self.all(f"dev/{device}/report")[-1]["waiting"] == 0)
 
-        eventually(waiting, "a report of a board with nothing waiting")
+        eventually(waits_no_more, "a report of a board with nothing waiting")
 
     def receipt(self, device: str, ident: str) -> None:
         self.say(f"dev/{device}/receipt", {"v": 1, "engine": ENGINE, "id": ident})

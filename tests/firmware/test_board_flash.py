@@ -13,4 +13,4 @@ def test_journal_keeps_its_promises_over_a_cut_at_every_block_operation(micropyt
     environment = {**os.environ, "MICROPYPATH": f"{ROOT / 'firmware/device'}:{ROOT}:.frozen"}
     result = subprocess.run([micropython, str(SCRIPT)], capture_output=True, text=True, env=environment, timeout=60, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert int(result.stdout.split()[1]) > 20, result.stdout
+    assert int(result.stdout.split()[1]) >= 8, result.stdout  # a write is one or two programs

@@ -9,7 +9,7 @@ import sys
 from agent import inbox
 from agent.bell import Cause
 from agent.errands import SELF_TEST, Errands
-from agent.events import ALARM_TYPES, Event
+from agent.events import ALARM_TYPES, NO_BELL, Event
 from agent.keeper import Keeper
 from agent.mail import Mail
 from agent.session import Listener
@@ -97,8 +97,8 @@ class Agent(Listener):
         self._refresh("time", now)
         self._keeper.keep(event)
 
-    def _new_event(self, point, kind, state, now, **bell):
-        return Event(self._parts.identity.next_id(), point, kind, state, at=now, t=self._clock.unix(now), **bell)
+    def _new_event(self, point, kind, state, now, bell=NO_BELL):
+        return Event(self._parts.identity.next_id(), point, kind, state, at=now, t=self._clock.unix(now), bell=bell)
 
     def _resume(self, now):
         """Once: alarms that were active before this start and still are."""
@@ -138,8 +138,7 @@ class Agent(Listener):
     def _say_of_bell(self, facts, now):
         """Proofs stay in RAM: after a restart nothing sounds, so there is nothing left to prove."""
         for fact in facts:
-            cause, k, n = fact.answer
-            self._post(self._new_event(BELL, BELL, fact.state, now, cause=cause, k=k, n=n, proof=fact.proof, by=fact.by), now)
+            self._post(self._new_event(BELL, BELL, fact.state, now, fact.answer + (fact.proof, fact.by)), now)
 
     # What becomes of an event.
 

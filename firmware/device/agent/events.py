@@ -10,29 +10,33 @@ ALARM_TYPES = ("button", "smoke", "heat", "gas", "sos")
 ALARM, FAULT, CLEAR = 0, 1, 2
 
 
+NO_BELL = (None, None, None, None, None)
+
+
 class Event:
     """`at`: clock.now() of the fact, None if an earlier start saw it. `t`: its Unix ms as known then, or None.
 
-    `cause`, `k`, `n`, `proof` and `by` are a bell's. `stored` says whether the journal holds it.
+    `bell`: (for, k, n, proof, by) of a bell's event. `stored` says whether the journal holds it.
     """
 
-    def __init__(self, ident, point, kind, state, *, at, t=None, cause=None, k=None, n=None, proof=None, by=None):
+    def __init__(self, ident, point, kind, state, *, at, t=None, bell=NO_BELL):
         self.id = ident
         self.point = point
         self.type = kind
         self.state = state
         self.at = at
         self.t = t
-        self.cause = cause
-        self.k = k
-        self.n = n
-        self.proof = proof
-        self.by = by
+        self.bell = bell
         self.stored = False
-        self.rank = rank(kind, state)
+
+    @property
+    def rank(self):
+        """ALARM, FAULT or CLEAR."""
+        return rank(self.type, self.state)
 
     def payload(self, *, age, t, now, calling):
         """The bytes to send: `age` ms since the fact or None, `now` the point's present state."""
+        cause, k, n, proof, by = self.bell
         return wire.encode_event(
             id=self.id,
             t=t,
@@ -42,11 +46,11 @@ class Event:
             state=self.state,
             now=now,
             calling=calling,
-            cause=self.cause,
-            k=self.k,
-            n=self.n,
-            proof=self.proof,
-            by=self.by,
+            cause=cause,
+            k=k,
+            n=n,
+            proof=proof,
+            by=by,
         )
 
 

@@ -13,9 +13,10 @@ CONNACK_MS = 5_000
 SUBACK_MS = 5_000
 PUBACK_MS = 10_000
 IN_FLIGHT = 32
-QUEUE_MAX = 16_384  # bytes that wait for a link that takes none: then nothing more is published
+QUEUE_MAX = 4_096  # bytes that wait for a link that takes none: then nothing more is published
 QUEUE_END = 2 * QUEUE_MAX  # and here, full of acknowledgements, the connection ends
-READ_SIZE = 1_024
+READ_SIZE = 512
+WRITE_SIZE = 512  # a longer block is hard to find in a heap that has been in use for months
 CHECK_MS = 100
 GRANTED_MAX = 2  # a SUBACK code above is a refusal (section 3.9.3)
 
@@ -129,12 +130,17 @@ class Link:
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
-                data = b"".join(self._queue)
-                self._queue.clear()
-                self._queued = 0
-                self._writer.write(data)
+                self._writer.write(self._next_write())
                 await self._writer.drain()
                 self._said = self._clock.now()
+
+    def _next_write(self):
+        """Short packets together, so that none waits for the acknowledgement of the one before it (Nagle)."""
+        data = self._queue.pop(0)
+        while self._queue and len(data) + len(self._queue[0]) <= WRITE_SIZE:
+            data += self._queue.pop(0)
+        self._queued -= len(data)
+        return data
 
     async def _watch(self):
         while True:

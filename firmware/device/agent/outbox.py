@@ -2,7 +2,7 @@
 
 from agent.events import ALARM
 
-CAPACITY = 64  # events; an inline file of LittleFS takes about 100 bytes, an event in RAM about 300
+CAPACITY = 20  # events: of the heap about 4 kB on ESP32, 9 kB on a 64-bit port, where 20 kB are free
 IN_FLIGHT = 8
 FOR_ALARMS = 2  # places in flight that only alarms may take
 # An event counts as in flight until its receipt, but no longer: events that the engine never receipts must not block the others.

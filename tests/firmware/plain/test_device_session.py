@@ -251,7 +251,7 @@ def test_link_that_takes_nothing_refuses_more_instead_of_filling_the_heap():
         while stage.link.publish("t", bytes(1000), qos=0, retain=False, urgent=False, token=None):
             sent += 1
             await asyncio.sleep(0)
-        assert 16 <= sent <= 20
+        assert 4 <= sent <= 8
 
     on_stage(play)
 
