@@ -1,0 +1,28 @@
+"""The bundle: the same sources, the same bytes."""
+
+from pathlib import Path
+
+import pytest
+from firmware.bench import bundle
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_bundle_is_the_same_wherever_it_is_built(tmp_path: Path, rom: Path) -> None:
+    stale = tmp_path / "agent" / "gone.mpy"
+    stale.parent.mkdir()
+    stale.write_bytes(b"left by an older build")
+    sizes = bundle.build(tmp_path)
+    assert contents(tmp_path) == contents(rom)
+    assert {"main", "boot", "pins", "agent/agent", "kinds/household", "protocol/wire", "protocol/topics"} <= set(sizes)
+    assert "protocol/messages" not in sizes
+    assert not any(str(bundle.ROOT).encode() in data for data in contents(tmp_path).values())
+
+
+def test_unknown_board_type_is_wrong_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        bundle.main([str(tmp_path), "--board", "toaster"])
+    assert ended.value.code == 2
+    assert "esp32_wroom" in capsys.readouterr().err
