@@ -1,10 +1,11 @@
-"""Python -m simulator.bench [--quick] [--only NAME ...]: measure, show, write build/bench.json.
+"""Python -m simulator.bench [--quick] [--only NAME ...] [--seed N]: measure, show, write build/bench.json.
 
 Exit code 0 if everything asked for was measured, whether its target is met or not; 1 if not; 2 for a name that is no figure.
 """
 
 import argparse
 import asyncio
+import secrets
 import sys
 import tempfile
 import time
@@ -12,10 +13,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from simulator.bench import engine, field, report, storm
+from simulator.bench import chaos, engine, field, report, storm
 from simulator.bench.book import QUICK, Book, Scale
 
-FAMILIES = (engine, storm, field)
+FAMILIES = (engine, storm, field, chaos)
 OUT = Path("build/bench.json")
 
 
@@ -25,6 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m simulator.bench", description="The figures of the promises, as a table and as JSON.")
     parser.add_argument("--quick", action="store_true", help="fewer samples: under five minutes")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[], choices=names, help="only these figures: " + ", ".join(names))
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="for the chaos, as a run before has printed it")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"the JSON file (default {OUT})")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else report.WIDTH)
@@ -37,6 +39,7 @@ def main() -> int:
             Path(directory),
             lambda line: console.print(f"[dim]{time.monotonic() - start:5.0f} s[/] {line}"),
             frozenset(options.only),
+            options.seed,
         )
         asyncio.run(_measure(book))
     console.print(report.table(book))

@@ -31,12 +31,13 @@ QUICK = Scale(alarms=100, storms=1, starts=3, flood_s=6, full_speed_s=4, steady_
 
 @dataclass
 class Book:
-    """`tell` takes each line of progress; `directory` is for files of this run, on the disk that is measured."""
+    """`tell` takes each line of progress; `directory` is for files of this run, on the disk that is measured; `seed` is for what is left to chance."""
 
     scale: Scale
     directory: Path
     tell: Callable[[str], None]
     only: frozenset[str] = frozenset()
+    seed: int = 0
     figures: list[Figure] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
 
