@@ -42,7 +42,7 @@ class World:
 
     def event(self, device: str, point: str, state: str = "active", *, doubled: bool = False, **fields: object) -> str:
         """Let a board report a fact about a point; the type is in the point's name."""
-        type_ = fields.pop("type", point.split("-")[0])
+        type_ = fields.pop("type", point.split("-", maxsplit=1)[0])
         ident = str(fields.pop("id", f"{LIFE}-1-{next(self._numbers)}"))
         event = Event.model_validate({"id": ident, "age": 0, "point": point, "type": type_, "state": state, "now": state} | fields)
         with self.turn() as turn:

@@ -22,30 +22,28 @@ STEPS = st.one_of(
 )
 
 
+ALARMS = {
+    "press": {"point": "button-1", "calling": True},
+    "late": {"point": "button-2", "now": "clear", "age": 9_000_000},
+    "smoke": {"point": "smoke-1"},
+    "sos": {"point": "sos-1", "calling": True},
+}
+OTHERS = {"clear": ("button-1", "clear"), "smoke clear": ("smoke-1", "clear"), "key": ("key", "active")}
+
+
 def take(world: World, what: str, which) -> str | None:
     """Do one step; the id of an alarm's event."""
     newest = list(world.situation.incidents.values())[-1:]
-    match what:
-        case "press":
-            return world.press(which)
-        case "late":
-            return world.event(which, "button-2", now="clear", age=9_000_000)
-        case "smoke":
-            return world.event(which, "smoke-1")
-        case "sos":
-            return world.event(which, "sos-1", calling=True)
-        case "clear":
-            world.event(which, "button-1", "clear")
-        case "smoke clear":
-            world.event(which, "smoke-1", "clear")
-        case "key":
-            world.event(which, "key")
-        case "bell" if newest:
-            world.rings(which, newest[0].id, n=newest[0].n)
-        case "later":
-            world.later(which)
-        case "acknowledge" | "silence" | "resolve" if newest:
-            world.command(what, incident=newest[0].id, version=newest[0].version)
+    if what in ALARMS:
+        return world.event(which, **ALARMS[what])
+    if what in OTHERS:
+        world.event(which, *OTHERS[what])
+    elif what == "later":
+        world.later(which)
+    elif what == "bell" and newest:
+        world.rings(which, newest[0].id, n=newest[0].n)
+    elif newest:
+        world.command(what, incident=newest[0].id, version=newest[0].version)
     return None
 
 

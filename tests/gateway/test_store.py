@@ -59,9 +59,8 @@ def test_a_newer_file_is_refused_and_left_as_it_is(tmp_path):
 
 def test_a_second_engine_on_the_same_file_is_refused(tmp_path):
     async def start_twice() -> None:
-        async with open_store(tmp_path / "keng.db"):
-            async with open_store(tmp_path / "keng.db"):
-                pass
+        async with open_store(tmp_path / "keng.db"), open_store(tmp_path / "keng.db"):
+            pass
 
     with pytest.raises(FileInUse):
         asyncio.run(start_twice())
@@ -176,7 +175,8 @@ def test_senders_without_number_do_not_fill_the_disk(tmp_path):
             rubbish = Rubbish(store.reading)
             for number in range(PAIRS_MAX + 50):
                 rubbish.count(f"D{number}", "event", why="", payload=b"", now_ms=START_MS)
-            await store.write(lambda db, rows=rubbish.take(): write(db, rows))
+            rows = rubbish.take()
+            await store.write(lambda db: write(db, rows))
             return store.reading.execute("SELECT count(*), sum(count) FROM rubbish").fetchone()
 
     assert asyncio.run(count()) == (PAIRS_MAX + 1, PAIRS_MAX + 50)

@@ -1,0 +1,108 @@
+"""Webhooks: a real web server, and an engine killed between commit and delivery."""
+
+import random
+
+import httpx
+import pytest
+from brokers import wait_until
+from engines import Receiver, Town, free_port, mosquitto
+
+from gateway.delivery.webhooks import RETRY_S, Refused, pause_s
+from gateway.store import queries
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def town(tmp_path, receiver):
+    port = free_port()
+    with mosquitto(tmp_path, port):
+        town = Town(tmp_path, port)
+        town.settings = {"webhooks": [{"name": "city", "url": receiver.url, "timeout_s": 5}]}
+        try:
+            yield town
+        finally:
+            town.close()
+
+
+def deliveries(town: Town) -> list[tuple[str, str, int]]:
+    return [(delivery.what, delivery.state, delivery.tries) for incident in town.history() for delivery in incident.deliveries]
+
+
+def test_each_decision_is_posted_once_with_the_incident(town, receiver):
+    town.start()
+    town.press("H03-07", 1)
+    wait_until(lambda: len(receiver.posted) == 1, "opened")
+    town.press("H03-08", 2)
+    wait_until(lambda: len(receiver.posted) == 2, "re-alarmed")
+    town.command("acknowledge", id="c-1")
+    town.command("resolve", id="c-2", outcome="fire", version=3)
+    wait_until(lambda: len(deliveries(town)) == 4 and {state for _, state, _ in deliveries(town)} == {"delivered"}, "all delivered")
+    assert [body["event"] for _, body in receiver.posted] == ["opened", "re_alarmed", "acknowledged", "resolved"]
+    assert [body["incident"]["n"] for _, body in receiver.posted] == [1, 2, 2, 2]
+    assert len({key for key, _ in receiver.posted}) == 4
+
+
+def test_killed_between_commit_and_delivery_it_is_delivered_after_the_start(town, receiver):
+    receiver.gate.clear()
+    town.start()
+    event = town.press("H03-07", 1)
+    wait_until(lambda: town.receipts("H03-07", event) and receiver.posted, "on the disk, and under way")
+    town.kill()
+    assert deliveries(town) == [("opened", "waiting", 0)]
+    receiver.gate.set()
+    town.start()
+    wait_until(lambda: deliveries(town) == [("opened", "delivered", 1)], "delivered")
+    assert len({key for key, _ in receiver.posted}) == 1
+    assert len(receiver.posted) == 2
+
+
+def test_a_refused_message_is_tried_again_and_each_try_is_recorded(town, receiver):
+    receiver.status = 503
+    town.start()
+    town.press("H03-07", 1)
+    wait_until(lambda: deliveries(town)[:1] == [("opened", "waiting", 1)], "one try")
+    assert town.history()[0].deliveries[0].error == "status 503"
+    receiver.status = 200
+    wait_until(lambda: deliveries(town)[0][1] == "delivered", "delivered")
+
+
+def test_a_webhook_that_hangs_delays_neither_bells_nor_another_webhook(town, receiver):
+    other = Receiver()
+    try:
+        town.settings["webhooks"].append({"name": "other", "url": other.url})
+        receiver.gate.clear()
+        town.start()
+        for seq, device in enumerate(("H03-07", "DCC-017"), 1):
+            town.press(device, seq)
+        wait_until(lambda: len(other.posted) == 2, "the other webhook has both")
+        assert town.ring()["pattern"] == town.ring("DCC-N5")["pattern"] == "fire"
+        assert not any(
+            delivery.state == "delivered" for incident in town.history() for delivery in incident.deliveries if delivery.channel == "city"
+        )
+    finally:
+        other.close()
+
+
+def test_pauses_double_with_jitter_and_what_asking_does_not_cure_waits_longest():
+    random.seed(1)
+    for tries, top in ((1, 1), (2, 2), (5, 16), (400, 300)):
+        assert top / 2 <= pause_s(tries, httpx.ConnectError("gone")) <= top
+        assert top / 2 <= pause_s(tries, Refused(503)) <= top
+    assert pause_s(1, Refused(403)) >= RETRY_S[1] / 2
+    assert pause_s(1, Refused(429)) <= 1
+
+
+def test_the_table_says_how_far_each_message_has_come(town, receiver):
+    town.start()
+    town.press("H03-07", 1)
+    wait_until(lambda: receiver.posted, "posted")
+    wait_until(lambda: town.incident()["deliveries"][0]["state"] == "delivered", "shown")
+    db = queries.connect(town.database)
+    assert db.execute("SELECT channel, what, state, tries, error FROM delivery").fetchall() == [("city", "opened", "delivered", 1, "")]
+    db.close()
