@@ -119,7 +119,8 @@ class Reader:
             return None, start
         if len(self._buffer) < start + length:
             return None, 0
-        return _parse(first, bytes(self._buffer[start : start + length])), start + length
+        # A view: the longest packet is an eighth of a board's free heap, and each copy needs that much in one piece.
+        return _parse(first, memoryview(self._buffer)[start : start + length]), start + length
 
     def skipped(self):
         """The long message is over."""
@@ -210,7 +211,7 @@ def _publish(first, body):
         topic = str(body[2:start], "utf-8")
     except ValueError:
         return Unreadable(qos, packet_id)
-    return Publish(topic, body[end:], qos, bool(first & 1), packet_id)
+    return Publish(topic, bytes(body[end:]), qos, bool(first & 1), packet_id)
 
 
 def _suback(first, body):
