@@ -31,7 +31,7 @@ QUICK = Scale(alarms=100, storms=1, starts=3, flood_s=6, full_speed_s=4, steady_
 
 @dataclass
 class Book:
-    """`tell` takes each line of progress; `directory` is for files of this run, on the disk that is measured; `seed` is for what is left to chance."""
+    """`tell` takes each line of progress; `directory`, on the disk that is measured, is for files of this run; `seed` is for the chaos."""
 
     scale: Scale
     directory: Path

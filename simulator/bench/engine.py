@@ -60,12 +60,12 @@ class _Floor:
         if book.wants("engine_back_s"):
             found.back_s = [await _back_once(rig, fleet, part, number, resolve=False) for number in range(book.scale.starts)]
         await rig.online(part)
-        found.timing = Timing()
+        found.timing = Timing([], [], [])
         if book.wants(*ALARMS):
             async with reports(fleet, BOARDS / REPORT_EVERY_S):
                 found.timing = await alarms(rig, fleet, groups=GROUPS, enough=_count(book.scale.alarms), resolve=False)
         found.memory_mib = usage.memory_mib(part.pid)
-        found.under_flood = Timing()
+        found.under_flood = Timing([], [], [])
         if book.wants("alarm_under_flood_ms"):
             async with reports(fleet, FLOOD_PER_S):
                 found.under_flood = await alarms(rig, fleet, groups=GROUPS, enough=_until(book.scale.flood_s / 2), resolve=False)

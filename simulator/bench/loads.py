@@ -5,7 +5,8 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from simulator.bench.clients import Alarm, Fleet
 from simulator.bench.communes import GROUP_SIZE, board_id
@@ -31,18 +32,17 @@ async def greeted(fleet: Fleet) -> None:
         raise NotMeasured(f"expected {len(fleet.boards)} boards answered within {GREETED_S:.0f} s, got {count}") from None
 
 
-@dataclass
-class Timing:
+class Timing(NamedTuple):
     """Milliseconds from the publishing of each alarm."""
 
-    bells_ms: list[float] = field(default_factory=list)
-    receipt_ms: list[float] = field(default_factory=list)
-    webhook_ms: list[float] = field(default_factory=list)
+    bells_ms: list[float]
+    receipt_ms: list[float]
+    webhook_ms: list[float]
 
 
 async def alarms(rig: Rig, fleet: Fleet, *, groups: int, enough: Callable[[Timing], bool], resolve: bool) -> Timing:
     """Alarms one after the other in so many groups in turn, each a new incident, until it is enough. Raises NotMeasured."""
-    timing = Timing()
+    timing = Timing([], [], [])
     for number in itertools.count():
         if enough(timing):
             return timing
