@@ -34,7 +34,9 @@ def ask(bells: Iterable[tuple[str, str]], *, pressed_ms: int, now_ms: int) -> tu
 def answered(bell: Bell, event: Event, *, at_ms: int) -> Bell:
     """The bell after its own event. A bell that stops because it was told to keeps the proof that it had."""
     if event.state == "active":
-        return bell._replace(state=event.proof or "commanded", after_ms=max(0, at_ms - bell.pressed_ms))
+        # It answers the call and the ring order; how soon it rang is told by the first of them.
+        after_ms = bell.after_ms if bell.state in SOUNDS else max(0, at_ms - bell.pressed_ms)
+        return bell._replace(state=event.proof or "commanded", after_ms=after_ms)
     if event.state != "clear" or event.by == "fault":
         return bell._replace(state="fault")
     if event.by == "key":

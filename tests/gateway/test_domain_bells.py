@@ -86,3 +86,13 @@ def test_a_bell_fault_ends_when_the_bell_sounds_and_not_when_it_stops():
     assert world.logged() == []
     world.rings("H03-01", call)
     assert world.logged() == [("H03-01", "bell", "bell_ok")]
+
+
+def test_the_first_proof_says_how_soon_a_bell_rang():
+    world = World()
+    call = world.press("H03-07")
+    world.rings("H03-01", call, k=1)
+    first = world.only.bells[0].after_ms
+    world.later(1)
+    world.rings("H03-01", world.only.id, n=1)
+    assert world.only.bells[0].after_ms == first
