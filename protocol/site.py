@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from protocol import tomlfile
 from protocol.messages import Id, Place
@@ -113,7 +113,6 @@ class Site(Table):
     fire_points: list[Spot] = []
     boards: list[Board] = []
     people: list[Person] = []
-    _places: dict[str, Place] = PrivateAttr(default_factory=dict)  # of the boards that were asked for: an alarm asks for twelve
 
     @property
     def id(self) -> str:
@@ -122,12 +121,13 @@ class Site(Table):
 
     def place_of(self, device: str) -> Place:
         """Where a board hangs; the unplaced device for one that the file does not know."""
-        board = self._boards.get(device)
-        if board is None:
-            return Place(id=None, name=f"Thiết bị chưa có vị trí ({device})")
-        if device not in self._places:
-            self._places[device] = self._spots[board.place].place()
-        return self._places[device]
+        places = self._places
+        if device not in places:
+            board = self._boards.get(device)
+            if board is None:
+                return Place(id=None, name=f"Thiết bị chưa có vị trí ({device})")
+            places[device] = self._spots[board.place].place()
+        return places[device]
 
     def group_of(self, device: str) -> str | None:
         """The group of the place where a board hangs; None for an unknown board."""
@@ -149,6 +149,11 @@ class Site(Table):
     @cached_property
     def _boards(self) -> dict[str, Board]:
         return {board.id: board for board in self.boards}
+
+    @cached_property
+    def _places(self) -> dict[str, Place]:
+        """Of the boards that were asked for: every alarm asks for twelve."""
+        return {}
 
     @cached_property
     def _bells(self) -> dict[str, list[str]]:
