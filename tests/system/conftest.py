@@ -5,7 +5,7 @@ its report, and the next test gets a new stage.
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -31,7 +31,7 @@ def broker(request: pytest.FixtureRequest) -> str:
     """The kind of broker: mosquitto unless the test asks for others by indirect parameters."""
     kind: str = getattr(request, "param", "mosquitto")
     try:
-        choose(Broker(kind=kind))  # type: ignore[arg-type]
+        choose(Broker.model_validate({"kind": kind}))
     except BrokerMissing as exc:
         pytest.skip(f"no {kind} broker on this machine: {exc}")
     return kind
@@ -51,13 +51,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
-    hall: Hall = pyfuncitem.funcargs["hall"]
+    hall = pyfuncitem.funcargs["hall"]
+    assert isinstance(hall, Hall)
     hall.runner.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
     return True
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the logs of all parts to the report of a failure, and throw the stage away."""
     report = yield
     hall: Hall | None = getattr(item, "funcargs", {}).get("hall")

@@ -25,6 +25,7 @@ HOMES = ["H1", "H2", "H3", "H4"]
 CALM_S = 60.0
 PATIENCE_S = 30.0  # for what takes less than a second on an idle machine: this one may be busy
 POLL_S = 0.05
+ASK_AGAIN_S = 1.0
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Scene:
         return self.stage.webhook.posts[self._posts :]
 
     def confirmed(self, *devices: str, n: int = 1) -> Incident | None:
-        """The incident once it has n activations and the bells of these devices (all homes' if none is named) are proved to ring."""
+        """The incident once it has n activations and the bells of these boards (all homes, if none is named) are proved to ring."""
         incident = self.incident
         if incident is None or incident.n != n:
             return None
@@ -67,7 +68,7 @@ class Scene:
         return incident if proved >= set(devices or HOMES) else None
 
     def quiet(self, *devices: str) -> bool:
-        """Whether none of these bells (of no board's, if none is named) sounds."""
+        """Whether none of these boards (none at all, if none is named) sounds its bell."""
         return not any(self.world.is_ringing(device) for device in devices or self.world.devices)
 
     def rang(self, device: str, since: float) -> float | None:
@@ -120,13 +121,15 @@ class Scene:
     async def waiting(self, device: str) -> int:
         """How many events without a receipt the board has, as it says in a report that it is asked for."""
         reports = self.stage.observer.reports.setdefault(device, [])
-        before = len(reports)
-        await self.order(device, "report")
-        await self.until(lambda: len(reports) > before, f"a report of {device}")
+        before, deadline = len(reports), time.monotonic() + PATIENCE_S
+        while len(reports) == before:
+            assert time.monotonic() < deadline, f"not within {PATIENCE_S:g} s: a report of {device}"
+            await self.order(device, "report")  # again and again: a board that is not connected never hears of it
+            await self.watch.until(lambda: len(reports) > before, ASK_AGAIN_S)
         return reports[-1].waiting
 
     async def receipted(self, *devices: str) -> None:
-        """Wait until these boards (all homes if none is named) have a receipt for every event that they ever had."""
+        """Wait until these boards (all homes, if none is named) have a receipt for every event that they ever had."""
         for device in devices or HOMES:
             deadline = time.monotonic() + PATIENCE_S
             while waiting := await self.waiting(device):

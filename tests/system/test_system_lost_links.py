@@ -73,11 +73,16 @@ async def six_hours_pass(scene: Scene, *devices: str) -> None:
     """For the engine, and for these boards; the engine is started again with its later clock."""
     engine = scene.stage.part("engine")
     before = scene.stage.observer.gateway
+    assert before is not None
     await engine.stop()
-    if engine.command[0] == "keng":
-        engine.command = ["tests.system.late_engine", str(SIX_HOURS_S), *engine.command[2:]]
+    engine.command = ["tests.system.late_engine", str(SIX_HOURS_S), *engine.command[2:]]
     await engine.start()
-    await scene.until(lambda: scene.stage.observer.gateway not in (None, before) and scene.stage.observer.gateway.online, "the late engine")  # type: ignore[union-attr]
+
+    def is_there() -> bool:
+        now = scene.stage.observer.gateway
+        return now is not None and now.online and now.engine != before.engine
+
+    await scene.until(is_there, "the late engine")
     for device in devices:
         scene.world.clock_advance(device, SIX_HOURS_S)
 
