@@ -4,9 +4,11 @@ They have no firmware: they repeat an event until its receipt, prove each new ri
 """
 
 import asyncio
+import itertools
 import secrets
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -17,6 +19,7 @@ from simulator.watch import Watch
 
 CONNECTING = 50  # at once: more only wait for each other
 KEEP_ALIVE_S = 600  # no pings among the figures
+BIRTH_S = (5, 10, 20)  # and every 20 s after that
 REPEAT_S = (1, 2, 4, 8, 15)  # the wire's rule for an event without a receipt
 PROOF_S = 0.02  # what a board needs to see its bell's current: and the proofs do not delay the clocks of other bells here
 REPORT = wire.encode_report(up=86400, heap=61200, rssi=-67, mains=True, battery=86, waiting=0, dropped=0, refused=0, values={"tank": 71.5})
@@ -145,17 +148,32 @@ class Board:
         self._engine = ""
         self._proved = ("", 0)
         self._event_topic = topics.device(SITE, device, "event")
+        self._state_topic = topics.device(SITE, device, "state")
         self._report_topic = topics.device(SITE, device, "report")
         self._ring_topic = topics.ring(SITE, group)
 
     async def connect(self) -> None:
         """Subscribe, then the birth, as the wire demands."""
-        state = topics.device(SITE, self.device, "state")
-        await self.client.connect(self._account, will=Message(state, wire.encode_will(life=self.life, boot=1), True))
+        await self.client.connect(self._account, will=Message(self._state_topic, wire.encode_will(life=self.life, boot=1), True))
         own = (topics.device(SITE, self.device, leaf) for leaf in ("hello", "receipt"))
         await self.client.subscribe(*own, self._ring_topic, topics.tick(SITE))
+        await self._be_born()
+
+    async def _be_born(self) -> None:
         birth = wire.encode_birth(life=self.life, boot=1, kind="household", fw="1.0.0", group=self.group, reset="power", active={})
-        await self.client.publish(state, birth, retain=True)
+        await self.client.publish(self._state_topic, birth, retain=True)
+
+    async def be_greeted(self) -> None:
+        """Return when the engine has said hello; the birth is repeated as the wire has it, for brokers forget some of many."""
+        pauses_s = itertools.chain(BIRTH_S, itertools.repeat(BIRTH_S[-1]))
+        while not await self._greeted_within(next(pauses_s)):
+            await self._be_born()
+
+    async def _greeted_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.greeted.wait()
+        return self.greeted.is_set()
 
     @property
     def waiting(self) -> int:

@@ -71,8 +71,7 @@ class _Floor:
                 found.under_flood = await alarms(rig, fleet, groups=GROUPS, enough=_until(book.scale.flood_s / 2), resolve=False)
         if book.wants(*SPEED):
             before = usage.use(part.pid)
-            count, seconds = await full_speed(fleet, book.scale.full_speed_s / 2, lambda: rig.desk.handled)
-            found.handled_per_s = count / seconds
+            count, found.handled_per_s = await full_speed(fleet, book.scale.full_speed_s / 2, lambda: rig.desk.handled)
             found.cpu_us = (usage.use(part.pid).cpu_s - before.cpu_s) / count * 1e6
         await part.stop()
         await rig.desk.offline()
@@ -187,10 +186,10 @@ async def _full_speed(book: Book, rig: Rig, fleet: Fleet, engine: Part, floor: _
     with book.measuring(*SPEED):
         book.tell(f"{book.scale.full_speed_s:.0f} s of reports at full speed")
         before = usage.use(engine.pid)
-        count, seconds = await full_speed(fleet, book.scale.full_speed_s, rig.stored)
+        count, per_s = await full_speed(fleet, book.scale.full_speed_s, rig.stored)
         used = usage.use(engine.pid)
         rows = disk.rows_per_s(book.directory)
-        book.add(of_value("stored_per_s", count / seconds, floor=floor.handled_per_s, disk_floor=round(rows), over_s=round(seconds, 1)))
+        book.add(of_value("stored_per_s", per_s, floor=floor.handled_per_s, disk_floor=round(rows), sent=count))
         book.add(of_value("cpu_us_per_report", (used.cpu_s - before.cpu_s) / count * 1e6, floor=floor.cpu_us))
         written, wchar = used.write_bytes - before.write_bytes, used.wchar - before.wchar
         book.add(of_value("written_bytes_per_report", written / count, floor=0, wchar_bytes=round(wchar / count)))

@@ -25,8 +25,7 @@ async def greeted(fleet: Fleet) -> None:
     """Return when the engine has answered every birth. Raises NotMeasured."""
     try:
         async with asyncio.timeout(GREETED_S):
-            for board in fleet.boards.values():
-                await board.greeted.wait()
+            await asyncio.gather(*(board.be_greeted() for board in fleet.boards.values()))
     except TimeoutError:
         count = sum(board.greeted.is_set() for board in fleet.boards.values())
         raise NotMeasured(f"expected {len(fleet.boards)} boards answered within {GREETED_S:.0f} s, got {count}") from None
@@ -115,11 +114,15 @@ async def reports(fleet: Fleet, per_s: float) -> AsyncIterator[Flow]:
         await asyncio.wait([task])
 
 
-async def full_speed(fleet: Fleet, seconds: float, done: Callable[[], int]) -> tuple[int, float]:
-    """As many reports as are taken, WINDOW of them on their way: how many, and how long it took until the last was `done`.
+class Taken(NamedTuple):
+    """How many reports were sent, and what was taken of them in the time of sending."""
 
-    Raises NotMeasured if not all of them are in the end.
-    """
+    sent: int
+    per_s: float
+
+
+async def full_speed(fleet: Fleet, seconds: float, done: Callable[[], int]) -> Taken:
+    """As many reports as are taken, WINDOW of them on their way. Raises NotMeasured if not all of them are taken in the end."""
     boards = itertools.cycle(fleet.boards.values())
     before, start, sent = done(), time.monotonic(), 0
     while time.monotonic() < start + seconds:
@@ -128,9 +131,10 @@ async def full_speed(fleet: Fleet, seconds: float, done: Callable[[], int]) -> t
                 board.report()
             sent += BURST
         await asyncio.sleep(PACE_S)
+    per_s = (done() - before) / (time.monotonic() - start)
     deadline = time.monotonic() + DRAIN_S
     while (taken := done() - before) < sent:
         if time.monotonic() > deadline:
             raise NotMeasured(f"expected {sent} reports taken within {DRAIN_S:.0f} s, got {taken}")
         await asyncio.sleep(PACE_S)
-    return sent, time.monotonic() - start
+    return Taken(sent, per_s)
