@@ -135,7 +135,7 @@ class _Engine:
         self._publication.tick()
         self._rings.send_all()
         for incident in incidents.unresolved(self._situation.incidents.values()):
-            self._publication.incident(self._intake.snapshot(incident))
+            self._publication.incident(incident.id, self._intake.snapshot(incident), is_over=False)
 
     def _may_send(self) -> bool:
         return self._link.up.is_set() and not self._rivals.keep_still(self._monotonic())

@@ -22,7 +22,7 @@ from gateway.store import journal
 from gateway.store.journal import Outgoing
 from gateway.store.store import Store
 from protocol import messages, topics
-from protocol.messages import Answer, Birth, Command, Event, Gateway, Incident, Report, Tick
+from protocol.messages import Answer, Birth, Command, Event, Gateway, Report, Tick
 from protocol.wire import DecodeError
 
 logger = logging.getLogger(__name__)
@@ -131,12 +131,12 @@ class Intake:
             batch = journal.batch(situation, effects, snapshots, outgoing)
             await self._parts.store.write(batch.write)
             self._on_outgoing(outgoing)
-        self._parts.publication.send(effects, snapshots.values())
+        self._parts.publication.send(effects, snapshots)
 
-    def snapshot(self, incident: incidents.Incident) -> messages.Incident:
-        """The incident as it is published."""
+    def snapshot(self, incident: incidents.Incident) -> bytes:
+        """The incident as it is published, stored and sent out."""
         name = self._parts.situation.commune.group_name(incident.group)
-        return incidents.snapshot(incident, engine=self._engine, group_name=name)
+        return incidents.snapshot(incident, engine=self._engine, group_name=name).payload()
 
     def _message(self, topic: str, payload: bytes, retained: bool, turn: Turn) -> None:
         if self._parts.rivals.keep_still(turn.now.s):
@@ -234,6 +234,6 @@ def _refuse_topic() -> NoReturn:
     raise DecodeError("topic", "a topic of this site", "another")
 
 
-def _outgoing(row: DeliveryRow, incident: Incident) -> Outgoing:
-    body = f'{{"v":1,"event":"{row.delivery.what}","incident":{incident.model_dump_json()}}}'
+def _outgoing(row: DeliveryRow, snapshot: bytes) -> Outgoing:
+    body = f'{{"v":1,"event":"{row.delivery.what}","incident":{snapshot.decode()}}}'
     return Outgoing(row, body)

@@ -23,7 +23,7 @@ KEEP_ALIVE_S = 20
 CONNECT_S = 5.0
 BACK_OFF_S = (0.1, 5.0)
 IN_FLIGHT = 2000  # a storm of 500 alarms waits for no PUBACK
-READ_BYTES = 16384  # about 80 reports; other tasks wait no longer than it takes to queue them
+READ_BYTES = 32768  # about 160 reports; other tasks wait no longer than it takes to queue them
 REFUSED_S = 30.0  # a wrong password is not cured by asking again soon
 
 

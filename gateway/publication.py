@@ -1,12 +1,12 @@
 """What the engine says on MQTT, after it is on the disk: rings first, then receipts, then what people look at."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from gateway.domain.commune import Commune
 from gateway.domain.situation import Effects
 from gateway.mqtt import Link, Will
 from gateway.ring import Rings
-from protocol import messages, topics
+from protocol import topics
 from protocol.messages import CommandAnswer, Gateway, Hello, Receipt, Tick
 
 
@@ -21,8 +21,8 @@ class Publication:
         self._engine = engine
         self._clock = clock
 
-    def send(self, effects: Effects, incidents: Iterable[messages.Incident]) -> None:
-        """All that a batch of decisions has to say."""
+    def send(self, effects: Effects, snapshots: dict[str, bytes]) -> None:
+        """All that a batch of decisions has to say; `snapshots`: the payload of each incident that it changes."""
         self._rings.keep(effects.orders)
         for group in effects.orders:
             self._rings.send(group)
@@ -32,18 +32,17 @@ class Publication:
             self._hello(device, start)
         for user, answer in effects.answers:
             self.answer(user, answer)
-        for incident in incidents:
-            self.incident(incident)
+        for ident, incident in effects.incidents.items():
+            self.incident(ident, snapshots[ident], is_over=incident.state == "resolved")
 
     def answer(self, user: str, answer: CommandAnswer) -> None:
         """The answer to a desk command."""
         self._link.publish(topics.desk(self._site, user, "answer"), answer.payload())
 
-    def incident(self, incident: messages.Incident) -> None:
+    def incident(self, ident: str, snapshot: bytes, *, is_over: bool) -> None:
         """Retained while it is not resolved; at its end once as it was, and then nothing is retained any more."""
-        topic = topics.incident(self._site, incident.id)
-        is_over = incident.state == "resolved"
-        self._link.publish(topic, incident.payload(), retain=not is_over)
+        topic = topics.incident(self._site, ident)
+        self._link.publish(topic, snapshot, retain=not is_over)
         if is_over:
             self._link.publish(topic, b"", retain=True)
 

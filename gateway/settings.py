@@ -3,6 +3,7 @@
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -39,6 +40,14 @@ def _web_address(url: str) -> str:
     scheme, _, rest = url.partition("://")
     if scheme not in ("http", "https") or not rest or not url.isprintable() or " " in url:
         raise ValueError("expected an address that starts with http:// or https://")
+    try:
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        has_place = False
+    if not has_place:
+        raise ValueError("expected an address with a host and, if any, a port in 1..65535")
     return url
 
 

@@ -69,7 +69,7 @@ def event(turn: Turn, ident: str, fact: Event, raw: bytes, *, is_doubled: bool) 
     elif fact.type == "bell":
         _bell(turn, device, fact, placed)
     elif fact.type == "key" and fact.state == "active":
-        for incident in list(turn.situation.incidents.values()):
+        for incident in turn.situation.of_group(device.group):
             _put_changed(turn, incident, incidents.cancelled(incident, device=ident, now_ms=turn.now.ms))
 
 
@@ -193,7 +193,7 @@ def _alarm_point(turn: Turn, device: Device, fact: Event, placed: Placed, before
         )
         _alarm(turn, alarm, device)
     elif fact.state == "clear":
-        for incident in incidents.unresolved(turn.situation.incidents.values()):
+        for incident in incidents.unresolved(turn.situation.of_group(device.group)):
             after = incidents.cleared(incident, device=device.id, point=fact.point, now_ms=turn.now.ms)
             _put_changed(turn, incident, after)
 
@@ -216,7 +216,7 @@ def _alarm(turn: Turn, alarm: Alarm, device: Device) -> None:
 
 def _bell(turn: Turn, device: Device, fact: Event, placed: Placed) -> None:
     changed = False
-    for incident in incidents.unresolved(turn.situation.incidents.values()):
+    for incident in incidents.unresolved(turn.situation.of_group(device.group)):
         after = incidents.heard(incident, fact, device=device.id, at_ms=placed.at_ms, now_ms=turn.now.ms)
         changed = _put_changed(turn, incident, after) or changed
     if not changed and fact.state == "active" and fact.cause is not None:

@@ -261,6 +261,48 @@ def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.In
     )
 
 
+class Core(NamedTuple):
+    """What the engine knows of an incident beside its snapshot."""
+
+    rung: bool
+    sounding_ms: int
+    verify: Verify | None
+    active: dict[str, str]
+    events: dict[str, str]
+    bells: tuple[Bell, ...]
+
+
+def core(incident: Incident) -> Core:
+    """What `snapshot` does not say."""
+    return Core(incident.rung, incident.sounding_ms, incident.verify, incident.active, incident.events, incident.bells)
+
+
+def restored(shown: messages.Incident, hidden: Core) -> Incident:
+    """The incident of a snapshot and its core."""
+    return Incident(
+        id=shown.id,
+        kind=shown.kind,
+        group=shown.group,
+        place=shown.place,
+        opened_ms=shown.opened_ms,
+        state=shown.state,
+        version=shown.version,
+        revision=shown.revision,
+        n=shown.n,
+        late=shown.late,
+        sounding=shown.sounding,
+        acknowledged_ms=shown.acknowledged_ms,
+        acknowledged_by=shown.acknowledged_by,
+        resolved_ms=shown.resolved_ms,
+        resolved_by=shown.resolved_by,
+        outcome=shown.outcome,
+        activations=tuple(shown.activations),
+        deliveries=tuple(shown.deliveries),
+        timeline=tuple(shown.timeline),
+        **hidden._asdict(),
+    )
+
+
 def _activated(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int, what: What) -> Incident:
     incident = _stepped(incident, "activate")
     activation = Activation(

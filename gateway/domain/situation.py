@@ -92,6 +92,8 @@ class Situation:
     next_delivery: int = 1
     listed: dict[tuple[str, str], Listed] = field(default_factory=dict)
     early: dict[str, list[EarlyProof]] = field(default_factory=dict)
+    _of_group: dict[str | None, dict[str, Incident]] = field(default_factory=dict)
+    _asked: dict[str | None, Asked] = field(default_factory=dict)
 
     def device(self, ident: str) -> Device:
         """The board with this id; an unplaced one is made for an id that was never heard."""
@@ -103,17 +105,33 @@ class Situation:
             )
         return known
 
+    def keep(self, incident: Incident) -> None:
+        """The incident as it is from now on."""
+        self.incidents[incident.id] = incident
+        self._of_group.setdefault(incident.group, {})[incident.id] = incident
+
+    def drop(self, incident: Incident) -> None:
+        """Forget a settled incident."""
+        self.incidents.pop(incident.id, None)
+        self._of_group.get(incident.group, {}).pop(incident.id, None)
+
+    def of_group(self, group: str | None) -> list[Incident]:
+        """The incidents of a group that are not settled, in the order of their opening."""
+        return list(self._of_group.get(group, {}).values())
+
     def unresolved(self, group: str | None, kind: Kind) -> Incident | None:
         """The incident that an alarm of this kind in this group joins."""
-        for incident in self.incidents.values():
-            if incident.group == group and FAMILY[incident.kind] == FAMILY[kind] and incident.state != "resolved":
+        for incident in self.of_group(group):
+            if FAMILY[incident.kind] == FAMILY[kind] and incident.state != "resolved":
                 return incident
         return None
 
     def asked(self, group: str | None) -> Asked:
         """Whom an alarm in this group rings."""
-        bells = self.commune.bells_of(group) if group else []
-        return Asked(tuple((bell, self.commune.place_of(bell).name) for bell in bells), self.limits.verify_ms)
+        if group not in self._asked:
+            bells = self.commune.bells_of(group) if group else []
+            self._asked[group] = Asked(tuple((bell, self.commune.place_of(bell).name) for bell in bells), self.limits.verify_ms)
+        return self._asked[group]
 
     def incident_id(self, now_ms: int) -> str:
         """The id of the next incident, <year>-<number>; the number never starts again."""
@@ -182,7 +200,8 @@ class Turn(NamedTuple):
 
 def put(turn: Turn, incident: Incident) -> None:
     """The incident has changed."""
-    turn.situation.incidents[incident.id] = turn.effects.incidents[incident.id] = incident
+    turn.situation.keep(incident)
+    turn.effects.incidents[incident.id] = incident
 
 
 def conclude(turn: Turn) -> None:
@@ -194,12 +213,12 @@ def conclude(turn: Turn) -> None:
                 _order_delivery(turn, ident, channel, what)
     for group in {incident.group for incident in effects.incidents.values() if incident.group}:
         before = situation.orders.get(group, Order())
-        after = ringing.order(before, [incident for incident in situation.incidents.values() if incident.group == group])
+        after = ringing.order(before, situation.of_group(group))
         if after is not before:
             situation.orders[group] = effects.orders[group] = after
-    for ident, incident in effects.incidents.items():
+    for incident in effects.incidents.values():
         if incident.settled:
-            situation.incidents.pop(ident, None)
+            situation.drop(incident)
 
 
 def _order_delivery(turn: Turn, ident: str, channel: str, what: News) -> None:

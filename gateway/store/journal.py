@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 
 from gateway.domain.facts import Identity
-from gateway.domain.incidents import Incident
+from gateway.domain.incidents import Core, Incident, core, restored
 from gateway.domain.ringing import Order
 from gateway.domain.situation import DeliveryRow, Effects, Point, Situation
 from gateway.domain.supervision import Device
 from protocol import messages
 from protocol.messages import CommandAnswer, Delivery
 
-_INCIDENT = TypeAdapter(Incident)
+_CORE = TypeAdapter(Core)
 _ORDER = TypeAdapter(Order)
 
 _TABLES = {
@@ -81,8 +81,8 @@ class Batch(NamedTuple):
             db.execute("UPDATE delivery SET state = ?, tries = ?, at_ms = ?, error = ? WHERE id = ?", row)
 
 
-def batch(situation: Situation, effects: Effects, snapshots: dict[str, messages.Incident], outgoing: list[Outgoing]) -> Batch:
-    """The rows of a batch. `snapshots`: every incident that it changes, as it will be published."""
+def batch(situation: Situation, effects: Effects, snapshots: dict[str, bytes], outgoing: list[Outgoing]) -> Batch:
+    """The rows of a batch. `snapshots`: the payload of every incident that it changes, as it will be published."""
     place = {entry.device: situation.commune.place_of(entry.device).name for entry in effects.entries}
     tables: dict[str, list[tuple[Any, ...]]] = {
         "event": [tuple(row) for row in effects.events],
@@ -136,12 +136,11 @@ def restore(db: sqlite3.Connection, situation: Situation, *, now_s: float) -> No
         _restore_device(situation, row, now_s)
     for device, name, *point in db.execute("SELECT device, point, type, state, event, since_ms FROM point").fetchall():
         situation.points[device, name] = Point(*point)
-    for (core,) in db.execute(
-        "SELECT core FROM incident WHERE state <> 'resolved' OR id IN (SELECT incident FROM delivery WHERE state = 'waiting')"
+    for snapshot, hidden in db.execute(
+        "SELECT snapshot, core FROM incident WHERE state <> 'resolved' OR id IN (SELECT incident FROM delivery WHERE state = 'waiting')"
         " ORDER BY number"
     ).fetchall():
-        incident = _INCIDENT.validate_json(core)
-        situation.incidents[incident.id] = incident
+        situation.keep(restored(messages.Incident.model_validate_json(snapshot), _CORE.validate_json(hidden)))
     for group, body in db.execute("SELECT group_id, body FROM ring").fetchall():
         situation.orders[group] = _ORDER.validate_json(body)
     situation.next_incident = db.execute("SELECT ifnull(max(number), 0) + 1 FROM incident").fetchone()[0]
@@ -174,10 +173,9 @@ def answer(db: sqlite3.Connection, person: str, command: str) -> CommandAnswer |
     return CommandAnswer.model_validate_json(row[0]) if row else None
 
 
-def _incident(incident: Incident, snapshot: messages.Incident) -> tuple[Any, ...]:
+def _incident(incident: Incident, snapshot: bytes) -> tuple[Any, ...]:
     number = int(incident.id.rpartition("-")[2])
-    core = _INCIDENT.dump_json(incident).decode()
-    return number, incident.id, incident.state, incident.opened_ms, snapshot.model_dump_json(), core
+    return number, incident.id, incident.state, incident.opened_ms, snapshot.decode(), json.dumps(core(incident))
 
 
 def _delivery(sent: Outgoing) -> tuple[Any, ...]:

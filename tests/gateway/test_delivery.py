@@ -1,13 +1,16 @@
 """Webhooks: a real web server, and an engine killed between commit and delivery."""
 
 import random
+from base64 import b64decode
 
-import httpx
+import httpcore
 import pytest
 from brokers import wait_until
 from engines import Receiver, Town, free_port, mosquitto
+from pydantic import ValidationError
 
-from gateway.delivery.webhooks import RETRY_S, Refused, pause_s
+from gateway.delivery.webhooks import RETRY_S, Refused, address, pause_s
+from gateway.settings import Webhook
 from gateway.store import queries
 
 
@@ -92,7 +95,7 @@ def test_a_webhook_that_hangs_delays_neither_bells_nor_another_webhook(town, rec
 def test_pauses_double_with_jitter_and_what_asking_does_not_cure_waits_longest():
     random.seed(1)
     for tries, top in ((1, 1), (2, 2), (5, 16), (400, 300)):
-        assert top / 2 <= pause_s(tries, httpx.ConnectError("gone")) <= top
+        assert top / 2 <= pause_s(tries, httpcore.ConnectError("gone")) <= top
         assert top / 2 <= pause_s(tries, Refused(503)) <= top
     assert pause_s(1, Refused(403)) >= RETRY_S[1] / 2
     assert pause_s(1, Refused(429)) <= 1
@@ -106,3 +109,17 @@ def test_the_table_says_how_far_each_message_has_come(town, receiver):
     db = queries.connect(town.database)
     assert db.execute("SELECT channel, what, state, tries, error FROM delivery").fetchall() == [("city", "opened", "delivered", 1, "")]
     db.close()
+
+
+def test_an_address_goes_out_in_ascii_and_its_password_in_a_header():
+    url, headers = address("https://xã:b%C3%AD@cảnhsát.example:8443/tiếp nhận?kênh=1#x")
+    assert url == "https://xn--cnhst-0qa6344c.example:8443/ti%E1%BA%BFp%20nh%E1%BA%ADn?k%C3%AAnh=1"
+    assert dict(headers)[b"Host"] == b"xn--cnhst-0qa6344c.example:8443"
+    assert b64decode(dict(headers)[b"Authorization"].removeprefix(b"Basic ")).decode() == "xã:bí"
+    assert address("http://[::1]:80")[0] == "http://[::1]:80/"
+
+
+@pytest.mark.parametrize("url", ["http://", "http://:80/", "http://h:99999/", "http://h:0/", "http://a..b/", "http://[x/"])
+def test_an_address_that_leads_nowhere_is_refused_at_the_start(url):
+    with pytest.raises(ValidationError, match="expected an address"):
+        Webhook(name="city", url=url)

@@ -33,6 +33,7 @@ OTHERS = {"clear": ("button-1", "clear"), "smoke clear": ("smoke-1", "clear"), "
 
 def take(world: World, what: str, which) -> str | None:
     """Do one step; the id of an alarm's event."""
+    world.turn()  # a step that does nothing has no effects
     newest = list(world.situation.incidents.values())[-1:]
     if what in ALARMS:
         return world.event(which, **ALARMS[what])

@@ -24,7 +24,8 @@ async def keep(path: Path, world: World) -> None:
     """Store the effects of the world's last turn."""
     async with open_store(path) as store:
         snapshots = {
-            ident: incidents.snapshot(incident, engine=store.engine, group_name="Tổ") for ident, incident in world.effects.incidents.items()
+            ident: incidents.snapshot(incident, engine=store.engine, group_name="Tổ").payload()
+            for ident, incident in world.effects.incidents.items()
         }
         outgoing = [journal.Outgoing(row, "{}") for row in world.effects.deliveries]
         await store.write(journal.batch(world.situation, world.effects, snapshots, outgoing).write)
