@@ -16,7 +16,7 @@ from simulator.parts import Part
 BOARDS = 229
 REPORT_EVERY_S = 30
 GROUPS = 6  # where it burns in turn
-FLOOD_PER_S = 6400
+FLOOD_PER_S = 6600  # a little more than the promise, so that a late timer does not break it
 BYTES_PER_MIB = 1 << 20
 
 ALARMS = ("alarm_to_bells_ms", "alarm_to_webhook_ms")
@@ -33,9 +33,9 @@ async def measure(book: Book) -> None:
         engine = rig.engine()
         await rig.online(engine)
         await greeted(fleet)
+        await _steady(book, fleet, engine)  # first: no checkpoint of what alarms wrote falls into it
         await _alarms(book, rig, fleet, floor)
         await _memory(book, rig, engine, floor)
-        await _steady(book, fleet, engine)
         await _back(book, rig, fleet, engine, floor)
         await _flood(book, rig, fleet, floor)
         await _full_speed(book, rig, fleet, engine, floor)
