@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import NamedTuple, NoReturn
 
-from gateway.domain import facts, incidents
+from gateway.domain import facts, snapshots
+from gateway.domain.incidents import Incident
 from gateway.domain.ringing import is_newer
 from gateway.domain.situation import DeliveryRow, Effects, Now, Situation, Turn, conclude
 from gateway.publication import Publication
@@ -125,18 +126,18 @@ class Intake:
         """Commit, then send."""
         situation, effects, _ = turn
         conclude(turn)
-        snapshots = {ident: self.snapshot(incident) for ident, incident in effects.incidents.items()}
+        shown = {ident: self.snapshot(incident) for ident, incident in effects.incidents.items()}
         if effects.has_rows:
-            outgoing = [_outgoing(row, snapshots[row.incident]) for row in effects.deliveries]
-            batch = journal.batch(situation, effects, snapshots, outgoing)
+            outgoing = [_outgoing(row, shown[row.incident]) for row in effects.deliveries]
+            batch = journal.batch(situation, effects, shown, outgoing)
             await self._parts.store.write(batch.write)
             self._on_outgoing(outgoing)
-        self._parts.publication.send(effects, snapshots)
+        self._parts.publication.send(effects, shown)
 
-    def snapshot(self, incident: incidents.Incident) -> bytes:
+    def snapshot(self, incident: Incident) -> bytes:
         """The incident as it is published, stored and sent out."""
         name = self._parts.situation.commune.group_name(incident.group)
-        return incidents.snapshot(incident, engine=self._engine, group_name=name).payload()
+        return snapshots.snapshot(incident, engine=self._engine, group_name=name).payload()
 
     def _message(self, topic: str, payload: bytes, retained: bool, turn: Turn) -> None:
         if self._parts.rivals.keep_still(turn.now.s):

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 KEEP_ALIVE_S = 20
 CONNECT_S = 5.0
 BACK_OFF_S = (0.1, 5.0)
-IN_FLIGHT = 2000  # a storm of 500 alarms waits for no PUBACK
+IN_FLIGHT = 0  # no limit: a storm waits for no PUBACK, and with a limit paho looks through all that are under way at each of them
 READ_BYTES = 32768  # about 160 reports; other tasks wait no longer than it takes to queue them
 REFUSED_S = 30.0  # a wrong password is not cured by asking again soon
 
@@ -47,7 +47,8 @@ class Will:
 
 class _Client(Client):
     """paho asks the socket three times for each packet, and reads one packet for each time that the loop finds the socket readable:
-    under load that costs more than the packet. This reads what is there at once and gives it to paho in pieces.
+    under load that costs more than the packet. This reads what is there at once and gives it to paho in pieces. If a later paho has
+    other insides, what is overridden here is not called, and it is only slower.
     """
 
     def __init__(self, user: str) -> None:

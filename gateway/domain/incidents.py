@@ -10,7 +10,6 @@ from gateway.domain import bells
 from gateway.domain.bells import Bell
 from gateway.domain.placing import AtFrom, is_due
 from gateway.domain.policy import PATTERN, Kind
-from protocol import messages
 from protocol.messages import Activation, Delivery, Event, Place, TimelineEntry
 
 State = Literal["open", "acknowledged", "resolved"]
@@ -189,9 +188,9 @@ def elapsed(incident: Incident, *, asked: Asked, ring_max_ms: int, now_ms: int) 
     heard_of = bells.overdue(incident.bells, now_ms)
     if heard_of is not incident.bells:
         newly = [after.device for before, after in zip(incident.bells, heard_of, strict=True) if before != after]
-        incident = replace(incident, bells=heard_of)
-        for device in newly:
-            incident = _noted(incident, now_ms, "bell_silent", device)
+        named = [TimelineEntry(at_ms=now_ms, what="bell_silent", who=device) for device in newly]
+        timeline = _shortened((*incident.timeline, *named), TIMELINE_MAX)
+        incident = replace(incident, bells=heard_of, timeline=timeline, revision=incident.revision + 1)
     if incident.sounding and is_due(incident.sounding_ms, ring_max_ms, now_ms):
         incident = _noted(replace(incident, sounding=False), now_ms, "ring_ended")
     return incident
@@ -231,76 +230,6 @@ def delivered(incident: Incident, delivery: Delivery, *, now_ms: int) -> Inciden
         return replace(incident, revision=incident.revision + 1)
     what: What = "delivered" if delivery.state == "delivered" else "delivery_failed"
     return _noted(incident, now_ms, what, delivery.channel, delivery.what)
-
-
-def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.Incident:
-    """The incident as everybody sees it."""
-    return messages.Incident(
-        engine=engine,
-        id=incident.id,
-        version=incident.version,
-        revision=incident.revision,
-        kind=incident.kind,
-        group=incident.group,
-        group_name=group_name,
-        state=incident.state,
-        late=incident.late,
-        sounding=incident.sounding,
-        n=incident.n,
-        opened_ms=incident.opened_ms,
-        acknowledged_ms=incident.acknowledged_ms,
-        acknowledged_by=incident.acknowledged_by,
-        resolved_ms=incident.resolved_ms,
-        resolved_by=incident.resolved_by,
-        outcome=incident.outcome,
-        place=incident.place,
-        activations=list(incident.activations),
-        bells=[messages.Bell(device=bell.device, place=bell.place, state=bell.state, after_ms=bell.after_ms) for bell in incident.bells],
-        deliveries=list(incident.deliveries),
-        timeline=list(incident.timeline),
-    )
-
-
-class Core(NamedTuple):
-    """What the engine knows of an incident beside its snapshot."""
-
-    rung: bool
-    sounding_ms: int
-    verify: Verify | None
-    active: dict[str, str]
-    events: dict[str, str]
-    bells: tuple[Bell, ...]
-
-
-def core(incident: Incident) -> Core:
-    """What `snapshot` does not say."""
-    return Core(incident.rung, incident.sounding_ms, incident.verify, incident.active, incident.events, incident.bells)
-
-
-def restored(shown: messages.Incident, hidden: Core) -> Incident:
-    """The incident of a snapshot and its core."""
-    return Incident(
-        id=shown.id,
-        kind=shown.kind,
-        group=shown.group,
-        place=shown.place,
-        opened_ms=shown.opened_ms,
-        state=shown.state,
-        version=shown.version,
-        revision=shown.revision,
-        n=shown.n,
-        late=shown.late,
-        sounding=shown.sounding,
-        acknowledged_ms=shown.acknowledged_ms,
-        acknowledged_by=shown.acknowledged_by,
-        resolved_ms=shown.resolved_ms,
-        resolved_by=shown.resolved_by,
-        outcome=shown.outcome,
-        activations=tuple(shown.activations),
-        deliveries=tuple(shown.deliveries),
-        timeline=tuple(shown.timeline),
-        **hidden._asdict(),
-    )
 
 
 def _activated(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int, what: What) -> Incident:
@@ -391,7 +320,7 @@ def _noted(incident: Incident, at_ms: int, what: What, who: str = "", detail: st
 def _shortened(items: tuple, longest: int) -> tuple:  # type: ignore[type-arg]
     """The first third and the newest of what is longer than `longest`."""
     first = longest // 3
-    return items if len(items) <= longest else (*items[:first], *items[len(items) - longest + first :])
+    return items if len(items) <= longest else (*items[:first], *items[first - longest :])
 
 
 def unresolved(incidents: Iterable[Incident]) -> list[Incident]:

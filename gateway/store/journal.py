@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 
 from gateway.domain.facts import Identity
-from gateway.domain.incidents import Core, Incident, core, restored
+from gateway.domain.incidents import Incident
 from gateway.domain.ringing import Order
 from gateway.domain.situation import DeliveryRow, Effects, Point, Situation
+from gateway.domain.snapshots import Core, core, restored
 from gateway.domain.supervision import Device
 from protocol import messages
 from protocol.messages import CommandAnswer, Delivery

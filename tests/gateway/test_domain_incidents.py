@@ -1,7 +1,7 @@
 import pytest
 from commune import GROUP, World, site
 
-from gateway.domain import incidents
+from gateway.domain import incidents, snapshots
 from gateway.domain.incidents import NEXT
 
 
@@ -240,5 +240,5 @@ def test_what_is_long_keeps_its_beginning_and_its_newest():
     assert (len(ns), ns[0], ns[-1]) == (incidents.ACTIVATIONS_MAX, 1, 100)
     assert world.only.timeline[0].what == "opened"
     assert len(world.only.timeline) == incidents.TIMELINE_MAX
-    snapshot = incidents.snapshot(world.only, engine="5be07711-1", group_name="Tổ")
-    assert len(snapshot.payload()) < 65_536
+    shown = snapshots.snapshot(world.only, engine="5be07711-1", group_name="Tổ")
+    assert len(shown.payload()) < 65_536

@@ -149,6 +149,7 @@ def test_after_kill_9_everything_goes_on(town):
     town.start()
     town.press("H03-07", 1)
     wait_until(lambda: town.ring().get("pattern") == "fire", "a ring")
+    wait_until(town.incident, "a snapshot")
     revision = town.incident()["revision"]
     life, boot = town.ring()["engine"].split("-")
     town.kill()

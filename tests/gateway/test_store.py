@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commune import START_MS, World
 
-from gateway.domain import incidents
+from gateway.domain import snapshots
 from gateway.domain.situation import Limits, Situation
 from gateway.rubbish import PAIRS_MAX, Rubbish, write
 from gateway.store import journal, queries
@@ -23,12 +23,12 @@ NOBODY = 65534
 async def keep(path: Path, world: World) -> None:
     """Store the effects of the world's last turn."""
     async with open_store(path) as store:
-        snapshots = {
-            ident: incidents.snapshot(incident, engine=store.engine, group_name="Tổ").payload()
+        shown = {
+            ident: snapshots.snapshot(incident, engine=store.engine, group_name="Tổ").payload()
             for ident, incident in world.effects.incidents.items()
         }
         outgoing = [journal.Outgoing(row, "{}") for row in world.effects.deliveries]
-        await store.write(journal.batch(world.situation, world.effects, snapshots, outgoing).write)
+        await store.write(journal.batch(world.situation, world.effects, shown, outgoing).write)
 
 
 def test_each_start_is_a_boot_of_the_same_life(tmp_path):

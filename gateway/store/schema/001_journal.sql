@@ -38,7 +38,7 @@ CREATE TABLE incident (
     state TEXT NOT NULL,    -- open, acknowledged, resolved
     opened_ms INTEGER NOT NULL,
     snapshot TEXT NOT NULL, -- protocol.messages.Incident as last published
-    core TEXT NOT NULL      -- gateway.domain.incidents.Core: with the snapshot, all to go on from after a start
+    core TEXT NOT NULL      -- gateway.domain.snapshots.Core: with the snapshot, all to go on from after a start
 ) STRICT;
 CREATE INDEX incident_unresolved ON incident (number) WHERE state <> 'resolved';
 

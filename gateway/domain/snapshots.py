@@ -1,0 +1,77 @@
+"""An incident as everybody sees it, and the rest of it: together they bring it back after a start. Pure."""
+
+from typing import NamedTuple
+
+from gateway.domain.bells import Bell
+from gateway.domain.incidents import Incident, Verify
+from protocol import messages
+
+
+class Core(NamedTuple):
+    """What the engine knows of an incident beside its snapshot."""
+
+    rung: bool
+    sounding_ms: int
+    verify: Verify | None
+    active: dict[str, str]
+    events: dict[str, str]
+    bells: tuple[Bell, ...]
+
+
+def core(incident: Incident) -> Core:
+    """What `snapshot` does not say."""
+    return Core(incident.rung, incident.sounding_ms, incident.verify, incident.active, incident.events, incident.bells)
+
+
+def restored(shown: messages.Incident, hidden: Core) -> Incident:
+    """The incident of a snapshot and its core."""
+    return Incident(
+        id=shown.id,
+        kind=shown.kind,
+        group=shown.group,
+        place=shown.place,
+        opened_ms=shown.opened_ms,
+        state=shown.state,
+        version=shown.version,
+        revision=shown.revision,
+        n=shown.n,
+        late=shown.late,
+        sounding=shown.sounding,
+        acknowledged_ms=shown.acknowledged_ms,
+        acknowledged_by=shown.acknowledged_by,
+        resolved_ms=shown.resolved_ms,
+        resolved_by=shown.resolved_by,
+        outcome=shown.outcome,
+        activations=tuple(shown.activations),
+        deliveries=tuple(shown.deliveries),
+        timeline=tuple(shown.timeline),
+        **hidden._asdict(),
+    )
+
+
+def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.Incident:
+    """The incident as everybody sees it."""
+    return messages.Incident(
+        engine=engine,
+        id=incident.id,
+        version=incident.version,
+        revision=incident.revision,
+        kind=incident.kind,
+        group=incident.group,
+        group_name=group_name,
+        state=incident.state,
+        late=incident.late,
+        sounding=incident.sounding,
+        n=incident.n,
+        opened_ms=incident.opened_ms,
+        acknowledged_ms=incident.acknowledged_ms,
+        acknowledged_by=incident.acknowledged_by,
+        resolved_ms=incident.resolved_ms,
+        resolved_by=incident.resolved_by,
+        outcome=incident.outcome,
+        place=incident.place,
+        activations=list(incident.activations),
+        bells=[messages.Bell(device=bell.device, place=bell.place, state=bell.state, after_ms=bell.after_ms) for bell in incident.bells],
+        deliveries=list(incident.deliveries),
+        timeline=list(incident.timeline),
+    )
