@@ -6,6 +6,7 @@ Exit code 0 if everything asked for was measured, whether its target is met or n
 import argparse
 import asyncio
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from simulator.bench.book import QUICK, Book, Scale
 
 FAMILIES = (engine, storm, field, chaos)
 OUT = Path("build/bench.json")
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> int:
@@ -41,7 +43,10 @@ def main() -> int:
             frozenset(options.only),
             options.seed,
         )
-        asyncio.run(_measure(book))
+        try:
+            asyncio.run(_measure(book))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            return INTERRUPTED
     console.print(report.table(book))
     for line in report.failures(book):
         console.print(line, style="red", markup=False, highlight=False)
@@ -51,6 +56,9 @@ def main() -> int:
 
 
 async def _measure(book: Book) -> None:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  asyncio.run has made one
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # else brokers and engines would outlive the bench
     for family in FAMILIES:
         if book.wants(*family.NAMES):
             with book.measuring(*family.NAMES):
