@@ -117,6 +117,8 @@ class _Flow:
         if self.out is None or not self._link.passes:
             return
         for data in self._waiting:
+            if self.out.is_closing():
+                break
             if data:
                 self.out.write(data)
             else:

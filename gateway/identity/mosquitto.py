@@ -42,7 +42,6 @@ per_listener_settings true
 log_dest stderr
 log_type error
 log_type warning
-log_type notice
 log_timestamp_format %Y-%m-%dT%H:%M:%S
 sys_interval 0
 
@@ -50,7 +49,8 @@ sys_interval 0
 set_tcp_nodelay true
 max_packet_size {PACKET_MAX}
 max_inflight_messages 100
-max_queued_messages 10000
+# A start of the engine asks for every retained birth at once: with fewer, mosquitto drops the rest of a large commune's.
+max_queued_messages 100000
 
 # Only a convenience: boards and engine tell their state again after each connect. A save stops the broker while the disk writes,
 # so it is done twice an hour and at a clean stop, not at each change.

@@ -31,12 +31,29 @@ def reset():
     wires.stop("r")
 
 
+def _refresh():
+    """Take in what the world has changed, then run the handlers.
+
+    An edge while the flash keeps the chip busy waits in the GPIO status register until the interrupts are back (ESP-IDF,
+    "Concurrency constraints for flash on SPI1"), and MicroPython runs the handler once the program goes on.
+    """
+    wires.refresh()
+    while wires.interrupts:
+        pin, handler = _handlers[wires.interrupts.pop()]
+        handler(pin)
+
+
+_handlers = {}  # gpio -> (pin, handler)
+
+
 class Pin:
     IN = 1
     OUT = 3
     OPEN_DRAIN = 7
     PULL_DOWN = 1
     PULL_UP = 2
+    IRQ_RISING = 1
+    IRQ_FALLING = 2
 
     def __init__(self, id, mode=-1, pull=-1, *, value=None):
         self._gpio = id
@@ -52,7 +69,7 @@ class Pin:
 
     def value(self, level=None):
         if level is None:
-            wires.refresh()
+            _refresh()
             return self._level or 0 if self._out else wires.levels.get(self._gpio, 1)
         level = 1 if level else 0
         if self._out and level != self._level:
@@ -62,6 +79,11 @@ class Pin:
 
     def __call__(self, level=None):
         return self.value(level)
+
+    def irq(self, handler=None, trigger=IRQ_FALLING | IRQ_RISING):
+        _handlers[self._gpio] = (self, handler)
+        falling, rising = trigger & Pin.IRQ_FALLING, trigger & Pin.IRQ_RISING
+        wires.watched[self._gpio] = ((0,) if handler and falling else ()) + ((1,) if handler and rising else ())
 
     def on(self):
         self.value(1)

@@ -22,6 +22,8 @@ import utime
 POLL_MS = 1  # several pins read in one pass cost one system call
 
 levels = {}
+watched = {}  # gpio -> the levels whose coming interrupts
+interrupts = set()  # gpios with an interrupt pending: the chip has one bit for each pin, however many edges there were
 microvolts = {}
 clock_offset_ms = 0
 cut_in = 0
@@ -83,7 +85,10 @@ def _do(words):
     global clock_offset_ms, cut_in, wifi_in_reach
     what = words[0]
     if what == "i":
-        levels[int(words[1])] = int(words[2])
+        gpio, level = int(words[1]), int(words[2])
+        if level != levels.get(gpio, level) and level in watched.get(gpio, ()):
+            interrupts.add(gpio)
+        levels[gpio] = level
     elif what == "a":
         microvolts[int(words[1])] = int(words[2])
     elif what == "t":
