@@ -294,3 +294,32 @@ while True:
             return await printed(world, "connected True\nconnected False")
 
     assert asyncio.run(run())
+
+
+EDGES_IN_A_STALL = """
+import time
+from machine import Pin
+count = [0]
+def note(pin):
+    count[0] += 1
+button = Pin(32, Pin.IN, Pin.PULL_UP)
+button.irq(handler=note, trigger=Pin.IRQ_FALLING)
+button.value()
+print("stalled")
+time.sleep_ms(300)
+print("edges", count[0], "level", button.value(), "edges", count[0])
+while True:
+    time.sleep_ms(100)
+"""
+
+
+def test_edge_while_the_program_stands_still_is_latched_and_told_once_after_it(rom: Path) -> None:
+    async def run() -> bool:
+        async with world_of(rom, EDGES_IN_A_STALL) as world:
+            await world.power("H1", True)
+            assert await printed(world, "stalled")
+            for _ in range(2):
+                await world.pulse("H1", "button-1", 0.02)
+            return await printed(world, "edges 0 level 1 edges 1")
+
+    assert asyncio.run(run())
