@@ -10,7 +10,7 @@ from agent import alarms, bell, board, clock, config, identity, inbox, journal, 
 from agent.agent import Agent, Parts
 from agent.faults import Faults
 from agent.files import Files
-from agent.points import NEVER, Panel, Point
+from agent.points import MOMENTARY, NEVER, Panel, Point
 from drivers.battery import Battery
 from kinds import fire_point, household
 
@@ -84,7 +84,10 @@ def _journal(files, faults):
 
 def _panel(hardware, kind, states):
     """(the points as the journal has left them, the battery or None)."""
-    contacts = [Point(name, what, policy, hardware.contact(name)) for name, what, policy in kind.POINTS]
+    contacts = [
+        Point(name, what, policy, hardware.contact(name), hardware.latch(name) if what in MOMENTARY else None)
+        for name, what, policy in kind.POINTS
+    ]
     battery = None
     if kind.BATTERY:
         battery = Battery(Point(kind.BATTERY, "battery", NEVER, None), hardware.voltage(kind.BATTERY))

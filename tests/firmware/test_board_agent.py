@@ -283,6 +283,30 @@ def test_rubbish_is_counted_once_each_and_a_press_among_it_rings(make_board: Mak
     assert len(engine.all("dev/B1/state")) == 1
 
 
+def test_press_of_100_ms_while_the_flash_stalls_the_board_is_no_press_lost(make_board: MakeBoard, engine: Engine) -> None:
+    board = make_board()
+    engine.hello("B1")
+    engine.settle("B1")
+    board.cut()
+    engine.heard.clear()
+    board.start(before="flash.stall_ms = 400")
+    engine.hello("B1")
+    engine.settle("B1")
+    stalls = board.log().count("stalls")
+    board.set("extinguisher-1", True)
+    eventually(lambda: board.log().count("stalls") > stalls, "a write")
+    pressed = board.set("button-1", True)
+    time.sleep(0.1)
+    board.set("button-1", False)
+    assert time.monotonic() - pressed < 0.3, "the press was to end within the stall"
+    board.wait_bell(after=pressed)
+    call = engine.wait("group/G1/call/B1")
+    event = engine.wait("dev/B1/event", lambda m: m["type"] == "button")
+    assert (event["id"], event["state"]) == (call["id"], "active")
+    engine.wait("dev/B1/event", lambda m: m["type"] == "button" and m["state"] == "clear")
+    assert {m["id"] for m in engine.all("dev/B1/event", is_press)} == {call["id"]}
+
+
 def test_frozen_link_is_left_within_the_deadline_of_the_alarm(make_board: MakeBoard, engine: Engine, freezer: Freezer) -> None:
     board = make_board(brokers=[{"host": "127.0.0.1", "port": freezer.port}])
     engine.hello("B1")

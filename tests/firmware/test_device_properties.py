@@ -7,7 +7,7 @@ from agent import mqtt_codec, patterns
 from agent.events import ALARM, Event
 from agent.mqtt_codec import ProtocolError, Reader
 from agent.outbox import CAPACITY, IN_FLIGHT, Outbox
-from agent.points import DEBOUNCE_MS, Contact
+from agent.points import BLIND_MS, DEBOUNCE_MS, Contact
 from hypothesis import given
 from hypothesis import strategies as st
 from plain.test_device_link import BYTES, PACKETS
@@ -28,6 +28,29 @@ def test_contact_changes_only_after_an_unbroken_level_and_always_then(readings: 
         changed = contact.sample(level, now)
         assert changed == (contact.active != before)
         assert changed == (level != before and now - run[1] >= DEBOUNCE_MS)
+
+
+@given(st.lists(st.integers(1, 500), min_size=1), st.integers(1, 2000), st.integers(100, 1000))
+def test_no_press_of_100_ms_is_lost_however_the_board_stalls(gaps: list[int], start: int, length: int) -> None:
+    contact = Contact()
+    now = before = 0
+    contact.sample(False, 0)
+    for gap in itertools.chain(gaps, itertools.repeat(10)):
+        before, now = now, now + gap
+        if contact.sample(start <= now < start + length, now, edge=before < start <= now):
+            assert contact.active
+            return
+        assert before < start + length, "lost"
+
+
+@given(st.lists(st.integers(1, BLIND_MS - 1), min_size=1, max_size=100), st.integers(0, 2000), st.integers(0, 2))
+def test_no_spike_of_2_ms_is_a_press_while_the_board_reads(gaps: list[int], start: int, length: int) -> None:
+    contact = Contact()
+    now = 0
+    contact.sample(False, 0)
+    for gap in gaps:
+        before, now = now, now + gap
+        assert not contact.sample(start <= now < start + length, now, edge=before < start <= now)
 
 
 @given(st.binary(max_size=300))

@@ -69,8 +69,9 @@ class Agent(Listener):
 
     def _poll(self, now):
         for point in self._parts.panel.contacts:
-            if point.contact.sample(point.read(), now):
-                self._changed(point, "active" if point.contact.active else "clear", now)
+            state = point.sense(now)
+            if state != point.state:
+                self._changed(point, state, now)
         self._say_of_bell(self._bell.poll(now), now)
 
     def _pulse(self, now):

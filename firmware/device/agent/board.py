@@ -26,9 +26,16 @@ class Board:
 
     def contact(self, terminal):
         """A function that gives True while the terminal's input is active."""
-        gpio, active = self._pins.INPUTS[terminal]
-        pin = machine.Pin(gpio, machine.Pin.IN, machine.Pin.PULL_UP) if gpio < INPUT_ONLY else machine.Pin(gpio, machine.Pin.IN)
+        pin, active = self._input(terminal)
         return lambda: pin.value() == active
+
+    def latch(self, terminal):
+        """A function that gives True if the terminal's input has become active since it was called last, however shortly.
+
+        The chip keeps the edge even while a flash erase stops the program.
+        """
+        pin, active = self._input(terminal)
+        return Latch(pin, machine.Pin.IRQ_RISING if active else machine.Pin.IRQ_FALLING).take
 
     def switch(self, terminal):
         """A function that switches the terminal's output on (True) or off; it starts off."""
@@ -48,6 +55,29 @@ class Board:
     def reset(self):
         """Start again. Does not return."""
         machine.reset()
+
+    def _input(self, terminal):
+        gpio, active = self._pins.INPUTS[terminal]
+        if gpio < INPUT_ONLY:
+            return machine.Pin(gpio, machine.Pin.IN, machine.Pin.PULL_UP), active
+        return machine.Pin(gpio, machine.Pin.IN), active
+
+
+class Latch:
+    """Remembers that an edge has come."""
+
+    def __init__(self, pin, trigger):
+        self._set = False
+        pin.irq(handler=self._note, trigger=trigger)
+
+    def _note(self, _):
+        self._set = True
+
+    def take(self):
+        """True if an edge has come since the last call."""
+        was_set = self._set
+        self._set = False
+        return was_set
 
 
 class Network:

@@ -13,6 +13,7 @@ _wire.setblocking(False)
 _wire.bind(socket.getaddrinfo("127.0.0.1", 0)[0][-1])
 _wire.connect(socket.getaddrinfo("127.0.0.1", int(os.getenv("WIRE")))[0][-1])
 _wire.send(b"here")
+_handlers = {}  # gpio -> (pin, handler, level whose coming interrupts)
 
 
 def reset_cause():
@@ -31,11 +32,17 @@ def _refresh():
             return
         if len(words) != 2:
             return
+        before = _levels.get(words[0], 1)
         _levels[words[0]] = int(words[1])
+        if words[0] in _handlers and before != int(words[1]):
+            pin, handler, level = _handlers[words[0]]
+            if int(words[1]) == level:
+                handler(pin)
 
 
 class Pin:
     IN, OUT, PULL_UP = 1, 3, 2
+    IRQ_RISING, IRQ_FALLING = 1, 2
 
     def __init__(self, gpio, mode=-1, pull=-1, value=None):
         self.gpio = str(gpio)
@@ -51,6 +58,9 @@ class Pin:
             _levels[self.gpio] = level
             _wire.send(b"%s %d" % (self.gpio.encode(), level))
         return None
+
+    def irq(self, handler, trigger):
+        _handlers[self.gpio] = (self, handler, 1 if trigger == Pin.IRQ_RISING else 0)
 
 
 class ADC:

@@ -1,10 +1,12 @@
 """Starts the firmware as a board does: LittleFS in the file FLASH is mounted at "/", code is found in ROM, then boot and main run.
 
-BEFORE: a statement to run when the flash is mounted, for tests that spoil something in it.
+BEFORE: statements to run when the flash is mounted, for tests that spoil something; `flash.stall_ms` makes every write stop the
+board for so long, as a slow erase does.
 """
 
 import os
 import sys
+import time
 
 import vfs
 
@@ -14,12 +16,16 @@ BLOCK, BLOCKS = 4096, 64
 class Flash:
     def __init__(self, image):
         self._image = image
+        self.stall_ms = 0
 
     def readblocks(self, block, buffer, offset=0):
         self._image.seek(block * BLOCK + offset)
         self._image.readinto(buffer)
 
     def writeblocks(self, block, buffer, offset=0):
+        if self.stall_ms:
+            print("stalls")
+            time.sleep_ms(self.stall_ms)
         self._image.seek(block * BLOCK + offset)
         self._image.write(buffer)
         self._image.flush()
@@ -37,10 +43,11 @@ def mount(path):
     except OSError:
         vfs.VfsLfs2.mkfs(flash)
         vfs.mount(vfs.VfsLfs2(flash), "/")
+    return flash
 
 
 rom, fakes, before = os.getenv("ROM"), os.getenv("FAKES"), os.getenv("BEFORE")
-mount(os.getenv("FLASH"))
+flash = mount(os.getenv("FLASH"))
 vfs.mount(vfs.VfsPosix(fakes), "/fakes")
 vfs.mount(vfs.VfsPosix(rom), "/rom")
 sys.path[:] = ["/fakes", "/rom", ".frozen"]

@@ -2,7 +2,7 @@ from agent import patterns
 from agent.bell import Bell, Cause
 from agent.clock import PERIOD, Clock
 from agent.outputs import Output
-from agent.points import DEBOUNCE_MS, NEVER, Contact, Panel, Point
+from agent.points import AT_ONCE, BLIND_MS, DEBOUNCE_MS, NEVER, Contact, Panel, Point
 from drivers.battery import Battery, percent
 
 CALL = ("9c41f2aa-17-42", 1, None)
@@ -69,6 +69,55 @@ def test_contact_that_bounces_starts_anew():
     for now in range(0, 200, 10):
         assert not contact.sample(now % 20 == 0, now)
     assert not contact.active
+
+
+def test_press_within_a_stall_is_one_press_and_then_clear():
+    contact = Contact()
+    assert not contact.sample(False, 0)
+    assert contact.sample(False, 400, edge=True)
+    assert contact.active
+    assert [now for now in range(410, 600, 10) if contact.sample(False, now)] == [440]
+    assert not contact.active
+
+
+def test_press_seen_before_a_stall_and_over_after_it_counts():
+    contact = Contact()
+    contact.sample(False, 0)
+    assert not contact.sample(True, 10, edge=True)
+    assert contact.sample(False, 410)
+    assert contact.active
+
+
+def test_spike_while_the_board_reads_counts_for_nothing_even_before_a_stall():
+    contact = Contact()
+    for now in range(0, 1000, 10):
+        assert not contact.sample(False, now, edge=True)
+    assert not contact.sample(True, 1000, edge=True)
+    assert not contact.sample(False, 1010)
+    assert not contact.sample(False, 1500)
+    assert not contact.sample(False, 1500 + BLIND_MS - 1, edge=True)
+
+
+def test_edge_of_the_power_coming_back_counts_for_nothing():
+    contact = Contact()
+    assert not contact.sample(False, 400, edge=True)
+    assert not contact.sample(False, 900)
+
+
+def test_bouncing_release_of_a_held_button_is_no_second_press():
+    contact = Contact(active=True)
+    contact.sample(True, 0)
+    assert not contact.sample(False, 400, edge=True)
+    assert contact.sample(False, 430)
+    assert not contact.sample(False, 900)
+    assert not contact.active
+
+
+def test_point_asks_its_latch_at_every_reading():
+    edges = [False, True]
+    button = Point("button-1", "button", AT_ONCE, lambda: False, lambda: edges.pop(0))
+    assert button.sense(0) == "clear"
+    assert button.sense(100) == "active"
 
 
 def test_panel_lists_what_is_not_clear():
