@@ -3,8 +3,10 @@
 import asyncio
 import os
 import random
+import sys
 import time
 
+import machine
 import pins
 from agent import alarms, bell, board, clock, config, identity, inbox, journal, link, orders, outbox, presence, session
 from agent.agent import Agent, Parts
@@ -106,4 +108,10 @@ def _session(agent, settings, who, ticks):
     return session.Session(account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready)
 
 
-asyncio.run(assemble().run())
+try:
+    asyncio.run(assemble().run())
+except Exception as exc:
+    # Nothing is left that could ring: the only cure is a new start. Ctrl-C of a technician is no Exception.
+    sys.print_exception(exc)
+    time.sleep(1)
+    machine.reset()

@@ -240,6 +240,9 @@ class Board:
     def is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def exit_code(self) -> int | None:
+        return self._process.poll() if self._process else None
+
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
 

@@ -4,9 +4,8 @@ At a press, in this order: the own bell, the call to the group, the event into t
 """
 
 import asyncio
-import sys
 
-from agent import inbox
+from agent import inbox, loops
 from agent.bell import Cause
 from agent.errands import SELF_TEST, Errands
 from agent.events import ALARM_TYPES, NO_BELL, Event
@@ -53,50 +52,55 @@ class Agent(Listener):
 
     async def run(self):
         """Never returns."""
-        loops = [self._each(POLL_MS, self._poll), self._each(PULSE_MS, self._pulse), self._keeper.run()]
+        parts = [
+            loops.every(POLL_MS, self.polls(), self._clock),
+            loops.every(PULSE_MS, self.pulses(), self._clock),
+            loops.for_ever(self._keeper.run),
+        ]
         if self.mail.session:
-            loops.append(self.mail.session.run())
-        await asyncio.gather(*loops)
+            parts.append(loops.for_ever(self.mail.session.run))
+        await asyncio.gather(*parts)
 
-    async def _each(self, period_ms, step):
-        """Never ends: an exception in one step must not cost the next."""
-        while True:
-            try:
-                step(self._clock.now())
-            except Exception as exc:
-                sys.print_exception(exc)
-            await asyncio.sleep_ms(period_ms)
+    def polls(self):
+        """The steps to take every POLL_MS."""
+        return [self._sound] + [lambda now, point=point: self._look_at(point, now) for point in self._parts.panel.contacts]
 
-    def _poll(self, now):
-        for point in self._parts.panel.contacts:
-            state = point.sense(now)
-            if state != point.state:
-                self._changed(point, state, now)
-        self._say_of_bell(self._bell.poll(now), now)
-
-    def _pulse(self, now):
-        self._resume(now)
-        self._alarms.expire(now, self._parts.panel.active())
-        self._errands.poll(now)
-        self._refresh("time", now)
-        self._watch_battery(now)
-        self._watch_rings(now)
-        self.mail.send_due(now)
+    def pulses(self):
+        """The steps to take every PULSE_MS."""
+        return [
+            self._resume,
+            self._expire,
+            self._errands.poll,
+            lambda now: self._refresh("time", now),
+            self._watch_battery,
+            self._watch_rings,
+            self.mail.send_due,
+        ]
 
     # What happens on the board.
 
+    def _sound(self, now):
+        self._say_of_bell(self._bell.poll(now), now)
+
+    def _look_at(self, point, now):
+        state = point.sense(now)
+        if state != point.state:
+            self._changed(point, state, now)
+
     def _changed(self, point, state, now):
+        """What raises here (MemoryError) leaves the point's state as it was, so that the next look at it tries again."""
         event = self._new_event(point.name, point.type, state, now)
-        point.state = state
-        point.event_id = event.id
-        if point.type == "key" and state == "active":
-            self.silence_bell("key", now)
+        is_key = point.type == "key" and state == "active"
+        if is_key:
+            self._alarms.key(self._bell.sound, now)
         elif state == "active":
             self._alarms.raised(point, event.id, now)
         else:
             self._alarms.cleared(point)
-        self._refresh("time", now)
         self._keeper.keep(event)
+        point.state = state
+        point.event_id = event.id
+        self._refresh("key" if is_key else "time", now)
 
     def _new_event(self, point, kind, state, now, bell=NO_BELL):
         return Event(self._parts.identity.next_id(), point, kind, state, at=now, t=self._clock.unix(now), bell=bell)
@@ -109,6 +113,9 @@ class Agent(Listener):
         for point in self._parts.panel.contacts:
             if point.type in ALARM_TYPES and point.state == "active" and not self._parts.identity.is_own(point.event_id):
                 self._alarms.resumed(point, now)
+
+    def _expire(self, now):
+        self._alarms.expire(now, self._parts.panel.active())
 
     def _watch_battery(self, now):
         battery = self._parts.battery

@@ -1,6 +1,7 @@
 """The hardware: pins, resets and Wi-Fi. Besides main.py the only module that knows `machine` and `network`."""
 
 import asyncio
+import gc
 
 import machine
 import network
@@ -51,6 +52,11 @@ class Board:
     def reset_reason(self):
         """Why the board has started, in a word."""
         return RESETS.get(machine.reset_cause(), "unknown")
+
+    def free_memory(self):
+        """Free bytes of the heap, rubbish cleared away."""
+        gc.collect()
+        return gc.mem_free()
 
     def reset(self):
         """Start again. Does not return."""

@@ -34,17 +34,17 @@ class Keeper:
     async def run(self):
         """Never returns."""
         while True:
-            await self._work.wait()
-            self._work.clear()
             while self._jobs:
                 if self._jobs[0][0] == ALARM:
-                    await asyncio.sleep_ms(SETTLE_MS)
+                    await asyncio.sleep(SETTLE_MS / 1000)
                 _, job, event = self._jobs.pop(0)
                 try:
                     job(event)
                 except Exception as exc:
                     sys.print_exception(exc)
-                await asyncio.sleep_ms(0)
+                await asyncio.sleep(0)
+            self._work.clear()
+            await self._work.wait()
 
     def _add(self, rank, job, event):
         place = 0
@@ -54,12 +54,14 @@ class Keeper:
         self._work.set()
 
     def _put(self, event):
+        """Whatever fails: an event that cannot be kept is sent all the same."""
         try:
             self._journal.put(event)
             self._faults.set("journal", None)
         except OSError as exc:
             self._faults.set("journal", "journal: not writable (%s)" % exc)
-        self._stored(event)
+        finally:
+            self._stored(event)
 
     def _settle(self, event):
         try:

@@ -1,7 +1,5 @@
 """What the board says: calls, births, events, answers, reports, each in its turn over the session, if there is one."""
 
-import gc
-
 from agent.events import ALARM
 from protocol import topics, wire
 
@@ -114,10 +112,9 @@ class Mail:
         parts = self._parts
         least, jitter = REPORT_MS
         self._report_due = now + least + int(parts.random() * jitter)
-        gc.collect()
         payload = wire.encode_report(
             up=now // 1000,
-            heap=gc.mem_free(),
+            heap=parts.board.free_memory(),
             rssi=parts.network.rssi(),
             battery=parts.battery.percent if parts.battery else None,
             waiting=len(self._outbox) + len(parts.keeper),

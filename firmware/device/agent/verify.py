@@ -28,6 +28,7 @@ class PreAlarms:
 
     def start(self, event_id, point, kind, now):
         """A contact has become active."""
+        self.clear(point)
         self._waiting.append(PreAlarm(event_id, point, kind, now, calls=True))
 
     def resume(self, event_id, point, kind, now):
