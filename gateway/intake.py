@@ -13,7 +13,6 @@ from typing import NamedTuple, NoReturn
 
 from gateway.domain import facts, snapshots
 from gateway.domain.incidents import Incident
-from gateway.domain.ringing import is_newer
 from gateway.domain.situation import DeliveryRow, Effects, Now, Situation, Turn, conclude
 from gateway.publication import Publication
 from gateway.reports import Reports
@@ -68,8 +67,6 @@ class Intake:
         self._reports: deque[tuple[str, bytes]] = deque(maxlen=REPORTS_MAX)
         self._wake = asyncio.Event()
         self._take = {"event": self._event, "state": self._state, "answer": self._answer, "desk_command": self._command, "topic": _no_topic}
-        # Board -> its newest event: a later one need not be looked for in the journal.
-        self._newest: dict[str, str] = {}
 
     def message(self, topic: str, payload: bytes, retained: bool) -> None:
         """A message of the broker."""
@@ -182,7 +179,7 @@ class Intake:
     def _event(self, device: str, payload: bytes, _retained: bool, turn: Turn) -> None:
         event = messages.decode_event(payload)
         same = facts.identity(device, event)
-        known = self._known(same, turn.effects)
+        known = self._known(event.id, turn.effects)
         turn.effects.receipts.append((device, event.id))
         if same in known:
             facts.message(turn, device)
@@ -191,18 +188,9 @@ class Intake:
         else:
             facts.odd_event(turn, device, event)
 
-    def _known(self, same: facts.Identity, effects: Effects) -> list[facts.Identity]:
+    def _known(self, event_id: str, effects: Effects) -> list[facts.Identity]:
         """Every event with this id, of the journal and of this turn."""
-        newest = self._newest.get(same.device)
-        if newest is not None and newest[:8] == same.id[:8] and is_newer(same.id, newest):
-            self._newest[same.device] = same.id
-            return []
-        if is_newer(same.id, newest):
-            self._newest[same.device] = same.id
-        return self._journaled(same.id, effects)
-
-    def _journaled(self, event_id: str, effects: Effects) -> list[facts.Identity]:
-        here = [facts.Identity(*row[:5]) for row in effects.events if row.id == event_id]
+        here = [facts.Identity(*row[:5]) for row in effects.event_rows(event_id)]
         return here + journal.identities(self._parts.store.reading, event_id)
 
     def _state(self, device: str, payload: bytes, retained: bool, turn: Turn) -> None:
@@ -212,7 +200,7 @@ class Intake:
             return
         unknown = []
         for point, event in state.active.items():
-            if not any((known.device, known.point) == (device, point) for known in self._journaled(event, turn.effects)):
+            if not any((known.device, known.point) == (device, point) for known in self._known(event, turn.effects)):
                 unknown.append(point)
         facts.birth(turn, device, state, retained=retained, unknown=unknown)
 

@@ -77,7 +77,7 @@ def odd_event(turn: Turn, ident: str, fact: OddEvent) -> None:
     """An event of which only the id can be read: kept as it came, and shown as a fault of its board."""
     device = message(turn, ident)
     born_ms = turn.now.ms if device.born_ms is None else device.born_ms
-    turn.effects.events.append(EventRow(*identity(ident, fact), turn.now.ms, born_ms, "before", fact.raw.decode()))
+    turn.effects.keep(EventRow(*identity(ident, fact), turn.now.ms, born_ms, "before", fact.raw.decode()))
     turn.effects.note(supervision.found(device, "odd_event", fact.why, now_ms=turn.now.ms))
 
 
@@ -154,7 +154,7 @@ def _device(turn: Turn, ident: str) -> Device:
 
 def _journal(turn: Turn, device: Device, same: Identity, fact: Event, raw: bytes) -> Placed:
     placed = place(age=fact.age, t=fact.t, received_ms=turn.now.ms, born_ms=device.born_ms)
-    turn.effects.events.append(EventRow(*same, turn.now.ms, placed.at_ms, placed.at_from, raw.decode()))
+    turn.effects.keep(EventRow(*same, turn.now.ms, placed.at_ms, placed.at_from, raw.decode()))
     return placed
 
 
@@ -227,7 +227,7 @@ def _listed(turn: Turn, device: Device, point: str, ident: str) -> None:
     """A point that a birth says is active, with an event that the journal does not have: a new database, or a receipt of another life."""
     known = turn.situation.points.get((device.id, point))
     type_ = known.type if known else type_of(point)
-    turn.effects.events.append(EventRow(ident, device.id, point, type_, "active", turn.now.ms, turn.now.ms, "before", ""))
+    turn.effects.keep(EventRow(ident, device.id, point, type_, "active", turn.now.ms, turn.now.ms, "before", ""))
     fact = Event(id=ident, point=point, type=type_, state="active", now="active", calling=False)
     placed = Placed(turn.now.ms, "before")
     before = _point(turn, device.id, fact, placed)

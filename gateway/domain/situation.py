@@ -165,6 +165,16 @@ class Effects:
     hellos: list[tuple[str, str]] = field(default_factory=list)
     answers: list[tuple[str, CommandAnswer]] = field(default_factory=list)
     news: dict[str, list[News]] = field(default_factory=dict)
+    _by_id: dict[str, list[EventRow]] = field(default_factory=dict)
+
+    def keep(self, row: EventRow) -> None:
+        """Journal this event."""
+        self.events.append(row)
+        self._by_id.setdefault(row.id, []).append(row)
+
+    def event_rows(self, ident: str) -> list[EventRow]:
+        """The events of this batch with this id."""
+        return self._by_id.get(ident, [])
 
     def note(self, entries: list[Entry]) -> None:
         """Log these, and store the boards that they are about."""

@@ -176,6 +176,19 @@ def test_events_that_nobody_receipted_are_repeated_until_the_engine_is_back(town
     assert [incident.n for incident in town.history()] == [20]
 
 
+def test_events_that_are_on_the_disk_without_a_receipt_are_known_after_a_kill(town):
+    town.start()
+    events = [town.press("H03-07", seq) for seq in (1, 2, 3)]
+    wait_until(lambda: all(town.receipts("H03-07", event) for event in events), "three receipts")
+    town.kill()
+    town.start()
+    for seq in (1, 3, 2, 4):
+        town.press("H03-07", seq)
+    wait_until(lambda: all(town.receipts("H03-07", event) == 2 for event in events), "three more, for the repeats")
+    wait_until(lambda: town.incident()["n"] == 4, "one that is new")
+    assert town.engine.poll() is None
+
+
 def test_a_broker_that_forgot_everything_is_told_again(tmp_path):
     port = free_port()
     with mosquitto(tmp_path, port):
