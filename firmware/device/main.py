@@ -31,14 +31,11 @@ def assemble():
     faults = [problem] if problem else []
     kind = KINDS[settings.kind]
     files = Files(JOURNAL)
-    who, log, waiting, states = _journal(files, faults)
+    who, log, states = _journal(files, faults)
     hardware = board.Board(pins)
     ticks = clock.Clock(time.ticks_ms)
     panel, battery = _panel(hardware, kind, states)
     sense = hardware.contact(kind.BELL_SENSE) if settings.bell_sense else None
-    box = outbox.Outbox()
-    for event in waiting:
-        box.add(event, ticks.now())
     agent = Agent(
         Parts(
             config=settings,
@@ -49,7 +46,7 @@ def assemble():
             bell=bell.Bell(hardware.switch(kind.BELL), sense),
             panel=panel,
             battery=battery,
-            outbox=box,
+            outbox=outbox.Outbox(),
             presence=presence.Presence(who.start, random.random),
             orders=orders.Orders(files),
             faults=Faults(faults),
@@ -65,7 +62,7 @@ def assemble():
 
 
 def _journal(files, faults):
-    """(identity, journal, events without receipt, {point: newest event}); a flash that fails costs the past, not the present."""
+    """(identity, journal, {point: newest event}); a flash that fails costs the past, not the present."""
     try:
         files.create()
     except OSError as exc:
@@ -73,15 +70,15 @@ def _journal(files, faults):
     who = identity.begin(files, os.urandom)
     if who.fault:
         faults.append(who.fault)
-    log = journal.Journal(files, who.life)
+    log = journal.Journal(files, who)
     try:
-        waiting, states = log.load()
+        states = log.load()
     except OSError as exc:
-        waiting, states = [], {}
+        states = {}
         faults.append("journal: not readable (%s)" % exc)
     if log.damaged:
-        faults.append("journal: %d damaged files removed" % log.damaged)
-    return who, log, waiting, states
+        faults.append("journal: %d damaged files" % log.damaged)
+    return who, log, states
 
 
 def _panel(hardware, kind, states):

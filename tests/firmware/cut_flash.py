@@ -59,9 +59,9 @@ def start(flash):
     files = Files("/flash/journal")
     files.create()
     who = identity.begin(files, os.urandom)
-    journal = Journal(files, who.life)
-    waiting, states = journal.load()
-    return who, journal, waiting, states
+    journal = Journal(files, who)
+    states = journal.load()
+    return who, journal, journal.fetch([], 99), states
 
 
 def live(flash, done):

@@ -344,9 +344,7 @@ def test_heap_does_not_grow_with_messages(make_board: MakeBoard, engine: Engine)
     assert board.is_alive()
 
 
-def test_outbox_full_of_presses_fits_the_heap_and_loses_neither_the_first_nor_the_last(
-    make_board: MakeBoard, engine: Engine, broker: Broker
-) -> None:
+def test_more_presses_than_the_outbox_holds_fit_the_heap_and_none_is_lost(make_board: MakeBoard, engine: Engine, broker: Broker) -> None:
     board = make_board()
     engine.hello("B1")
     engine.settle("B1")
@@ -357,14 +355,11 @@ def test_outbox_full_of_presses_fits_the_heap_and_loses_neither_the_first_nor_th
         board.set("button-1" if turn % 2 else "button-2", False)
         time.sleep(0.08)
     broker.start()
-    eventually(lambda: len({m["id"] for m in engine.all("dev/B1/event", is_press)}) > 15, "16 presses", 20.0)
+    eventually(lambda: engine.all("dev/B1/event", is_press), "presses", 20.0)
     engine.hello("B1")
     engine.settle("B1")
-    seqs = sorted({int(m["id"].split("-")[2]) for m in engine.all("dev/B1/event", is_press)})
-    assert seqs[0] <= 2
-    assert seqs[-1] > 48
+    assert len({m["id"] for m in engine.all("dev/B1/event", is_press)}) == 24
     assert "MemoryError" not in board.log()
-    assert engine.all("dev/B1/report")[-1]["dropped"] > 0
 
 
 def is_press(event: dict[str, Any]) -> bool:

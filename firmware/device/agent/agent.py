@@ -11,6 +11,7 @@ from agent.errands import SELF_TEST, Errands
 from agent.events import ALARM_TYPES, NO_BELL, Event
 from agent.keeper import Keeper
 from agent.mail import Mail
+from agent.outbox import CAPACITY, FEW
 from agent.session import Listener
 from protocol.wire import DecodeError
 
@@ -43,7 +44,7 @@ class Agent(Listener):
         self._bell = parts.bell
         self._presence = parts.presence
         self._outbox = parts.outbox
-        self._keeper = parts.keeper = Keeper(parts.journal, parts.faults, self._stored)
+        self._keeper = parts.keeper = Keeper(parts.journal, parts.faults, self._stored, self._refill)
         self.mail = Mail(parts)
         self._errands = Errands(parts.orders, parts.bell, self, self.mail)
         self._resumed = False
@@ -154,10 +155,20 @@ class Agent(Listener):
         self._post(event, self._clock.now())
 
     def _post(self, event, now):
-        given_up = self._outbox.add(event, now)
-        if given_up:
-            self._keeper.settle(given_up)
+        left = self._outbox.add(event, now)
+        if left and not (left.stored and self._parts.journal.has_room(left.rank)):
+            self.mail.dropped += 1
+            self._keeper.settle(left)
         self.mail.send_events(now)
+
+    def _refill(self):
+        """Take back what left the outbox for the flash, as far as there are places."""
+        held = self._outbox.stored()
+        if len(self._outbox) <= FEW and self._parts.journal.waiting > len(held):
+            now = self._clock.now()
+            for event in self._parts.journal.fetch(held, CAPACITY - len(self._outbox)):
+                self._outbox.add(event, now)
+            self.mail.send_events(now)
 
     # What orders may do: see errands.Errands.
 

@@ -63,20 +63,21 @@ def rank(kind, state):
 
 def to_bytes(event):
     """What the journal keeps of an event besides its id."""
-    return json.dumps([event.point, event.type, event.state, event.t]).encode()
+    return json.dumps([event.point, event.type, event.state, event.t, event.at]).encode()
 
 
 def from_bytes(ident, data):
-    """The event kept in `data`. Raises ValueError."""
+    """The event kept in `data`; its `at` means nothing after another start. Raises ValueError."""
     if not wire.is_event_id(ident):
         raise ValueError("expected an event id")
     fields = json.loads(str(data, "utf-8"))
-    if type(fields) is not list or len(fields) != 4:
-        raise ValueError("expected four fields")
-    point, kind, state, t = fields
-    if type(point) is not str or type(kind) is not str or type(state) is not str or type(t) not in (int, type(None)):
-        raise ValueError("expected point, type, state, t")
-    event = Event(ident, point, kind, state, at=None, t=t)
+    if type(fields) is not list or len(fields) != 5:
+        raise ValueError("expected five fields")
+    point, kind, state, t, at = fields
+    texts = type(point) is str and type(kind) is str and type(state) is str
+    if not texts or type(t) not in (int, type(None)) or type(at) not in (int, type(None)):
+        raise ValueError("expected point, type, state, t, at")
+    event = Event(ident, point, kind, state, at=at, t=t)
     event.stored = True
     return event
 

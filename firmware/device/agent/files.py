@@ -6,6 +6,15 @@ or the new one; a left-over `tmp` is removed by `create`.
 
 import os
 
+try:
+    from os import ilistdir
+except ImportError:  # CPython
+
+    def ilistdir(folder):
+        """(name, ...) of each file."""
+        return [(name,) for name in os.listdir(folder)]
+
+
 TMP = "tmp"
 
 
@@ -27,6 +36,11 @@ class Files:
     def names(self):
         """The names of all files, in no order."""
         return os.listdir(self._folder)
+
+    def each(self):
+        """The names of all files one by one, for a folder whose list would fill the heap. Nothing may change meanwhile."""
+        for entry in ilistdir(self._folder):
+            yield entry[0]
 
     def read(self, name):
         """The bytes of a file."""

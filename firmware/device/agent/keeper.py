@@ -10,12 +10,16 @@ SETTLING = CLEAR + 1  # receipts wait until every event is kept
 
 
 class Keeper:
-    """`stored(event)` is called when an event is in the journal, or cannot be: then `faults` says so."""
+    """`stored(event)` is called when an event is in the journal, or cannot be: then `faults` says so.
 
-    def __init__(self, journal, faults, stored):
+    `refill()` is called when nothing is left to write: it may read from flash.
+    """
+
+    def __init__(self, journal, faults, stored, refill):
         self._journal = journal
         self._faults = faults
         self._stored = stored
+        self._refill = refill
         self._jobs = []  # (rank, function, event)
         self._work = asyncio.Event()
 
@@ -30,6 +34,7 @@ class Keeper:
         """The event needs to be sent no more."""
         if event.stored:
             self._add(SETTLING, self._settle, event)
+        self._work.set()
 
     async def run(self):
         """Never returns."""
@@ -38,12 +43,10 @@ class Keeper:
                 if self._jobs[0][0] == ALARM:
                     await asyncio.sleep(SETTLE_MS / 1000)
                 _, job, event = self._jobs.pop(0)
-                try:
-                    job(event)
-                except Exception as exc:
-                    sys.print_exception(exc)
+                _try(job, event)
                 await asyncio.sleep(0)
             self._work.clear()
+            _try(self._refill)
             await self._work.wait()
 
     def _add(self, rank, job, event):
@@ -68,3 +71,10 @@ class Keeper:
             self._journal.settle(event)
         except OSError as exc:
             self._faults.set("journal", "journal: not writable (%s)" % exc)
+
+
+def _try(job, *arguments):
+    try:
+        job(*arguments)
+    except Exception as exc:
+        sys.print_exception(exc)

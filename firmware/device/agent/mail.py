@@ -17,6 +17,7 @@ class Mail:
         self._report_due = 0
         self.session = None
         self.refused = 0
+        self.dropped = 0  # reports and events given up
 
     @property
     def up(self):
@@ -117,8 +118,8 @@ class Mail:
             heap=parts.board.free_memory(),
             rssi=parts.network.rssi(),
             battery=parts.battery.percent if parts.battery else None,
-            waiting=len(self._outbox) + len(parts.keeper),
-            dropped=self._outbox.dropped,
+            waiting=len(self._outbox) - len(self._outbox.stored()) + parts.journal.waiting + len(parts.keeper),
+            dropped=self.dropped,
             refused=self.refused,
         )
         self.session.publish(self._topic("report"), payload, qos=0)

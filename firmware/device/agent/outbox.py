@@ -1,8 +1,12 @@
-"""Which events to send now. An event leaves the outbox only by its receipt, or for a graver one when all places are taken."""
+"""Which events to send now. An event leaves the outbox by its receipt, or for another one when all places are taken.
+
+One that the journal holds is not lost then: it comes back from the flash when there are places again.
+"""
 
 from agent.events import ALARM
 
 CAPACITY = 20  # events: of the heap about 4 kB on ESP32, 9 kB on a 64-bit port, where 20 kB are free
+FEW = CAPACITY - 8  # so many or fewer: it is worth a look at what waits in flash only
 IN_FLIGHT = 8
 FOR_ALARMS = 2  # places in flight that only alarms may take
 # An event counts as in flight until its receipt, but no longer: events that the engine never receipts must not block the others.
@@ -22,23 +26,21 @@ class Entry:
 
 
 class Outbox:
-    """Events without receipt, at most CAPACITY. `dropped` counts those given up."""
+    """Events without receipt, at most CAPACITY."""
 
     def __init__(self):
         self._entries = []
-        self.dropped = 0
 
     def __len__(self):
         return len(self._entries)
 
     def add(self, event, now):
-        """Take an event in. The event given up for it, which may be itself, or None."""
+        """Take an event in. The event that has left for it, which may be itself, or None."""
         self._entries.append(Entry(event, now))
         if len(self._entries) <= CAPACITY:
             return None
         victim = self._victim()
         self._entries.remove(victim)
-        self.dropped += 1
         return victim.event
 
     def receipt(self, ident):
@@ -48,6 +50,10 @@ class Outbox:
                 self._entries.remove(entry)
                 return entry.event
         return None
+
+    def stored(self):
+        """The ids of those that the journal holds."""
+        return [entry.event.id for entry in self._entries if entry.event.stored]
 
     def has_alarm(self):
         """True while an alarm has no receipt."""
@@ -83,9 +89,11 @@ class Outbox:
         return [entry.event for entry in taken]
 
     def _victim(self):
-        """The oldest of the least grave. Among alarms alone: of the point with the most, neither its first nor its newest."""
+        """The oldest of the least grave, first of those that the journal holds. Among alarms: of the point with the most, neither
+        its first nor its newest."""
         worst = max([entry.event.rank for entry in self._entries])
-        candidates = [entry for entry in self._entries if entry.event.rank == worst]
+        least = [entry for entry in self._entries if entry.event.rank == worst]
+        candidates = [entry for entry in least if entry.event.stored] or least
         if worst != ALARM:
             return candidates[0]
         by_point = {}

@@ -3,7 +3,8 @@ import os
 from agent import events, identity
 from agent.events import ALARM, CLEAR, FAULT, Event
 from agent.files import Files
-from agent.journal import Journal
+from agent.identity import Identity
+from agent.journal import FULL, FULL_OF_ALARMS, Journal
 from agent.orders import Orders, trial
 from agent.outbox import CAPACITY, Outbox
 
@@ -29,10 +30,15 @@ def bits(count):
     return bytes(range(count))
 
 
-def load(files, life=LIFE):
-    journal = Journal(files, life)
-    waiting, states = journal.load()
-    return journal, [one.id for one in waiting], {point: (one.state, one.id) for point, one in states.items()}
+def journal_of(files, life=LIFE, boot=17):
+    return Journal(files, Identity(life, boot))
+
+
+def load(files, life=LIFE, boot=18):
+    journal = journal_of(files, life, boot)
+    states = journal.load()
+    waiting = [one.id for one in journal.fetch([], 99)]
+    return journal, waiting, {point: (one.state, one.id) for point, one in states.items()}
 
 
 def test_life_is_made_with_the_journal_and_boots_are_counted():
@@ -58,7 +64,7 @@ def test_boot_that_cannot_be_read_begins_a_new_life_and_says_so():
 
 def test_boot_missing_beside_events_begins_a_new_life():
     files = folder()
-    Journal(files, LIFE).put(event(1))
+    journal_of(files).put(event(1))
     who = identity.begin(files, bits)
     assert who.life == "00010203"
     assert who.fault
@@ -76,14 +82,14 @@ def test_boot_that_cannot_be_written_begins_a_new_life_each_time():
 
 def test_event_waits_over_a_restart_until_it_is_settled():
     files = folder()
-    journal = Journal(files, LIFE)
+    journal = journal_of(files)
     press = event(1)
     press.t = 1_763_791_234_567
     journal.put(press)
     journal, waiting, states = load(files)
     assert waiting == [press.id]
     assert states == {"button-1": ("active", press.id)}
-    again = journal.load()[0][0]
+    again = journal.fetch([], 1)[0]
     assert (again.point, again.type, again.state, again.at, again.t) == ("button-1", "button", "active", None, 1_763_791_234_567)
     journal.settle(again)
     _, waiting, states = load(files)
@@ -93,7 +99,7 @@ def test_event_waits_over_a_restart_until_it_is_settled():
 
 def test_last_state_of_a_point_is_one_file():
     files = folder()
-    journal = Journal(files, LIFE)
+    journal = journal_of(files)
     for seq in range(1, 21):
         one = event(seq, state="active" if seq % 2 else "clear")
         journal.put(one)
@@ -103,7 +109,7 @@ def test_last_state_of_a_point_is_one_file():
 
 def test_receipts_in_any_order_leave_the_newest_state():
     files = folder()
-    journal = Journal(files, LIFE)
+    journal = journal_of(files)
     both = [event(1), event(2, state="clear")]
     for one in both:
         journal.put(one)
@@ -116,8 +122,8 @@ def test_receipts_in_any_order_leave_the_newest_state():
 
 def test_events_of_an_older_life_are_still_waiting_and_come_first():
     files = folder()
-    Journal(files, "ffffffff").put(event(9, boot=900, life="ffffffff"))
-    Journal(files, LIFE).put(event(1, boot=1, state="clear"))
+    journal_of(files, "ffffffff", 900).put(event(9, boot=900, life="ffffffff"))
+    journal_of(files).put(event(1, boot=1, state="clear"))
     _, waiting, states = load(files)
     assert waiting == ["ffffffff-900-9", LIFE + "-1-1"]
     assert states["button-1"][0] == "clear"
@@ -125,18 +131,72 @@ def test_events_of_an_older_life_are_still_waiting_and_come_first():
 
 def test_damaged_file_is_removed_and_counted_and_the_rest_read():
     files = folder()
-    Journal(files, LIFE).put(event(1))
+    journal_of(files).put(event(1))
     for name, data in (
-        ("e." + LIFE + "-17-2", b'["but'),
-        ("e." + LIFE + "-17-3", b"\xff"),
+        ("0." + LIFE + "-17-2", b'["but'),
+        ("1." + LIFE + "-17-3", b"\xff"),
         ("k.rubbish", b"[]"),
-        ("e." + LIFE + "-17-4", b"[1]"),
+        ("2." + LIFE + "-17-4", b"[1]"),
     ):
         files.write(name, data)
     journal, waiting, _ = load(files)
     assert waiting == [LIFE + "-17-1"]
     assert journal.damaged == 4
     assert len(files.names()) == 1
+
+
+def test_file_that_cannot_be_read_costs_itself_only():
+    class Worn(Files):
+        def read(self, name):
+            if name.endswith("-1"):
+                raise OSError(5)
+            return Files.read(self, name)
+
+    files = folder()
+    for seq in (1, 2, 3):
+        journal_of(files).put(event(seq))
+    worn = Worn(f"{os.getenv('SCRATCH')}/{_folders[0]}")
+    journal, waiting, states = load(worn)
+    assert waiting == [LIFE + "-17-2", LIFE + "-17-3"]
+    assert states == {"button-1": ("active", LIFE + "-17-3")}
+    assert journal.damaged > 0
+    assert len(files.names()) == 3
+
+
+def test_stale_last_state_is_cleared_away_whatever_is_read_first():
+    for first, second in ((1, 2), (2, 1)):
+        files = folder()
+        for seq in (first, second):
+            one = event(seq)
+            files.write(f"k.{one.id}", events.to_bytes(one))
+        _, _, states = load(files)
+        assert states == {"button-1": ("active", LIFE + "-17-2")}
+        assert files.names() == [f"k.{LIFE}-17-2"]
+
+
+def test_fetch_gives_the_gravest_and_oldest_that_are_not_held():
+    files = folder()
+    journal = journal_of(files)
+    ranks = ((1, "clear", "button"), (2, "active", "door"), (3, "active", "button"), (10, "active", "button"), (9, "active", "button"))
+    for seq, state, kind in ranks:
+        journal.put(event(seq, f"{kind}-{seq}", kind, state, at=seq * 1000))
+    assert journal.waiting == 5
+    seqs = [int(one.id.split("-")[2]) for one in journal.fetch([LIFE + "-17-3"], 3)]
+    assert seqs == [9, 10, 2]
+    assert [one.at for one in journal.fetch([], 1)] == [3000]
+    assert load(files)[0].fetch([], 1)[0].at is None  # its clock is another
+
+
+def test_journal_keeps_places_for_alarms():
+    files = folder()
+    journal = journal_of(files)
+    journal.waiting = FULL
+    assert journal.has_room(FAULT)
+    journal.waiting += 1
+    assert not journal.has_room(CLEAR)
+    assert journal.has_room(ALARM)
+    journal.waiting = FULL_OF_ALARMS + 1
+    assert not journal.has_room(ALARM)
 
 
 def test_half_written_file_is_cleared_away():
@@ -166,7 +226,6 @@ def test_full_outbox_gives_up_clears_then_faults_and_never_an_alarm_for_them():
     assert outbox.add(event(103), 0) is fault
     late = event(104, "door", "door")
     assert outbox.add(late, 0) is late
-    assert outbox.dropped == 3
     assert len(outbox) == CAPACITY
 
 
@@ -180,7 +239,19 @@ def test_outbox_full_of_alarms_keeps_each_points_first_and_newest():
     assert outbox.receipt(presses[0].id)
     assert outbox.receipt(presses[-1].id)
     assert outbox.receipt(presses[1].id) is None
-    assert outbox.dropped == 21
+
+
+def test_full_outbox_lets_go_first_of_what_the_journal_holds():
+    outbox = Outbox()
+    unstored, stored = event(1, "bell", "bell"), event(2, "door", "door")
+    stored.stored = True
+    outbox.add(unstored, 0)
+    outbox.add(stored, 0)
+    for seq in range(CAPACITY - 2):
+        outbox.add(event(seq + 10), 0)
+    assert outbox.stored() == [stored.id]
+    assert outbox.add(event(90), 0) is stored
+    assert outbox.add(event(91), 0) is unstored
 
 
 def test_event_is_repeated_after_1_2_4_8_s_then_every_15_s():
