@@ -91,7 +91,10 @@ class _Engine:
         self._reports = Reports(store, self._situation, self._rubbish, days=settings.engine.reports_days, clock=clock)
         self._publication = Publication(self._link, self._rings, site, site.id, store.engine, clock=clock)
         self._intake = Intake(
-            Parts(self._situation, store, self._publication, self._reports, self._rubbish, self._rivals),
+            Parts(
+                *(self._situation, store, self._publication, self._reports, self._rubbish, self._rivals),
+                restored=lambda: _situation(settings, site, store, now_s=monotonic()),
+            ),
             site.id,
             clock=clock,
             monotonic=monotonic,

@@ -6,8 +6,10 @@ everything else, and are dropped, oldest first and counted, if they pile up.
 
 import asyncio
 import logging
+import sqlite3
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple, NoReturn
 
@@ -29,12 +31,29 @@ logger = logging.getLogger(__name__)
 
 Act = Callable[[Turn], None]
 
+# These are no bugs of ours: the engine ends, is started again, and what has no receipt comes again.
+ENVIRONMENT = (OSError, MemoryError, sqlite3.OperationalError)
 REPORTS_MAX = 20_000  # 2 s of the heaviest load
+SPOILED_MAX = 1000  # different errors that are logged once with their traceback and then quietly
 REPORTS_AT_ONCE = 64  # an alarm waits for so many at most: about 3 ms
 
 
+@dataclass(slots=True)
+class Mail:
+    """A message of the broker, as an act."""
+
+    take: Callable[[str, bytes, bool, Turn], None]
+    topic: str
+    payload: bytes
+    retained: bool
+
+    def __call__(self, turn: Turn) -> None:
+        """Decide what it says."""
+        self.take(self.topic, self.payload, self.retained, turn)
+
+
 class Parts(NamedTuple):
-    """What the intake works with."""
+    """What the intake works with. `restored()`: a situation as the last commit left it."""
 
     situation: Situation
     store: Store
@@ -42,6 +61,7 @@ class Parts(NamedTuple):
     reports: Reports
     rubbish: Rubbish
     rivals: Rivals
+    restored: Callable[[], Situation]
 
 
 class Intake:
@@ -64,20 +84,21 @@ class Intake:
         self._engine = parts.store.engine
         self._parse = lru_cache(maxsize=8192)(partial(topics.parse, site))
         self._urgent: deque[Act] = deque()
-        self._reports: deque[tuple[str, bytes]] = deque(maxlen=REPORTS_MAX)
+        self._reports: deque[Mail] = deque(maxlen=REPORTS_MAX)
+        self._spoiled: set[str] = set()
         self._wake = asyncio.Event()
-        self._take = {"event": self._event, "state": self._state, "answer": self._answer, "desk_command": self._command, "topic": _no_topic}
+        self._take = {"event": self._event, "state": self._state, "answer": self._answer, "desk_command": self._command}
 
     def message(self, topic: str, payload: bytes, retained: bool) -> None:
         """A message of the broker."""
         if topic.endswith("/report"):
             self.dropped_reports += len(self._reports) == REPORTS_MAX
-            self._reports.append((topic, payload))
+            self._reports.append(Mail(self._report, topic, payload, retained))
         elif topic.endswith(("/tick", "/gateway")):
             self._rival(topic, payload)
             return
         else:
-            self._urgent.append(partial(self._message, topic, payload, retained))
+            self._urgent.append(Mail(self._message, topic, payload, retained))
         self._wake.set()
 
     def put(self, act: Act) -> None:
@@ -95,41 +116,73 @@ class Intake:
             await self._wake.wait()
             self._wake.clear()
             while self._urgent or self._reports:
-                acts, self._urgent = self._urgent, deque()
+                acts, self._urgent = list(self._urgent), deque()
                 await self._decide(acts)
                 await self._take_reports()
-
-    async def _decide(self, acts: deque[Act]) -> None:
-        if not acts:
-            return
-        turn = self._turn()
-        for act in acts:
-            act(turn)
-        await self._finish(turn)
 
     async def _take_reports(self) -> None:
         if not self._reports:
             return
-        turn = self._turn()
-        for _ in range(min(REPORTS_AT_ONCE, len(self._reports))):
-            self._report(turn, *self._reports.popleft())
-        await self._finish(turn)
+        await self._decide([self._reports.popleft() for _ in range(min(REPORTS_AT_ONCE, len(self._reports)))])
         await asyncio.sleep(0)
+
+    async def _decide(self, acts: list[Act]) -> None:
+        """Decide, commit and send. What raises is a bug: it is set apart, by halves, so that it stops and spoils nothing else."""
+        if not acts:
+            return
+        situation = self._parts.situation
+        kept = dict(situation.listed), dict(situation.early)
+        turn = self._turn()
+        try:
+            for act in acts:
+                act(turn)
+            committed = await self._commit(turn)
+        except ENVIRONMENT:
+            raise
+        except Exception as exc:  # noqa: BLE001 - no input may end the engine: its board would send it again after each start
+            situation.go_back(self._parts.restored(), *kept)
+            if len(acts) == 1:
+                await self._set_apart(acts[0], exc)
+            else:
+                half = len(acts) // 2
+                await self._decide(acts[:half])
+                await self._decide(acts[half:])
+        else:
+            self._send(turn, *committed)
+
+    async def _set_apart(self, act: Act, exc: Exception) -> None:
+        """One act that cannot be decided: it changes nothing and gets no receipt, and its board shows a fault."""
+        words = f"{type(exc).__name__}: {exc}"[:200]
+        name, owner, _ = (self._parse(act.topic) if isinstance(act, Mail) else None) or ("", "", "")
+        cause = f"{name or act} {owner}: {words}"
+        level = logging.DEBUG if cause in self._spoiled else logging.ERROR
+        logger.log(level, "engine error, set apart: %s", cause, exc_info=exc)
+        if len(self._spoiled) < SPOILED_MAX:
+            self._spoiled.add(cause)
+        if isinstance(act, Mail):
+            self._parts.rubbish.count(owner, "engine_error", why=words, payload=act.payload, now_ms=self._turn().now.ms)
+            if name in topics.FROM_BOARD:
+                await self._decide([partial(facts.spoiled, ident=owner, words=words)])
 
     def _turn(self) -> Turn:
         return Turn(self._parts.situation, Effects(), Now(int(self._clock() * 1000), self._monotonic()))
 
-    async def _finish(self, turn: Turn) -> None:
-        """Commit, then send."""
+    async def _commit(self, turn: Turn) -> tuple[dict[str, bytes], list[Outgoing]]:
+        """What has changed is on the disk then; the snapshots of its incidents, and what the channels shall send."""
         situation, effects, _ = turn
         conclude(turn)
         shown = {ident: self.snapshot(incident) for ident, incident in effects.incidents.items()}
+        outgoing = [_outgoing(row, shown[row.incident]) for row in effects.deliveries]
         if effects.has_rows:
-            outgoing = [_outgoing(row, shown[row.incident]) for row in effects.deliveries]
             batch = journal.batch(situation, effects, shown, outgoing)
             await self._parts.store.write(batch.write)
-            self._on_outgoing(outgoing)
-        self._parts.publication.send(effects, shown)
+        return shown, outgoing
+
+    def _send(self, turn: Turn, shown: dict[str, bytes], outgoing: list[Outgoing]) -> None:
+        self._on_outgoing(outgoing)
+        self._parts.publication.send(turn.effects, shown)
+        for device, report in turn.effects.reports:
+            self._parts.reports.add(device, report, turn.now.ms)
 
     def snapshot(self, incident: Incident) -> bytes:
         """The incident as it is published, stored and sent out."""
@@ -141,14 +194,14 @@ class Intake:
             return
         name, owner, _ = self._parse(topic) or ("topic", "", "")
         try:
-            self._take[name](owner, payload, retained, turn)
+            self._take.get(name, _no_topic)(owner, payload, retained, turn)
         except DecodeError as exc:
             self._parts.rubbish.count(owner, name, why=str(exc), payload=payload, now_ms=turn.now.ms)
         else:
             if owner in self._parts.situation.devices:
                 self._parts.reports.heard.add(owner)
 
-    def _report(self, turn: Turn, topic: str, payload: bytes) -> None:
+    def _report(self, topic: str, payload: bytes, _retained: bool, turn: Turn) -> None:
         if self._parts.rivals.keep_still(turn.now.s):
             return
         name, device, _ = self._parse(topic) or ("topic", "", "")
@@ -158,7 +211,7 @@ class Intake:
             self._parts.rubbish.count(device, name, why=str(exc), payload=payload, now_ms=turn.now.ms)
             return
         facts.report(turn, device, report)
-        self._parts.reports.add(device, report, turn.now.ms)
+        turn.effects.reports.append((device, report))
         self._parts.reports.heard.add(device)
 
     def _rival(self, topic: str, payload: bytes) -> None:

@@ -81,6 +81,11 @@ def odd_event(turn: Turn, ident: str, fact: OddEvent) -> None:
     turn.effects.note(supervision.found(device, "odd_event", fact.why, now_ms=turn.now.ms))
 
 
+def spoiled(turn: Turn, ident: str, words: str) -> None:
+    """The engine itself failed at something that this board said."""
+    turn.effects.note(supervision.found(message(turn, ident), "engine_error", words, now_ms=turn.now.ms))
+
+
 def birth(turn: Turn, ident: str, fact: Birth, *, retained: bool, unknown: list[str]) -> None:
     """A birth, to be answered. `unknown`: its listed points whose event the journal does not have; if it does not come, an alarm among
     them is an alarm.

@@ -33,6 +33,7 @@ What = Literal[
     "unplaced_device",
     "self_test",
     "second_engine",
+    "engine_error",
 ]
 
 FAULTS = ("open", "short", "stuck", "silent")

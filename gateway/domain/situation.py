@@ -1,6 +1,6 @@
 """Everything that the engine knows now, and what a batch of decisions changes: to be stored first and sent afterwards. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone
 from typing import Literal, NamedTuple
 
@@ -12,7 +12,7 @@ from gateway.domain.placing import AtFrom
 from gateway.domain.policy import FAMILY, Kind
 from gateway.domain.ringing import Order
 from gateway.domain.supervision import Device
-from protocol.messages import Command, CommandAnswer, Delivery, Event
+from protocol.messages import Command, CommandAnswer, Delivery, Event, Report
 
 News = Literal["opened", "re_alarmed", "acknowledged", "resolved"]
 
@@ -91,7 +91,7 @@ class Situation:
     next_incident: int = 1
     next_delivery: int = 1
     listed: dict[tuple[str, str], Listed] = field(default_factory=dict)
-    early: dict[str, list[EarlyProof]] = field(default_factory=dict)
+    early: dict[str, tuple[EarlyProof, ...]] = field(default_factory=dict)
     _of_group: dict[str | None, dict[str, Incident]] = field(default_factory=dict)
     _asked: dict[str | None, Asked] = field(default_factory=dict)
 
@@ -143,9 +143,20 @@ class Situation:
     def remember_early(self, proof: EarlyProof) -> None:
         """Keep a proof for a call that is not known yet; the oldest calls are forgotten."""
         cause = proof.event.cause or ""
-        self.early.setdefault(cause, []).append(proof)
+        self.early[cause] = (*self.early.get(cause, ()), proof)
         while len(self.early) > EARLY_MAX:
             del self.early[next(iter(self.early))]
+
+    def go_back(self, committed: "Situation", listed: dict[tuple[str, str], Listed], early: dict[str, tuple[EarlyProof, ...]]) -> None:
+        """Be as `committed` is. What no disk knows, `listed`, `early` and when boards were heard, is as it was or as it is."""
+        for ident, device in self.devices.items():
+            before = committed.device(ident)
+            before.watched_s, before.last_seen_ms = device.watched_s, device.last_seen_ms
+            if before.state == "unknown" and device.state == "online":
+                before.state = "online"
+        for item in fields(self):
+            setattr(self, item.name, getattr(committed, item.name))
+        self.listed, self.early = listed, early
 
 
 @dataclass
@@ -153,6 +164,7 @@ class Effects:
     """What a batch of decisions stores (in one commit) and then sends."""
 
     events: list[EventRow] = field(default_factory=list)
+    reports: list[tuple[str, Report]] = field(default_factory=list)
     points: dict[tuple[str, str], Point] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)

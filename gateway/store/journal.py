@@ -46,7 +46,9 @@ _AT_ONCE = (100, 10, 1)  # SQLite takes 32,766 values in a statement; three size
 def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
     verb = "INSERT" if table in _APPENDED else "INSERT OR REPLACE"
     row = f"({', '.join('?' * len(columns))})"
-    return f"{verb} INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"
+    # An event that is there already is on the disk: nothing else is asked of it.
+    again = " ON CONFLICT (id, device, point, type, state) DO NOTHING" if table == "event" else ""
+    return f"{verb} INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}{again}"
 
 
 _INSERTS = {(table, rows): _insert(table, columns, rows) for table, columns in _TABLES.items() for rows in _AT_ONCE}

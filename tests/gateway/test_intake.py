@@ -1,0 +1,169 @@
+"""The intake with a real database and no broker: what one bad decision may cost."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commune import GROUP, LIFE, START_MS, site
+
+from gateway.domain.situation import EventRow, Limits, Situation, Turn
+from gateway.intake import Intake, Parts
+from gateway.mqtt import Account, Link
+from gateway.publication import Publication
+from gateway.reports import Reports
+from gateway.ring import Rings
+from gateway.rivals import Rivals
+from gateway.rubbish import Rubbish
+from gateway.store import journal, queries
+from gateway.store.store import Store, open_store
+from protocol.messages import Event, Report
+
+BASE = f"keng/1/{site().id}/"
+BAD = "DCC-017"
+
+
+class Bug(Exception):
+    """Ours."""
+
+
+class BadCommune:
+    """The commune, with a bug in what it knows of one group."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(site(), name)
+
+    def bells_of(self, group: str) -> list[str]:
+        if group != GROUP:
+            raise Bug("no bells")
+        return site().bells_of(group)
+
+
+class Desk:
+    """An intake and its parts. `moment`: Unix and monotonic seconds."""
+
+    def __init__(self, store: Store, commune: Any) -> None:
+        self.moment = [START_MS / 1000, 1000.0]
+        self.store = store
+        self.sent: list[str] = []
+
+        def restored() -> Situation:
+            found = Situation(commune, Limits(1_800_000, 60_000), ("hook",))
+            journal.restore(store.reading, found, now_s=self.moment[1])
+            return found
+
+        self.situation = restored()
+        self.link = Link(Account("127.0.0.1", 9, "engine", ""), [], lambda *_: None)
+        self.rings = Rings(self.link, site().id, store.engine, [GROUP], monotonic=lambda: self.moment[1])
+        self.rubbish = Rubbish(store.reading)
+        self.reports = Reports(store, self.situation, self.rubbish, days=1, clock=lambda: self.moment[0])
+        publication = Publication(self.link, self.rings, commune, site().id, store.engine, clock=lambda: self.moment[0])
+        self.rivals = Rivals(store.engine)
+        self.intake = Intake(
+            Parts(self.situation, store, publication, self.reports, self.rubbish, self.rivals, restored),
+            site().id,
+            clock=lambda: self.moment[0],
+            monotonic=lambda: self.moment[1],
+            on_outgoing=lambda outgoing: self.sent.extend(message.row.delivery.what for message in outgoing),
+        )
+
+    def press(self, device: str, seq: int, **fields: Any) -> str:
+        known = {"id": f"{LIFE}-1-{seq}", "age": 0, "point": "button-1", "type": "button", "state": "active", "now": "active"}
+        event = Event.model_validate(known | {"calling": True} | fields)
+        self.intake.message(f"{BASE}dev/{device}/event", event.payload(), False)
+        return event.id
+
+    def stored(self) -> set[str]:
+        return {row[0] for row in self.store.reading.execute("SELECT id FROM event")}
+
+    async def done(self) -> None:
+        """Everything that was put in before is decided: the second round begins when the first has ended, with all that it sets apart."""
+        for _ in range(2):
+            passed = asyncio.Event()
+            self.intake.put(lambda _, passed=passed: passed.set())
+            await passed.wait()
+
+
+def play(path: Path, scene: Callable[[Desk], Any], commune: Any = None) -> Desk:
+    async def run() -> Desk:
+        async with open_store(path) as store, asyncio.TaskGroup() as tasks:
+            desk = Desk(store, commune or site())
+            intake = tasks.create_task(desk.intake.run())
+            await scene(desk)
+            intake.cancel()
+        return desk
+
+    return asyncio.run(run())
+
+
+def test_a_bug_in_what_one_board_says_costs_no_other_alarm(tmp_path, caplog):
+    async def scene(desk: Desk) -> None:
+        good = [desk.press(f"H03-{number:02d}", number) for number in (1, 2)]
+        desk.press(BAD, 90)
+        good += [desk.press(f"H03-{number:02d}", number) for number in (3, 4)]
+        await desk.done()
+        good.append(desk.press("H03-05", 5))
+        desk.press(BAD, 90)
+        await desk.done()
+        assert desk.stored() == set(good)
+        (incident,) = desk.situation.incidents.values()
+        assert [activation.event for activation in incident.activations] == good
+        assert desk.situation.orders[GROUP].covers == {f"H03-{number:02d}": f"{LIFE}-1-{number}" for number in range(1, 6)}
+        assert len(desk.sent) == desk.store.reading.execute("SELECT count(*) FROM delivery").fetchone()[0]
+        assert desk.situation.devices[BAD].faults == {"engine_error": "Bug: no bells"}
+        await desk.reports.flush()
+
+    play(tmp_path / "keng.db", scene, BadCommune())
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
+    assert "Bug: no bells" in caplog.text
+    db = queries.connect(tmp_path / "keng.db")
+    assert [(row.device, row.kind, row.total) for row in queries.rubbish(db)] == [(BAD, "engine_error", 2)]
+    db.close()
+
+
+def test_a_bug_half_way_leaves_nothing_behind(tmp_path):
+    async def scene(desk: Desk) -> None:
+        desk.press("H03-07", 1)
+        await desk.done()
+
+        def half_way(turn: Turn) -> None:
+            incident = turn.situation.incidents.popitem()[1]
+            turn.situation.drop(incident)
+            turn.situation.points.clear()
+            turn.situation.orders.clear()
+            raise Bug("half way")
+
+        desk.intake.put(half_way)
+        report = Report(up=1, heap=1, waiting=0, dropped=0, refused=0)
+        desk.intake.message(f"{BASE}dev/H03-08/report", report.payload(), False)
+        desk.press("H03-08", 2)
+        await desk.done()
+        (incident,) = desk.situation.incidents.values()
+        assert (incident.n, list(desk.situation.points)) == (2, [("H03-07", "button-1"), ("H03-08", "button-1")])
+        assert desk.situation.orders[GROUP].rev == 2
+
+    play(tmp_path / "keng.db", scene)
+
+
+def test_a_row_that_the_database_refuses_costs_no_other_alarm(tmp_path):
+    async def scene(desk: Desk) -> None:
+        desk.press("H03-07", 1)
+        desk.intake.put(lambda turn: turn.effects.keep(EventRow("x", "H03-07", "p", "t", "s", None, 0, "age", "")))
+        desk.press("H03-08", 2)
+        await desk.done()
+        assert desk.stored() == {f"{LIFE}-1-1", f"{LIFE}-1-2"}
+
+    play(tmp_path / "keng.db", scene)
+
+
+def test_a_disk_that_fails_ends_the_engine_without_a_receipt(tmp_path):
+    async def scene(desk: Desk) -> None:
+        await desk.store.write(lambda db: db.execute("DROP TABLE event"))
+        desk.press("H03-07", 1)
+        await asyncio.sleep(30)
+
+    with pytest.raises(BaseExceptionGroup) as ended:
+        play(tmp_path / "keng.db", scene)
+    assert ended.group_contains(sqlite3.OperationalError)
