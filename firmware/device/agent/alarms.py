@@ -44,9 +44,11 @@ class Alarms:
         """A live call. `ticking`: a tick of an engine was heard in the last 25 s."""
         if sender == self._device:
             return
-        if self._ring.covers(sender, call.id):
-            if self._ring.is_quiet():
-                self._heard.silence(call.id)
+        covered = self._ring.covers(sender, call.id)
+        if covered and self._ring.is_quiet():
+            self._heard.silence(sender, call.id)
+        elif covered and self._ring.is_sounding():
+            pass  # what the call wants is done
         elif not (ticking and self._ring.mutes(sender, now)):
             self._heard.hear(sender, call, now)
 
@@ -56,7 +58,7 @@ class Alarms:
             own = self._is_own_covered
             self._own.settle(own)
             self._pre.settle(own)
-            self._heard.settle(self._ring.covers, self._ring.is_quiet())
+            self._heard.settle(self._ring.covers, lambda sender: self._ring.mutes(sender, now), self._ring.is_quiet())
 
     def no_ring(self):
         """A hello without a ring."""

@@ -4,6 +4,7 @@ from agent.bell import Cause
 from protocol import wire
 
 CALL_SOUND_MS = 180_000
+ACTIVE_MS = 1_000  # the own bell sounds on for so long after a look at a point that is active
 TRIES = 12
 FIRST_TRIES_MS = (0, 2_000, 5_000, 15_000, 30_000)  # after the press
 LATER_TRIES_MS = 150_000
@@ -14,18 +15,33 @@ REMEMBERED = 48  # ids of each list: three of each board of the largest group (1
 
 
 class OwnCall:
-    """The call of an own event. `k`: how often it was sent; `tries`: how often it was due, the link up or not."""
+    """The call of an own event. `k`: how often it was sent; `tries`: how often it was due since `since`, the link up or not."""
 
     def __init__(self, event_id, point, kind, now):
         self.id = event_id
         self.point = point
         self.type = kind
         self.born = now
+        self.since = now
         self.k = 0
         self.tries = 0
         self.due = now
         self.until = now + CALL_SOUND_MS
         self.audible = True
+
+    def tried(self, now):
+        """It was due: it sounds on, and is due again at the next of its times that is still to come."""
+        self.until = now + CALL_SOUND_MS
+        while self.due <= now and self.tries < TRIES:
+            self.tries += 1
+            later = self.tries - len(FIRST_TRIES_MS) + 1
+            self.due = self.since + (FIRST_TRIES_MS[self.tries] if later <= 0 else FIRST_TRIES_MS[-1] + later * LATER_TRIES_MS)
+
+    def begin_again(self, now):
+        """A new connection: whoever was away hears it as often as a new call."""
+        self.since = self.due = now
+        self.tries = 0
+        self.tried(now)
 
 
 class OwnCalls:
@@ -45,12 +61,8 @@ class OwnCalls:
         for call in self._calls:
             if now < call.due or call.tries >= TRIES:
                 continue
-            call.tries += 1
-            later = call.tries - len(FIRST_TRIES_MS) + 1
-            offset = FIRST_TRIES_MS[call.tries] if later <= 0 else FIRST_TRIES_MS[-1] + later * LATER_TRIES_MS
-            call.due = call.born + offset
-            call.until = now + CALL_SOUND_MS
-            if up:
+            call.tried(now)
+            if up and call.k < TRIES:
                 due.append(self._sent(call))
         return due
 
@@ -59,7 +71,7 @@ class OwnCalls:
         again = []
         for call in self._calls:
             if call.k < TRIES and (call.point in active_points or now - call.born < YOUNG_MS):
-                call.until = now + CALL_SOUND_MS
+                call.begin_again(now)
                 again.append(self._sent(call))
         return again
 
@@ -68,7 +80,10 @@ class OwnCalls:
         self._calls = [call for call in self._calls if not covers(call.id)]
 
     def expire(self, now, active_points):
-        """Forget calls that no reconnect would send any more."""
+        """Forget calls that no reconnect would send any more. An active point is a cause of its own: its bell sounds on."""
+        for call in self._calls:
+            if call.point in active_points:
+                call.until = max(call.until, now + ACTIVE_MS)
         self._calls = [call for call in self._calls if now < call.until or call.point in active_points or now - call.born < YOUNG_MS]
 
     def mute(self):
@@ -105,31 +120,34 @@ class HeardCalls:
 
     def __init__(self):
         self._calls = []
-        self._highest = {}  # id -> highest k had
-        self._order = []  # of the ids in _highest, oldest first
-        self._silenced = []
+        # Ids go with their senders: no board may use up those of another.
+        self._highest = {}  # (sender, id) -> highest k had
+        self._order = []  # of the keys of _highest, oldest first
+        self._silenced = []  # (sender, id)
         self._obeyed = []  # (sender, id, since)
 
     def hear(self, sender, call, now):
         """Obey a call, or not: had before, silenced here, or one id too many of this sender. True if it sounds."""
-        if call.id in self._silenced or call.k <= self._highest.get(call.id, 0):
+        key = (sender, call.id)
+        if key in self._silenced or call.k <= self._highest.get(key, 0):
             return False
-        self._remember(call)
+        self._remember(key, call.k)
         self._obeyed = [known for known in self._obeyed if now - known[2] < SENDER_MS]
-        if (sender, call.id) not in [known[:2] for known in self._obeyed]:
+        if key not in [known[:2] for known in self._obeyed]:
             if len([known for known in self._obeyed if known[0] == sender]) >= SENDER_IDS or len(self._obeyed) >= REMEMBERED:
                 return False
             self._obeyed.append((sender, call.id, now))
-        self._calls = [heard for heard in self._calls if heard.id != call.id]
+        self._calls = [heard for heard in self._calls if (heard.sender, heard.id) != key]
         self._calls.append(Heard(sender, call, now))
         return True
 
-    def settle(self, covers, quiet):
-        """A ring has come: `covers(sender, event_id)`. Its calls end; if it is `quiet` they never sound again."""
+    def settle(self, covers, mutes, quiet):
+        """A ring has come that covers(sender, event_id) and mutes(sender): these calls end. If it is `quiet`, what it covers never
+        sounds again."""
         for heard in self._calls:
             if quiet and covers(heard.sender, heard.id):
-                self.silence(heard.id)
-        self._calls = [heard for heard in self._calls if not covers(heard.sender, heard.id)]
+                self.silence(heard.sender, heard.id)
+        self._calls = [heard for heard in self._calls if not covers(heard.sender, heard.id) and not mutes(heard.sender)]
         self._obeyed = [known for known in self._obeyed if not covers(known[0], known[1])]
 
     def expire(self, now):
@@ -139,22 +157,22 @@ class HeardCalls:
     def mute(self):
         """The silence key: these ids never sound again."""
         for heard in self._calls:
-            self.silence(heard.id)
+            self.silence(heard.sender, heard.id)
         self._calls = []
 
     def causes(self, now):
         """Why the bell sounds."""
         return [Cause(heard.pattern, (heard.id, heard.k, None)) for heard in self._calls if now < heard.until]
 
-    def silence(self, ident):
-        """This id never sounds again."""
-        if ident not in self._silenced:
-            self._silenced.append(ident)
+    def silence(self, sender, ident):
+        """This id of this sender never sounds again."""
+        if (sender, ident) not in self._silenced:
+            self._silenced.append((sender, ident))
             del self._silenced[:-REMEMBERED]
 
-    def _remember(self, call):
-        if call.id not in self._highest:
-            self._order.append(call.id)
+    def _remember(self, key, k):
+        if key not in self._highest:
+            self._order.append(key)
             if len(self._order) > REMEMBERED:
                 del self._highest[self._order.pop(0)]
-        self._highest[call.id] = call.k
+        self._highest[key] = k

@@ -57,8 +57,12 @@ class GroupRing:
         return newest is not None and is_covered(event_id, newest)
 
     def is_quiet(self):
-        """True if the last order was to be quiet."""
-        return self._ring is not None and self._ring.pattern is None
+        """True if the last order was to be quiet, or was silenced here by the key."""
+        return self._ring is not None and (self._ring.pattern is None or self._is_silenced())
+
+    def is_sounding(self):
+        """True while the last order makes this bell sound."""
+        return not self._over
 
     def mutes(self, sender, now):
         """True if calls of this board are to be ignored. The caller knows whether a tick is live; without one nothing is muted."""

@@ -87,6 +87,85 @@ def test_reconnect_calls_a_young_press_and_an_active_point_but_not_an_old_one():
         assert alarms.is_calling(OWN % 1, minutes * MINUTE) == bool(expected)
 
 
+def test_press_after_a_long_outage_is_called_again_and_again_like_a_new_one():
+    alarms = fresh()
+    alarms.raised(button(), OWN % 1, 0)
+    assert ks(alarms, 0, 25 * 60, up=False) == []
+    assert [one.k for one in alarms.reconnected(25 * MINUTE, [])] == [1]
+    assert ks(alarms, 25 * 60, 25 * 60 + 200) == [(1502, 2), (1505, 3), (1515, 4), (1530, 5), (1680, 6)]
+
+
+def test_calls_that_a_standing_clock_has_missed_are_not_made_up_for():
+    alarms = fresh()
+    alarms.raised(button(), OWN % 1, 0)
+    assert ks(alarms, 0, 1) == [(0, 1)]
+    assert ks(alarms, 100, 400) == [(100, 2), (180, 3), (330, 4)]
+
+
+def test_at_most_12_calls_over_any_number_of_reconnects():
+    alarms = fresh()
+    alarms.raised(button(), OWN % 1, 0)
+    sent = ks(alarms, 0, 10)
+    for second in range(10, 30):
+        sent += [(second, one.k) for one in alarms.reconnected(second * 1000, [])]
+    sent += ks(alarms, 30, 4000)
+    assert [k for _, k in sent] == list(range(1, 13))
+
+
+def test_own_bell_sounds_while_its_point_is_active_until_the_key():
+    alarms = fresh()
+    alarms.raised(button(), OWN % 1, 0)
+    for second in range(7200):
+        alarms.take_calls(second * 1000, False)
+        alarms.expire(second * 1000, ["button-1"])
+    assert sounds(alarms, 7_199_500) == ["fire"]
+    alarms.key("fire", 7_199_500)
+    assert sounds(alarms, 7_199_500) == []
+
+
+def test_call_covered_by_a_ring_that_is_over_sounds_again():
+    for over in ("silent engine", "hello"):
+        alarms = fresh()
+        alarms.ring_heard(ring(1, covers={"B2": THEIRS % 1}), 0)
+        if over == "hello":
+            alarms.no_ring()
+        else:
+            alarms.expire(300_000, [])
+        alarms.call_heard("B2", call(1, k=7), 300_000, ticking=False)
+        assert sounds(alarms, 300_000) == ["fire"], over
+
+
+def test_key_against_a_ring_silences_the_calls_that_it_covers_for_good():
+    alarms = fresh()
+    alarms.ring_heard(ring(1, covers={"B2": THEIRS % 1}), 0)
+    alarms.key("fire", 1000)
+    alarms.expire(300_000, [])
+    alarms.call_heard("B2", call(1, k=7), 300_000, ticking=False)
+    assert sounds(alarms, 300_000) == []
+    alarms.call_heard("B2", call(2), 300_000, ticking=False)
+    assert sounds(alarms, 300_000) == ["fire"]
+
+
+def test_no_board_can_use_up_the_ids_of_another():
+    alarms = fresh()
+    for seq in range(1, 9):
+        alarms.call_heard("B9", call(seq, k=99), 0, ticking=True)
+    alarms.key("fire", 100)
+    assert sounds(alarms, 100) == []
+    alarms.call_heard("B2", call(1), 200, ticking=True)
+    alarms.call_heard("B2", call(8), 200, ticking=True)
+    assert len(alarms.causes(200)) == 2
+
+
+def test_mute_stops_what_the_board_has_called_already():
+    alarms = fresh()
+    alarms.call_heard("B2", call(), 0, ticking=True)
+    alarms.ring_heard(ring(1, None, mute=("B2",)), 1000)
+    assert sounds(alarms, 1000) == []
+    alarms.call_heard("B2", call(k=2), 62_000, ticking=True)
+    assert sounds(alarms, 62_000) == ["fire"]
+
+
 def test_newer_press_of_a_point_takes_the_place_of_the_older():
     alarms = fresh()
     alarms.raised(button(), OWN % 1, 0)
