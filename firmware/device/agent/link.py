@@ -96,8 +96,8 @@ class Link:
         self._over.set()
 
     def publish(self, topic, payload, *, qos, retain, urgent, token):
-        """See session.Session.publish."""
-        if len(self._deadlines) >= IN_FLIGHT or self._queued > QUEUE_MAX:
+        """See session.Session.publish. An alarm is never refused: on a link that takes nothing its deadline must run."""
+        if not urgent and (len(self._deadlines) >= IN_FLIGHT or self._queued > QUEUE_MAX):
             return False
         packet_id = None
         if qos:

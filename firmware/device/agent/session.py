@@ -11,6 +11,7 @@ from agent.link import Link, LinkLost, Refused
 CONNECT_MS = 5_000
 PUBACK_URGENT_MS = (2_000, 10_000)  # of an alarm: the first, and the longest after reconnects without success
 BACK_OFF_MS = (500, 8_000)  # the first and the longest, full jitter below
+STEADY_MS = 5_000  # a connection that ended sooner, perhaps because a twin uses our client id, does not end the back-off
 REFUSED_MS = 30_000  # a wrong password is not cured by asking again soon
 HURRY_MS = 2_000  # the longest wait while an alarm waits for the link
 
@@ -52,6 +53,7 @@ class Session:
         self._link = None
         self._hurry = asyncio.Event()
         self._failures = 0  # connections, or tries, since the last that brought anything to the broker
+        self._unsteady = 0  # and since the last that lasted
         self.hurried = False
 
     @property
@@ -80,12 +82,13 @@ class Session:
         """Never returns."""
         turn = 0
         while True:
-            wait_ms = _doubled(BACK_OFF_MS, self._failures)
+            since = self._clock.now()
+            refused = False
             try:
                 await self._ready()
                 await self._connection(self._addresses[turn % len(self._addresses)])
             except Refused as exc:
-                wait_ms = REFUSED_MS
+                refused = True
                 self._listener.link_down(str(exc))
             except Exception as exc:
                 # Every kind has been seen here: OSError, ValueError (TLS), EOFError, MemoryError.
@@ -93,9 +96,10 @@ class Session:
             worked = self._link is not None and self._link.worked
             self._link = None
             self._failures = 0 if worked else self._failures + 1
+            self._unsteady = 0 if worked and self._clock.now() - since >= STEADY_MS else self._unsteady + 1
             self.hurried = self.hurried and not worked
             turn += 1
-            await self._pause(wait_ms)
+            await self._pause(REFUSED_MS if refused else _doubled(BACK_OFF_MS, max(0, self._unsteady - 1)))
 
     async def _connection(self, address):
         streams = await asyncio.wait_for(asyncio.open_connection(*address), CONNECT_MS / 1000)

@@ -256,6 +256,17 @@ def test_link_that_takes_nothing_refuses_more_instead_of_filling_the_heap():
     on_stage(play)
 
 
+def test_alarm_is_never_refused_for_what_waits_before_it():
+    async def play(stage):
+        while publish(stage):
+            pass
+        assert publish(stage, urgent=True)
+        stage.clock.ms = 2_001
+        await ends_with(stage, "no answer")
+
+    on_stage(play)
+
+
 def test_packet_ids_in_use_are_passed_over_when_they_wrap():
     async def play(stage):
         stage.link._packet_id = 0xFFFE
@@ -287,6 +298,58 @@ def test_session_tries_its_addresses_in_turn_and_goes_on_after_any_error():
         assert not session.publish("t", b"x")
 
     asyncio.run(play())
+
+
+class Twin:
+    """A broker that takes every connection and ends it after `lasts_ms` of the clock, as it does when a twin takes the client id."""
+
+    def __init__(self, lasts_ms):
+        self.clock = Clock()
+        self.waits = []
+        self.lasts_ms = lasts_ms
+        self.session = Session(
+            Account("B1", "", "w", b""), [("h", 1)], TOPICS, Heard(), clock=self.clock, random=lambda: 1.0, ready=self.ready
+        )
+        self.session._connection = self.connection
+        self.session._pause = self.pause
+
+    async def ready(self):
+        if len(self.waits) > 6:
+            await asyncio.sleep(10)
+
+    async def connection(self, address):
+        self.session._link = Link((None, None), None, TOPICS, None, clock=self.clock, urgent_ms=1)
+        self.session._link.worked = True
+        self.clock.ms += self.lasts_ms
+        raise LinkLost("closed by the broker")
+
+    async def pause(self, wait_ms):
+        self.waits.append(wait_ms)
+        await asyncio.sleep(0)
+
+
+def waits_of(twin):
+    async def play():
+        task = asyncio.create_task(twin.session.run())
+        await until(lambda: len(twin.waits) == 7)
+        task.cancel()
+
+    asyncio.run(play())
+    return twin.waits
+
+
+def test_connections_that_are_taken_away_again_and_again_are_made_ever_more_slowly():
+    assert waits_of(Twin(100)) == [500, 1000, 2000, 4000, 8000, 8000, 8000]
+
+
+def test_connection_that_has_lasted_is_made_anew_at_once():
+    assert waits_of(Twin(60_000)) == [500] * 7
+
+
+def test_long_outage_does_not_slow_the_reconnect_after_the_next():
+    twin = Twin(60_000)
+    twin.session._failures = 8
+    assert waits_of(twin)[0] == 500
 
 
 def test_alarm_ends_a_back_off():
