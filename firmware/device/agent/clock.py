@@ -1,5 +1,7 @@
 """Time on a board without a clock chip: ms since the start, and Unix time once an engine has told it."""
 
+from protocol.wire import TIME_MAX
+
 # The period of ticks_ms on ESP32 (12.4 days). Other ports have a multiple of it (unix: 2^62), so the same mask serves.
 PERIOD = 1 << 30
 
@@ -25,5 +27,5 @@ class Clock:
         self._unix_at_start = t - self.now()
 
     def unix(self, at):
-        """Unix ms of the moment `at` of now(), None while nobody has told the time."""
-        return None if self._unix_at_start is None else max(0, self._unix_at_start + at)
+        """Unix ms of the moment `at` of now(), None while nobody has told the time. Within what the wire carries, however wrong."""
+        return None if self._unix_at_start is None else min(max(0, self._unix_at_start + at), TIME_MAX)

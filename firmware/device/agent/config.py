@@ -33,8 +33,7 @@ def read(path):
     try:
         with open(path) as file:
             return parse(file.read()), None
-    except (OSError, ValueError) as exc:
-        # UnicodeError is a ValueError; ConfigError too.
+    except (OSError, ValueError) as exc:  # UnicodeError is a ValueError; ConfigError too
         return Config(), "%s: %s" % (path, exc)
 
 
@@ -42,7 +41,8 @@ def parse(text):
     """The configuration in JSON text. Raises ConfigError."""
     try:
         fields = json.loads(text)
-    except ValueError:
+    except (ValueError, TypeError, RuntimeError, MemoryError):
+        # TypeError: a key that cannot be hashed; RuntimeError: deep nesting.
         raise ConfigError("expected JSON") from None
     if type(fields) is not dict:
         raise ConfigError("expected an object")

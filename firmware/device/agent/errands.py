@@ -19,6 +19,8 @@ class Errands:
 
     def take(self, order, now):
         """An order has come, live."""
+        if self.trial and self.trial.id == order.id:
+            return  # its answer is on the way
         if self._orders.is_new(order):
             error = self._carry_out(order, now)
             if error is not None or self.trial is None or self.trial.id != order.id:
@@ -26,8 +28,8 @@ class Errands:
         self._mail.send_answers()
 
     def poll(self, now):
-        """End what has lasted its time."""
-        if self._restart_at is not None and now >= self._restart_at:
+        """End what has lasted its time. No restart cuts off an alarm that has begun meanwhile."""
+        if self._restart_at is not None and now >= self._restart_at and not self._bell.is_alarming():
             self._agent.reset()
         if self.trial and now >= self.trial.until:
             trial = self.trial

@@ -64,9 +64,10 @@ class Mail:
     def send_answers(self):
         """Tell the engine what became of its orders."""
         if self.up:
-            for answer in self._parts.orders.take():
+            for answer in self._parts.orders.due():
                 payload = wire.encode_answer(id=answer.id, ok=answer.ok, error=answer.error)
-                self.session.publish(self._topic("answer"), payload, token=answer.id)
+                if self.session.publish(self._topic("answer"), payload, token=answer.id):
+                    self._parts.orders.sent(answer.id)
 
     def want_report(self):
         """The next report is due now."""
@@ -107,7 +108,8 @@ class Mail:
             active=parts.panel.uncleared(),
             faults=[_printable(text) for text in parts.faults.texts()],
         )
-        self.session.publish(self._topic("state"), payload, retain=True)
+        if not self.session.publish(self._topic("state"), payload, retain=True):
+            self._presence.announce(self._parts.clock.now())
 
     def _send_report(self, now):
         parts = self._parts
@@ -122,7 +124,8 @@ class Mail:
             dropped=self.dropped,
             refused=self.refused,
         )
-        self.session.publish(self._topic("report"), payload, qos=0)
+        if not self.session.publish(self._topic("report"), payload, qos=0):
+            self.dropped += 1
 
 
 def _printable(text):

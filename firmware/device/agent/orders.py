@@ -32,11 +32,13 @@ class Orders:
                 return False
         return True
 
-    def take(self):
-        """The answers to send now."""
-        due = [answer for answer in self._waiting if answer.id not in self._sent]
-        self._sent.extend([answer.id for answer in due])
-        return due
+    def due(self):
+        """The answers to send now; sent() tells which were."""
+        return [answer for answer in self._waiting if answer.id not in self._sent]
+
+    def sent(self, ident):
+        """The answer to this order was sent over the present connection."""
+        self._sent.append(ident)
 
     def wake(self):
         """A new connection: every answer that has not arrived is due again."""

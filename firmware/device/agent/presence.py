@@ -40,12 +40,14 @@ class Presence:
         return True
 
     def hello(self, hello):
-        """True if this live hello answers our birth and names a new engine, False for a known one, None if it is not for us."""
+        """True if this live hello answers our birth and its engine is new, or one whose receipts did not count till now; False for a
+        known one, None if it is not for us."""
         if hello.birth != self._start:
             return None
         self._birth_due = None
+        counted = self.counts(hello.engine)
         self._life = life_of(hello.engine)
-        return self._heard_of(hello.engine)
+        return self._heard_of(hello.engine) or not counted
 
     def tick(self, engine, now):
         """A live tick. True if its engine is a new one: it wants our birth."""

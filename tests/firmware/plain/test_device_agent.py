@@ -278,6 +278,47 @@ def test_full_flash_costs_no_press():
     assert b"journal: not writable" in stage.said("dev/B1/state")[-1]
 
 
+def order(stage, ident, do, **fields):
+    stage.hear("dev/B1/order", json.dumps(dict(fields, v=1, id=ident, do=do, valid_s=30)).encode())
+
+
+def test_restart_waits_for_an_alarm_that_came_after_its_order():
+    stage = online()
+    order(stage, "o-1", "restart")
+    stage.live(1_000)
+    stage.levels["button-1"] = True
+    stage.live(5_000)
+    assert stage.hardware.resets == 0
+    stage.levels = {"silence": True}
+    stage.live(5_000)
+    assert stage.hardware.resets > 0
+
+
+def test_order_that_comes_again_while_it_is_carried_out_is_answered_once():
+    stage = online()
+    order(stage, "o-1", "test", what="bell", seconds=1)
+    stage.live(500)
+    order(stage, "o-1", "test", what="bell", seconds=1)
+    stage.live(1_000)
+    assert [json.loads(answer) for answer in stage.said("dev/B1/answer")] == [{"v": 1, "id": "o-1", "ok": True}]
+
+
+def test_answer_birth_and_report_that_the_link_did_not_take_are_made_good():
+    stage = online()
+    stage.line.takes = False
+    order(stage, "o-1", "nonsense")
+    order(stage, "o-2", "report")
+    stage.agent.link_up(["keng/1/s/tick"])
+    stage.live(300)
+    stage.line.takes = True
+    stage.live(300)
+    assert len(stage.said("dev/B1/answer")) == 2
+    assert b"subscription refused: keng/1/s/tick" in stage.said("dev/B1/state")[0]
+    order(stage, "o-3", "report")
+    stage.live(100)
+    assert json.loads(stage.said("dev/B1/report")[-1])["dropped"] == 1
+
+
 def test_call_that_could_not_be_encoded_is_sent_2_s_later():
     stage = online()
     stage.line.broken = [MemoryError()]

@@ -300,15 +300,17 @@ def test_order_is_carried_out_once_and_its_answer_given_again():
     order = Order("o-1", "report", None, 0, 30)
     assert orders.is_new(order)
     orders.answer("o-1", "no")
-    assert [(one.id, one.ok, one.error) for one in orders.take()] == [("o-1", False, "no")]
-    assert orders.take() == []
+    assert [(one.id, one.ok, one.error) for one in orders.due()] == [("o-1", False, "no")]
+    orders.sent("o-1")
+    assert orders.due() == []
     assert not orders.is_new(order)
-    assert len(orders.take()) == 1
+    assert len(orders.due()) == 1
+    orders.sent("o-1")
     orders.wake()
-    assert len(orders.take()) == 1
+    assert len(orders.due()) == 1
     orders.delivered("o-1")
     orders.wake()
-    assert orders.take() == []
+    assert orders.due() == []
 
 
 def test_ids_of_restarts_are_remembered_over_a_restart():
@@ -318,7 +320,7 @@ def test_ids_of_restarts_are_remembered_over_a_restart():
         orders.keep(f"o-{number}")
     after = Orders(files)
     assert not after.is_new(Order("o-19", "restart", None, 0, 30))
-    assert [(one.id, one.ok) for one in after.take()] == [("o-19", True)]
+    assert [(one.id, one.ok) for one in after.due()] == [("o-19", True)]
     assert after.is_new(Order("o-20", "restart", None, 0, 30))
 
 

@@ -132,6 +132,14 @@ def test_receipt_counts_only_from_the_life_of_the_last_hello():
     assert not presence.counts("5be07712-3")
 
 
+def test_hello_of_a_life_whose_receipts_did_not_count_makes_everything_due():
+    presence = Presence("9c41f2aa-17", lambda: 0.5)
+    presence.hello(Hello(ENGINE, 0, "9c41f2aa-17", "G1", None))
+    assert presence.tick("0badcafe-1", 1000)
+    assert presence.hello(Hello("0badcafe-1", 0, "9c41f2aa-17", "G1", None)) is True
+    assert presence.hello(Hello("0badcafe-1", 0, "9c41f2aa-17", "G1", None)) is False
+
+
 def test_tick_of_a_new_engine_asks_for_a_birth_within_5_s():
     presence = Presence("9c41f2aa-17", lambda: 0.5)
     presence.connected(0)
@@ -211,6 +219,8 @@ def test_config_that_is_wrong_says_what_was_expected():
         ('[{"host":"10.0.0.1","port":1883}]', "[]"),
         ('"verify_s":30', '"verify_s":91'),
         ('"bell_sense":false', '"bell_sense":0'),
+        ('"v":1', '"v":' + "[" * 5000),
+        ('"v":1', "[]:1"),
         ("}]", "}"),
     ):
         assert old in WHOLE

@@ -5,6 +5,8 @@ from agent.outputs import Output
 from agent.points import AT_ONCE, BLIND_MS, DEBOUNCE_MS, NEVER, Contact, Panel, Point
 from drivers.battery import Battery, percent
 
+from protocol.wire import TIME_MAX
+
 CALL = ("9c41f2aa-17-42", 1, None)
 RING = ("2026-000001", None, 1)
 
@@ -53,6 +55,16 @@ def test_clock_knows_no_time_until_it_is_told():
     clock.set_unix(1_763_791_234_610)
     assert clock.unix(clock.now()) == 1_763_791_234_610
     assert clock.unix(0) == 1_763_791_233_610
+
+
+def test_clock_never_tells_more_than_the_wire_can_carry():
+    ticks = [0]
+    clock = Clock(lambda: ticks[0])
+    clock.set_unix(TIME_MAX)
+    ticks[0] = 60_000
+    assert clock.unix(clock.now()) == TIME_MAX
+    clock.set_unix(0)
+    assert clock.unix(0) == 0
 
 
 def test_contact_changes_after_30_ms_and_not_before():
