@@ -34,6 +34,7 @@ Act = Callable[[Turn], None]
 # These are no bugs of ours: the engine ends, is started again, and what has no receipt comes again.
 ENVIRONMENT = (OSError, MemoryError, sqlite3.OperationalError)
 REPORTS_MAX = 20_000  # 2 s of the heaviest load
+SET_MS = 1000
 SPOILED_MAX = 1000  # different errors that are logged once with their traceback and then quietly
 REPORTS_AT_ONCE = 64  # an alarm waits for so many at most: about 3 ms
 
@@ -86,6 +87,7 @@ class Intake:
         self._urgent: deque[Act] = deque()
         self._reports: deque[Mail] = deque(maxlen=REPORTS_MAX)
         self._spoiled: set[str] = set()
+        self._offset_ms = int(clock() * 1000) - int(monotonic() * 1000)
         self._wake = asyncio.Event()
         self._take = {"event": self._event, "state": self._state, "answer": self._answer, "desk_command": self._command}
 
@@ -134,6 +136,8 @@ class Intake:
         kept = dict(situation.listed), dict(situation.early)
         turn = self._turn()
         try:
+            if set_by_ms := self._clock_set_by(turn.now):
+                facts.clock_set(turn, set_by_ms)
             for act in acts:
                 act(turn)
             committed = await self._commit(turn)
@@ -164,6 +168,16 @@ class Intake:
             if name in topics.FROM_BOARD:
                 await self._decide([partial(facts.spoiled, ident=owner, words=words)])
 
+    def _clock_set_by(self, now: Now) -> int:
+        """By how many ms the clock was set since the last decision; 0 for what it loses or gains by itself."""
+        offset_ms = now.ms - int(now.s * 1000)
+        by_ms = offset_ms - self._offset_ms
+        if abs(by_ms) < SET_MS:
+            return 0
+        self._offset_ms = offset_ms
+        logger.warning("the clock was set by %.1f s", by_ms / 1000)
+        return by_ms
+
     def _turn(self) -> Turn:
         return Turn(self._parts.situation, Effects(), Now(int(self._clock() * 1000), self._monotonic()))
 
@@ -187,7 +201,7 @@ class Intake:
     def snapshot(self, incident: Incident) -> bytes:
         """The incident as it is published, stored and sent out."""
         name = self._parts.situation.commune.group_name(incident.group)
-        return snapshots.snapshot(incident, engine=self._engine, group_name=name).payload()
+        return snapshots.payload(incident, engine=self._engine, group_name=name)
 
     def _message(self, topic: str, payload: bytes, retained: bool, turn: Turn) -> None:
         if self._parts.rivals.keep_still(turn.now.s):

@@ -23,6 +23,8 @@ class Publication:
 
     def send(self, effects: Effects, snapshots: dict[str, bytes]) -> None:
         """All that a batch of decisions has to say; `snapshots`: the payload of each incident that it changes."""
+        if effects.clock_set:
+            self.tick()  # boards and desks count from the last one
         self._rings.keep(effects.orders)
         for group in effects.orders:
             self._rings.send(group)

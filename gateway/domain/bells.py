@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gateway.domain.placing import is_due
+from gateway.domain.placing import is_due, is_newer
 from protocol.messages import BellState, Event
 
 # "A silent bell is named at most 3 s after the press": the rest is for the engine's own clockwork.
@@ -15,7 +15,7 @@ SOUNDS: tuple[BellState, ...] = ("measured", "commanded")
 
 
 class Bell(NamedTuple):
-    """One bell and the newest activation. `pressed_ms`: the press; `asked_ms`: from when the deadline runs."""
+    """One bell and the newest activation. `pressed_ms`: the press; `asked_ms`: from when the deadline runs; `event`: what it said last."""
 
     device: str
     place: str
@@ -23,6 +23,7 @@ class Bell(NamedTuple):
     pressed_ms: int
     asked_ms: int
     after_ms: int | None = None
+    event: str | None = None
 
 
 def ask(bells: Iterable[tuple[str, str]], *, pressed_ms: int, now_ms: int) -> tuple[Bell, ...]:
@@ -32,7 +33,10 @@ def ask(bells: Iterable[tuple[str, str]], *, pressed_ms: int, now_ms: int) -> tu
 
 
 def answered(bell: Bell, event: Event, *, at_ms: int) -> Bell:
-    """The bell after its own event. A bell that stops because it was told to keeps the proof that it had."""
+    """The bell after its own event; older ones say nothing any more. A bell that stops because it was told to keeps the proof it had."""
+    if not is_newer(event.id, bell.event):
+        return bell
+    bell = bell._replace(event=event.id)
     if event.state == "active":
         # It answers the call and the ring order; how soon it rang is told by the first of them.
         after_ms = bell.after_ms if bell.state in SOUNDS else max(0, at_ms - bell.pressed_ms)

@@ -9,13 +9,13 @@ from typing import NamedTuple
 from gateway.domain import desk, incidents, maintenance, supervision
 from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
-from gateway.domain.placing import Placed, is_due, place
+from gateway.domain.placing import Placed, is_due, is_newer, place
 from gateway.domain.policy import CHATTERING, KIND, REARM_MS, type_of
-from gateway.domain.ringing import is_newer
 from gateway.domain.situation import EarlyProof, EventRow, Listed, Point, Turn, put
 from gateway.domain.supervision import Device
 from protocol.messages import POINT_TYPES, Birth, Command, CommandAnswer, Delivery, Event, OddEvent, Report, Will
 from protocol.topics import is_id
+from protocol.wire import is_event_id
 
 LATE_MS = 1_800_000
 LISTED_MS = 2_000  # events without a receipt are sent right behind the birth, alarms first
@@ -69,16 +69,23 @@ def event(turn: Turn, ident: str, fact: Event, raw: bytes, *, is_doubled: bool) 
     elif fact.type == "bell":
         _bell(turn, device, fact, placed)
     elif fact.type == "key" and fact.state == "active":
-        for incident in turn.situation.of_group(device.group):
-            _put_changed(turn, incident, incidents.cancelled(incident, device=ident, now_ms=turn.now.ms))
+        for incident in incidents.unresolved(turn.situation.incidents.values()):
+            _put_changed(turn, incident, incidents.cancelled(incident, device=ident, event=fact.id, now_ms=turn.now.ms))
 
 
 def odd_event(turn: Turn, ident: str, fact: OddEvent) -> None:
-    """An event of which only the id can be read: kept as it came, and shown as a fault of its board."""
+    """An event that is not as this version knows it: kept as it came, and shown as a fault of its board. If it reads like an alarm it is
+    one: a newer board may have come before a newer engine.
+    """
     device = message(turn, ident)
-    born_ms = turn.now.ms if device.born_ms is None else device.born_ms
-    turn.effects.keep(EventRow(*identity(ident, fact), turn.now.ms, born_ms, "before", fact.raw.decode()))
+    same = identity(ident, fact)
+    placed = place(age=None, t=None, received_ms=turn.now.ms, born_ms=device.born_ms)
+    turn.effects.keep(EventRow(*same, turn.now.ms, placed.at_ms, placed.at_from, fact.raw.decode()))
     turn.effects.note(supervision.found(device, "odd_event", fact.why, now_ms=turn.now.ms))
+    if same.type in KIND and same.state == "active" and same.point:
+        turn.situation.listed.pop((ident, same.point), None)
+        alarm = Event(id=same.id, point=same.point, type=same.type, state="active", now="active", calling=same.type != "sos")
+        _alarm_point(turn, device, alarm, placed, _point(turn, ident, alarm, placed))
 
 
 def spoiled(turn: Turn, ident: str, words: str) -> None:
@@ -149,6 +156,15 @@ def time(turn: Turn) -> None:
             turn.effects.announce(after.id, "re_alarmed")
 
 
+def clock_set(turn: Turn, by_ms: int) -> None:
+    """The engine's clock was set, `by_ms` forward or (negative) back: no deadline comes sooner or later for it."""
+    turn.effects.clock_set = True
+    for key, listed in turn.situation.listed.items():
+        turn.situation.listed[key] = listed._replace(since_ms=listed.since_ms + by_ms)
+    for incident in incidents.unresolved(turn.situation.incidents.values()):
+        put(turn, incidents.clock_set(incident, by_ms=by_ms))
+
+
 def _device(turn: Turn, ident: str) -> Device:
     is_new = ident not in turn.situation.devices
     device = turn.situation.device(ident)
@@ -198,7 +214,8 @@ def _alarm_point(turn: Turn, device: Device, fact: Event, placed: Placed, before
         )
         _alarm(turn, alarm, device)
     elif fact.state == "clear":
-        for incident in incidents.unresolved(turn.situation.of_group(device.group)):
+        # Of all groups: the board may have moved to another since.
+        for incident in incidents.unresolved(turn.situation.incidents.values()):
             after = incidents.cleared(incident, device=device.id, point=fact.point, now_ms=turn.now.ms)
             _put_changed(turn, incident, after)
 
@@ -212,7 +229,7 @@ def _alarm(turn: Turn, alarm: Alarm, device: Device) -> None:
         turn.effects.announce(ident, "opened")
     else:
         after = incidents.activated(incident, alarm, asked=asked, now_ms=turn.now.ms)
-        if after.version != incident.version:
+        if after.version != incident.version and not incidents.says_it_again(incident, alarm):
             turn.effects.announce(after.id, "re_alarmed")
     for proof in turn.situation.early.pop(alarm.event, ()):
         after = incidents.heard(after, proof.event, device=proof.device, at_ms=proof.at_ms, now_ms=turn.now.ms)
@@ -224,8 +241,12 @@ def _bell(turn: Turn, device: Device, fact: Event, placed: Placed) -> None:
     for incident in incidents.unresolved(turn.situation.of_group(device.group)):
         after = incidents.heard(incident, fact, device=device.id, at_ms=placed.at_ms, now_ms=turn.now.ms)
         changed = _put_changed(turn, incident, after) or changed
-    if not changed and fact.state == "active" and fact.cause is not None:
+    if not changed and fact.state == "active" and is_event_id(fact.cause) and not _is_known(turn, device, str(fact.cause)):
         turn.situation.remember_early(EarlyProof(device.id, fact, placed.at_ms))
+
+
+def _is_known(turn: Turn, device: Device, call: str) -> bool:
+    return any(call == alarm.event for incident in turn.situation.of_group(device.group) for alarm in incident.activations)
 
 
 def _listed(turn: Turn, device: Device, point: str, ident: str) -> None:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from gateway.domain import bells
 from gateway.domain.bells import Bell
-from gateway.domain.placing import AtFrom, is_due
+from gateway.domain.placing import AtFrom, is_due, is_newer
 from gateway.domain.policy import PATTERN, Kind
 from protocol.messages import Activation, Delivery, Event, Place, TimelineEntry
 
@@ -47,6 +47,7 @@ What = Literal[
     "delivery_failed",
 ]
 
+AGAIN_MS = 10_000  # a finger that trembles, a contact that chatters, and a message to everybody for each of it
 CANCEL_MS = 600_000  # a cancel by key holds until the contact clears, at most 10 min
 # An incident is published whole in at most 64 kB and written whole with each change: the first and the newest of what is long.
 ACTIVATIONS_MAX = 30
@@ -135,12 +136,13 @@ def opened(ident: str, alarm: Alarm, *, group: str | None, asked: Asked, now_ms:
 
 
 def activated(incident: Incident, alarm: Alarm, *, asked: Asked, now_ms: int) -> Incident:
-    """The incident after a further alarm of its family and group. A late one and a chattering one are only recorded."""
+    """The incident after a further alarm of its family and group. A late one is only recorded, and a chattering one unless nothing
+    but late ones were before."""
     second_source = any(source != alarm.source for source in incident.active)
     incident = replace(incident, active=_active(incident.active, alarm))
-    if alarm.late or alarm.chatter:
+    if alarm.late or (alarm.chatter and not incident.late):
         incident = _noted(incident, now_ms, "late_alarm" if alarm.late else "recorded", alarm.device, alarm.point)
-        incident = replace(incident, events=incident.events | {alarm.device: alarm.event})
+        incident = replace(incident, events=_newest(incident.events, alarm))
         return _verifying(incident, alarm, asked, now_ms)
     if incident.kind == "smoke" and (alarm.kind == "fire" or second_source):
         incident = _noted(replace(incident, kind="fire", verify=None), now_ms, "confirmed", alarm.device, alarm.point)
@@ -159,9 +161,11 @@ def cleared(incident: Incident, *, device: str, point: str, now_ms: int) -> Inci
     return _noted(replace(incident, active=active, verify=verify), now_ms, "cleared", device, point)
 
 
-def cancelled(incident: Incident, *, device: str, now_ms: int) -> Incident:
-    """A key was pressed in the house whose lone smoke contact waits to be believed: it may be the kitchen."""
-    if incident.verify is None or not any(source.startswith(device + "/") for source in incident.active):
+def cancelled(incident: Incident, *, device: str, event: str, now_ms: int) -> Incident:
+    """A key was pressed in the house whose lone smoke contact waits to be believed: it may be the kitchen. It counts once, and only for
+    what was before it."""
+    smoke = [known for source, known in incident.active.items() if source.startswith(device + "/")]
+    if incident.verify is None or incident.verify.cancelled or not any(is_newer(event, known) for known in smoke):
         return incident
     return _noted(replace(incident, verify=Verify(now_ms, CANCEL_MS, cancelled=True)), now_ms, "cancelled", device)
 
@@ -176,6 +180,8 @@ def heard(incident: Incident, event: Event, *, device: str, at_ms: int, now_ms: 
     if after == before:
         return incident
     incident = replace(incident, bells=(*incident.bells[:index], after, *incident.bells[index + 1 :]))
+    if after._replace(event=before.event) == before:
+        return incident
     what = _bell_news(before, after)
     return _noted(incident, now_ms, what, device) if what else replace(incident, revision=incident.revision + 1)
 
@@ -189,11 +195,28 @@ def elapsed(incident: Incident, *, asked: Asked, ring_max_ms: int, now_ms: int) 
     if heard_of is not incident.bells:
         newly = [after.device for before, after in zip(incident.bells, heard_of, strict=True) if before != after]
         named = [TimelineEntry(at_ms=now_ms, what="bell_silent", who=device) for device in newly]
-        timeline = _shortened((*incident.timeline, *named), TIMELINE_MAX)
+        timeline = shortened((*incident.timeline, *named), TIMELINE_MAX)
         incident = replace(incident, bells=heard_of, timeline=timeline, revision=incident.revision + 1)
     if incident.sounding and is_due(incident.sounding_ms, ring_max_ms, now_ms):
         incident = _noted(replace(incident, sounding=False), now_ms, "ring_ended")
     return incident
+
+
+def clock_set(incident: Incident, *, by_ms: int) -> Incident:
+    """The clock was set forward or back: what is under way lasts as long as before. What is told to people stays as it was told."""
+    return replace(
+        incident,
+        sounding_ms=max(0, incident.sounding_ms + by_ms),
+        verify=incident.verify and incident.verify._replace(start_ms=max(0, incident.verify.start_ms + by_ms)),
+        bells=tuple(
+            bell._replace(pressed_ms=max(0, bell.pressed_ms + by_ms), asked_ms=max(0, bell.asked_ms + by_ms)) for bell in incident.bells
+        ),
+    )
+
+
+def says_it_again(incident: Incident, alarm: Alarm) -> bool:
+    """True if a point raises again what it has just raised, sounds and nobody has acknowledged: no news for the channels."""
+    return incident.sounding and incident.state == "open" and any(_is_again(before, alarm) for before in incident.activations)
 
 
 def acknowledged(incident: Incident, *, by: str, now_ms: int) -> Incident:
@@ -249,8 +272,8 @@ def _activated(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int, what
         n=activation.n,
         acknowledged_ms=None,
         acknowledged_by="",
-        activations=_shortened((*incident.activations, activation), ACTIVATIONS_MAX),
-        events=incident.events | {alarm.device: alarm.event},
+        activations=shortened((*incident.activations, activation), ACTIVATIONS_MAX),
+        events=_newest(incident.events, alarm),
     )
     incident = _noted(incident, now_ms, what, alarm.device, alarm.point)
     if alarm.late:
@@ -298,6 +321,10 @@ def _answers_newest(incident: Incident, event: Event) -> bool:
     return event.cause == incident.activations[-1].event
 
 
+def _is_again(before: Activation, alarm: Alarm) -> bool:
+    return (before.device, before.point) == (alarm.device, alarm.point) and abs(alarm.at_ms - before.at_ms) < AGAIN_MS
+
+
 def _bell_news(before: Bell, after: Bell) -> What | None:
     if after.state == "silenced":
         return "bell_silenced"
@@ -308,21 +335,25 @@ def _bell_news(before: Bell, after: Bell) -> What | None:
     return "bell_late" if before.state == "silent" else None
 
 
+def _newest(events: dict[str, str], alarm: Alarm) -> dict[str, str]:
+    return events | {alarm.device: alarm.event} if is_newer(alarm.event, events.get(alarm.device)) else events
+
+
 def _active(active: dict[str, str], alarm: Alarm) -> dict[str, str]:
     return active | {alarm.source: alarm.event} if alarm.is_active else active
 
 
 def _noted(incident: Incident, at_ms: int, what: What, who: str = "", detail: str = "") -> Incident:
     entry = TimelineEntry(at_ms=at_ms, what=what, who=who, detail=detail)
-    return replace(incident, revision=incident.revision + 1, timeline=_shortened((*incident.timeline, entry), TIMELINE_MAX))
-
-
-def _shortened(items: tuple, longest: int) -> tuple:  # type: ignore[type-arg]
-    """The first third and the newest of what is longer than `longest`."""
-    first = longest // 3
-    return items if len(items) <= longest else (*items[:first], *items[first - longest :])
+    return replace(incident, revision=incident.revision + 1, timeline=shortened((*incident.timeline, entry), TIMELINE_MAX))
 
 
 def unresolved(incidents: Iterable[Incident]) -> list[Incident]:
     """Those that are not over."""
     return [incident for incident in incidents if incident.state != "resolved"]
+
+
+def shortened(items: tuple, longest: int) -> tuple:  # type: ignore[type-arg]
+    """The first third and the newest of what is longer than `longest`."""
+    first = longest // 3
+    return items if len(items) <= longest else (*items[:first], *items[first - longest :])

@@ -1,6 +1,10 @@
-"""When an event happened: by its age, else by its own clock, else before the birth of the board. Pure; milliseconds."""
+"""When an event happened: by its age, else by its own clock, else before the birth of the board; and which of two is the later.
+Pure; milliseconds.
+"""
 
 from typing import Literal, NamedTuple
+
+from protocol.wire import parse_event_id
 
 AtFrom = Literal["age", "t", "before"]
 
@@ -33,6 +37,15 @@ def place(*, age: int | None, t: int | None, received_ms: int, born_ms: int | No
 def is_due(start_ms: int, duration_ms: int, now_ms: int) -> bool:
     """True when `duration_ms` have passed since the start. A start in the future (the clock was set back) is due now."""
     return now_ms >= start_ms + duration_ms or start_ms > now_ms
+
+
+def is_newer(event: str, than: str | None) -> bool:
+    """True if an event id is later than another of its board. Ids of different lives are not compared: what comes is taken."""
+    if than is None:
+        return True
+    life, boot, seq = parse_event_id(event)
+    old_life, old_boot, old_seq = parse_event_id(than)
+    return bool(life != old_life or (boot, seq) > (old_boot, old_seq))
 
 
 def _clock(t: int | None, received_ms: int) -> str:

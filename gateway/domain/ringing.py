@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.domain.incidents import Incident
+from gateway.domain.placing import is_newer
 from gateway.domain.policy import PATTERN
 from protocol.messages import Pattern, Ring
-from protocol.wire import PATTERNS, parse_event_id
+from protocol.wire import PATTERNS
 
 # How often an order is repeated, and after how many seconds without one a bell may call it overdue.
 SOUNDING_EVERY_S = 10
@@ -75,12 +76,3 @@ def _covering(covers: dict[str, str], incident: Incident) -> dict[str, str]:
         return covers
     merged = {device: event for device, event in covers.items() if device not in newer} | newer
     return dict(list(merged.items())[-COVERS_MAX:])
-
-
-def is_newer(event: str, than: str | None) -> bool:
-    """True if an event id is later than another of its board. Ids of different lives are not compared: what comes is taken."""
-    if than is None:
-        return True
-    life, boot, seq = parse_event_id(event)
-    old_life, old_boot, old_seq = parse_event_id(than)
-    return bool(life != old_life or (boot, seq) > (old_boot, old_seq))

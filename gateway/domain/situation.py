@@ -141,9 +141,10 @@ class Situation:
         return ident
 
     def remember_early(self, proof: EarlyProof) -> None:
-        """Keep a proof for a call that is not known yet; the oldest calls are forgotten."""
+        """Keep each bell's newest proof for a call that is not known yet; the oldest calls are forgotten."""
         cause = proof.event.cause or ""
-        self.early[cause] = (*self.early.get(cause, ()), proof)
+        others = (known for known in self.early.get(cause, ()) if known.device != proof.device)
+        self.early[cause] = (*others, proof)
         while len(self.early) > EARLY_MAX:
             del self.early[next(iter(self.early))]
 
@@ -177,6 +178,7 @@ class Effects:
     hellos: list[tuple[str, str]] = field(default_factory=list)
     answers: list[tuple[str, CommandAnswer]] = field(default_factory=list)
     news: dict[str, list[News]] = field(default_factory=dict)
+    clock_set: bool = False
     _by_id: dict[str, list[EventRow]] = field(default_factory=dict)
 
     def keep(self, row: EventRow) -> None:

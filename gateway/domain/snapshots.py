@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from gateway.domain.bells import Bell
-from gateway.domain.incidents import Incident, Verify
+from gateway.domain.incidents import TIMELINE_MAX, Incident, Verify, shortened
 from protocol import messages
+from protocol.topics import LIMITS
 
 
 class Core(NamedTuple):
@@ -47,6 +48,17 @@ def restored(shown: messages.Incident, hidden: Core) -> Incident:
         timeline=tuple(shown.timeline),
         **hidden._asdict(),
     )
+
+
+def payload(incident: Incident, *, engine: str, group_name: str) -> bytes:
+    """The snapshot as it is published. What is too long for its topic loses of what is between its beginning and its newest."""
+    shown = snapshot(incident, engine=engine, group_name=group_name)
+    found, longest = shown.payload(), TIMELINE_MAX
+    while len(found) > LIMITS["incident"] and longest > 1:
+        longest //= 2
+        lists = {"activations": incident.activations, "deliveries": incident.deliveries, "timeline": incident.timeline}
+        found = shown.model_copy(update={name: list(shortened(items, longest)) for name, items in lists.items()}).payload()
+    return found
 
 
 def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.Incident:

@@ -36,6 +36,12 @@ class World:
         with self.turn() as turn:
             facts.time(turn)
 
+    def set_clock(self, seconds: float) -> None:
+        """Somebody sets the machine's clock: `seconds` more than pass."""
+        self.now = Now(self.now.ms + int(seconds * 1000), self.now.s)
+        with self.turn() as turn:
+            facts.clock_set(turn, int(seconds * 1000))
+
     def turn(self) -> "_OneTurn":
         self.effects = Effects()
         return _OneTurn(Turn(self.situation, self.effects, self.now))

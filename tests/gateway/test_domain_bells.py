@@ -1,5 +1,5 @@
 import pytest
-from commune import World
+from commune import LIFE, World
 
 
 def states(world: World) -> dict[str, str]:
@@ -96,3 +96,30 @@ def test_the_first_proof_says_how_soon_a_bell_rang():
     world.later(1)
     world.rings("H03-01", world.only.id, n=1)
     assert world.only.bells[0].after_ms == first
+
+
+def test_answers_that_say_nothing_new_are_not_kept():
+    world = World()
+    call = world.press("H03-07")
+    for _ in range(50):
+        world.rings("H03-01", world.only.id, n=1)
+        world.rings("H03-01", call, k=1)
+    assert world.situation.early == {}
+
+
+def test_of_calls_whose_press_never_comes_one_answer_of_each_bell_is_kept():
+    world = World()
+    for k in range(1, 50):
+        world.rings("H03-01", "9c41f2aa-7-1", k=k)
+        world.rings("H03-02", "9c41f2aa-7-1", k=k)
+    assert [len(proofs) for proofs in world.situation.early.values()] == [2]
+
+
+@pytest.mark.parametrize("by", ["key", "time", "fault"])
+def test_a_stop_that_comes_after_a_later_proof_says_nothing(by):
+    world = World()
+    world.press("H03-07")
+    world.press("H03-08")
+    world.rings("H03-01", world.only.id, n=2, id=f"{LIFE}-1-99")
+    world.rings("H03-01", world.only.id, n=1, id=f"{LIFE}-1-98", state="clear", proof=None, by=by)
+    assert states(world)["H03-01"] == "measured"

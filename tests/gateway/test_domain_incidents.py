@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from commune import GROUP, World, site
 
-from gateway.domain import incidents, snapshots
+from gateway.domain import facts, incidents, snapshots
 from gateway.domain.incidents import NEXT
+from protocol import messages
+from protocol.messages import decode, decode_event
 
 
 def bell_states(world: World) -> set[str]:
@@ -242,3 +246,88 @@ def test_what_is_long_keeps_its_beginning_and_its_newest():
     assert len(world.only.timeline) == incidents.TIMELINE_MAX
     shown = snapshots.snapshot(world.only, engine="5be07711-1", group_name="Tổ")
     assert len(shown.payload()) < 65_536
+
+
+def test_pressing_the_key_again_holds_smoke_back_no_longer():
+    world = World()
+    world.event("H03-07", "smoke-1")
+    world.event("H03-07", "key")
+    world.later(400)
+    world.event("H03-07", "key")
+    world.later(200)
+    assert world.only.kind == "fire"
+
+
+def test_a_key_that_was_pressed_before_the_smoke_cancels_nothing():
+    world = World()
+    world.event("H03-07", "smoke-1", id="9c41f2aa-1-9")
+    world.event("H03-07", "key", id="9c41f2aa-1-8", age=3_600_000)
+    world.later(60)
+    assert world.only.kind == "fire"
+
+
+def test_a_snapshot_fits_its_topic_however_long_it_lasts_and_whatever_fails():
+    world = World(channels=tuple(f"hook-{number}" for number in range(3)))
+    for _ in range(300):
+        world.press("H03-07", age=0)
+        world.command("acknowledge")
+        for row in list(world.effects.deliveries):
+            with world.turn() as turn:
+                facts.delivery(turn, row.incident, row.delivery.model_copy(update={"state": "failed", "tries": 300, "error": "ế" * 200}))
+    place = world.only.place.model_copy(update={"way_in": "ngõ " * 100, "landmark": "chợ " * 100})
+    activations = tuple(activation.model_copy(update={"place": place}) for activation in world.only.activations)
+    payload = snapshots.payload(replace(world.only, activations=activations), engine="5be07711-1", group_name="Tổ")
+    shown = decode(messages.Incident, payload)
+    assert (shown.activations[0].n, shown.activations[-1].n) == (1, 300)
+
+
+def test_a_board_that_is_pressed_again_and_again_does_not_flood_the_channels():
+    world = World(channels=("hook",))
+    told = []
+    for _ in range(600):
+        world.press("H03-07")
+        told += [row.delivery.what for row in world.effects.deliveries]
+        world.later(0.1)
+    assert told == ["opened"]
+    assert world.only.n == 600
+    world.command("acknowledge")
+    world.press("H03-07")
+    assert [row.delivery.what for row in world.effects.deliveries] == ["re_alarmed"]
+    world.press("H03-08")
+    assert [row.delivery.what for row in world.effects.deliveries] == ["re_alarmed"]
+
+
+def test_an_alarm_in_a_version_that_nobody_knows_is_an_alarm():
+    world = World()
+    raw = b'{"v":2,"id":"9c41f2aa-1-1","point":"button-1","type":"button","state":"active","now":{"new":1}}'
+    with world.turn() as turn:
+        facts.odd_event(turn, "H03-07", decode_event(raw))
+    assert (world.only.sounding, world.only.activations[0].at_from) == (True, "before")
+    assert ("H03-07", "", "odd_event") in world.logged()
+
+
+def test_a_board_that_moved_to_another_group_still_ends_its_alarm():
+    world = World()
+    world.event("H03-07", "smoke-1")
+    world.situation.devices["H03-07"].group = "DCC-N5"
+    world.event("H03-07", "smoke-1", "clear")
+    world.later(61)
+    assert (world.only.kind, world.only.active) == ("smoke", {})
+
+
+@pytest.mark.parametrize("step_s", [3600 * 24 * 365, -3600 * 24 * 365, 30, -30], ids=["a year on", "a year back", "30 s on", "30 s back"])
+def test_a_clock_that_is_set_anew_ends_no_ring_and_names_no_bell(step_s):
+    world = World()
+    world.press("H03-07")
+    world.event("DCC-017", "smoke-1")
+    world.set_clock(step_s)
+    world.later(2)
+    fire, smoke = world.situation.incidents.values()
+    assert (fire.sounding, {bell.state for bell in fire.bells}, smoke.kind) == (True, {"waiting"}, "smoke")
+    world.later(58)
+    fire, smoke = world.situation.incidents.values()
+    assert ({bell.state for bell in fire.bells}, smoke.kind) == ({"silent"}, "fire")
+    world.later(1739)
+    assert world.situation.incidents[fire.id].sounding
+    world.later(1)
+    assert not world.situation.incidents[fire.id].sounding

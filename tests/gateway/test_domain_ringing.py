@@ -1,7 +1,10 @@
-from commune import GROUP, World
+from commune import GROUP, LIFE, World
 
-from gateway.domain.ringing import COVERS_MAX, Order, is_newer, message
+from gateway.domain import facts
+from gateway.domain.placing import is_newer
+from gateway.domain.ringing import COVERS_MAX, Order, message
 from protocol import topics
+from protocol.messages import Event
 
 
 def test_an_order_names_incident_place_activation_and_what_it_covers():
@@ -62,3 +65,20 @@ def test_ids_of_different_lives_are_not_compared():
     assert is_newer("00000001-1-1", "ffffffff-9-9")
     assert is_newer("00000001-2-1", "00000001-1-9")
     assert not is_newer("00000001-1-9", "00000001-1-9")
+
+
+def test_events_of_a_board_that_come_in_another_order_are_all_covered():
+    world = World()
+    with world.turn() as turn:
+        for seq in (2, 1):
+            event = Event(id=f"{LIFE}-1-{seq}", age=0, point=f"button-{seq}", type="button", state="active", now="active", calling=True)
+            facts.event(turn, "H03-07", event, event.payload(), is_doubled=False)
+    assert world.order.covers == {"H03-07": f"{LIFE}-1-2"}
+
+
+def test_an_alarm_that_only_a_late_incident_took_is_never_covered_unheard():
+    world = World()
+    world.event("H03-08", "heat-1", "clear")
+    world.event("H03-07", "button-1", now="clear", age=7_200_000)
+    event = world.event("H03-08", "heat-1")
+    assert (world.only.sounding, world.order.covers["H03-08"]) == (True, event)

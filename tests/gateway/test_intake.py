@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from commune import GROUP, LIFE, START_MS, site
 
+from gateway.domain import facts
 from gateway.domain.situation import EventRow, Limits, Situation, Turn
 from gateway.intake import Intake, Parts
 from gateway.mqtt import Account, Link
@@ -167,3 +168,20 @@ def test_a_disk_that_fails_ends_the_engine_without_a_receipt(tmp_path):
     with pytest.raises(BaseExceptionGroup) as ended:
         play(tmp_path / "keng.db", scene)
     assert ended.group_contains(sqlite3.OperationalError)
+
+
+def test_a_clock_that_is_set_during_a_fire_silences_nothing(tmp_path):
+    async def scene(desk: Desk) -> None:
+        desk.press("H03-07", 1)
+        await desk.done()
+        for step_s in (86_400 * 365, -86_400 * 730):
+            desk.moment[0] += step_s
+            desk.intake.put(facts.time)
+            await desk.done()
+            assert desk.situation.orders[GROUP].pattern == "fire"
+        desk.moment = [moment + 1800 for moment in desk.moment]
+        desk.intake.put(facts.time)
+        await desk.done()
+        assert desk.situation.orders[GROUP].pattern is None
+
+    play(tmp_path / "keng.db", scene)
