@@ -109,7 +109,6 @@ def run_until_stopped(part: Coroutine[Any, Any, None]) -> None:
 def log_to_stdout() -> None:
     """One line a record; journald and `keng up` add what is missing."""
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each request at INFO
 
 
 def _end(command: str, lines: list[str], code: int) -> NoReturn:

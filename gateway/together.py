@@ -1,11 +1,13 @@
 """`keng up`: which parts there are, when each is ready, and what is said at the start."""
 
 import asyncio
+import json
 import sys
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
-
-import httpx
+from typing import Any
+from urllib.request import ProxyHandler, build_opener
 
 from gateway import broker as brokers
 from gateway import startup, supervisor
@@ -76,11 +78,17 @@ async def ready_at_once() -> str:
 async def engine_online(page: str) -> str:
     """Ready when the console answers and sees the engine."""
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=HEALTH_S) as client:
-            health = (await client.get(f"{page}/healthz")).raise_for_status().json()
-    except (httpx.HTTPError, ValueError) as exc:
+        health = await asyncio.to_thread(_health, page)
+    except (OSError, HTTPException, ValueError) as exc:
         return f"no answer from {page}/healthz ({exc})"
     return "" if health.get("engine") == "online" else "the console does not see the engine yet"
+
+
+def _health(page: str) -> dict[str, Any]:
+    by_no_proxy = build_opener(ProxyHandler({}))
+    with by_no_proxy.open(f"{page}/healthz", timeout=HEALTH_S) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 def _started(page: str) -> None:

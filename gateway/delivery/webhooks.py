@@ -3,27 +3,21 @@
 The body is {"v": 1, "event": E, "incident": I}: E is opened, re_alarmed, acknowledged or resolved; I is the incident as it was then,
 with the fields of protocol.messages.Incident. The header Idempotency-Key is the same for each try of one message: after a power cut a
 message that was delivered may come once more. Delivered means a status of 2xx within the webhook's time-out.
-
-Sent with httpcore, httpx's own transport: httpx itself brings a terminal library along, 6 MB and a third of a second of every start.
 """
 
 import asyncio
-import importlib
 import logging
 import random
-from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+import h11
+
+from gateway.delivery.http import Poster
 from gateway.domain.situation import DeliveryRow
 from gateway.settings import Webhook
 from gateway.store.journal import Outgoing
 from protocol.messages import Delivery
-
-if TYPE_CHECKING:
-    import httpcore
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +41,6 @@ class WebhookLoop:
     def __init__(self, webhook: Webhook, life: str, tried: Callable[[DeliveryRow], None], *, clock: Callable[[], float]) -> None:
         self.name = webhook.name
         self._webhook = webhook
-        self._url, self._headers = address(webhook.url)
         self._life = life
         self._tried = tried
         self._clock = clock
@@ -69,25 +62,24 @@ class WebhookLoop:
 
     async def run(self) -> None:
         """Never returns; cancel it. What is on its way then is sent again after the next start."""
-        # Beside the loop: it takes as long as half of the engine's start, and alarms come first.
-        await asyncio.to_thread(importlib.import_module, "httpcore")
-        import httpcore  # noqa: PLC0415
+        poster = await asyncio.to_thread(Poster, self._webhook.url)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    while self._new:
+                        incident = self._new.popleft()
+                        tasks.create_task(self._incident(poster, incident), name=f"webhook[{self.name}] {incident}")
+        finally:
+            poster.close()
 
-        client = httpcore.AsyncConnectionPool()
-        async with client, asyncio.TaskGroup() as tasks:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._new:
-                    incident = self._new.popleft()
-                    tasks.create_task(self._incident(client, incident), name=f"webhook[{self.name}] {incident}")
-
-    async def _incident(self, client: "httpcore.AsyncConnectionPool", incident: str) -> None:
+    async def _incident(self, poster: Poster, incident: str) -> None:
         waiting = self._waiting[incident]
         while waiting:
             message = waiting[0]
             async with self._free:
-                error = await self._post(client, message)
+                error = await self._post(poster, message)
             row = message.row._replace(delivery=self._after(message.row.delivery, error))
             self._tried(row)
             if row.delivery.state == "waiting":
@@ -97,21 +89,17 @@ class WebhookLoop:
                 waiting.popleft()
         del self._waiting[incident]
 
-    async def _post(self, client: "httpcore.AsyncConnectionPool", message: Outgoing) -> Exception | None:
+    async def _post(self, poster: Poster, message: Outgoing) -> Exception | None:
         """One try. None if it is delivered, else why not."""
-        import httpcore  # noqa: PLC0415 - see run
-
-        body = message.body.encode()
-        key = f"{self._life}-{message.row.id}".encode()
-        headers = [*self._headers, (b"Content-Length", b"%d" % len(body)), (b"Idempotency-Key", key)]
-        errors = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpcore.UnsupportedProtocol, TimeoutError)
+        key = (b"Idempotency-Key", f"{self._life}-{message.row.id}".encode())
+        error: Exception | None
         try:
             async with asyncio.timeout(self._webhook.timeout_s):
-                answer = await client.request("POST", self._url, headers=headers, content=body)
-        except errors as exc:
-            error: Exception | None = exc
+                status = await poster.post([(b"Content-Type", b"application/json"), key], message.body.encode())
+        except (OSError, h11.ProtocolError) as exc:  # TimeoutError is an OSError
+            error = exc
         else:
-            error = None if 200 <= answer.status < 300 else Refused(answer.status)
+            error = None if 200 <= status < 300 else Refused(status)
         self._tell(error)
         return error
 
@@ -131,20 +119,6 @@ class WebhookLoop:
         level = logging.WARNING if self._failing_since is None else logging.DEBUG
         logger.log(level, "webhook %s: %s", self.name, str(error) or type(error).__name__)
         self._failing_since = now_s if self._failing_since is None else self._failing_since
-
-
-def address(url: str) -> tuple[str, list[tuple[bytes, bytes]]]:
-    """A web address as HTTP wants it, in ASCII, and the headers that follow from it; user:password@ becomes one of them."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").encode("idna").decode()
-    host = f"[{host}]" if ":" in host else host
-    netloc = host if parts.port is None else f"{host}:{parts.port}"
-    headers = [(b"Host", netloc.encode()), (b"Content-Type", b"application/json")]
-    if parts.username is not None:
-        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers.append((b"Authorization", b"Basic " + b64encode(secret.encode())))
-    path, query = (quote(part, safe="/%:@!$&'()*+,;=?~") for part in (parts.path, parts.query))
-    return urlunsplit((parts.scheme, netloc, path or "/", query, "")), headers
 
 
 def pause_s(tries: int, error: Exception | None) -> float:

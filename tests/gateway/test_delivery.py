@@ -3,13 +3,13 @@
 import random
 from base64 import b64decode
 
-import httpcore
 import pytest
 from brokers import wait_until
 from engines import Receiver, Town, free_port, mosquitto
 from pydantic import ValidationError
 
-from gateway.delivery.webhooks import RETRY_S, Refused, address, pause_s
+from gateway.delivery.http import address
+from gateway.delivery.webhooks import RETRY_S, Refused, pause_s
 from gateway.settings import Webhook
 from gateway.store import queries
 
@@ -95,7 +95,7 @@ def test_a_webhook_that_hangs_delays_neither_bells_nor_another_webhook(town, rec
 def test_pauses_double_with_jitter_and_what_asking_does_not_cure_waits_longest():
     random.seed(1)
     for tries, top in ((1, 1), (2, 2), (5, 16), (400, 300)):
-        assert top / 2 <= pause_s(tries, httpcore.ConnectError("gone")) <= top
+        assert top / 2 <= pause_s(tries, ConnectionRefusedError("gone")) <= top
         assert top / 2 <= pause_s(tries, Refused(503)) <= top
     assert pause_s(1, Refused(403)) >= RETRY_S[1] / 2
     assert pause_s(1, Refused(429)) <= 1
@@ -112,11 +112,16 @@ def test_the_table_says_how_far_each_message_has_come(town, receiver):
 
 
 def test_an_address_goes_out_in_ascii_and_its_password_in_a_header():
-    url, headers = address("https://xã:b%C3%AD@cảnhsát.example:8443/tiếp nhận?kênh=1#x")
-    assert url == "https://xn--cnhst-0qa6344c.example:8443/ti%E1%BA%BFp%20nh%E1%BA%ADn?k%C3%AAnh=1"
-    assert dict(headers)[b"Host"] == b"xn--cnhst-0qa6344c.example:8443"
-    assert b64decode(dict(headers)[b"Authorization"].removeprefix(b"Basic ")).decode() == "xã:bí"
-    assert address("http://[::1]:80")[0] == "http://[::1]:80/"
+    found = address("https://xã:b%C3%AD@cảnhsát.example:8443/tiếp nhận?kênh=1#x")
+    assert (found.host, found.port, found.is_secure) == ("xn--cnhst-0qa6344c.example", 8443, True)
+    assert found.target == b"/ti%E1%BA%BFp%20nh%E1%BA%ADn?k%C3%AAnh=1"
+    assert dict(found.headers)[b"Host"] == b"xn--cnhst-0qa6344c.example:8443"
+    assert b64decode(dict(found.headers)[b"Authorization"].removeprefix(b"Basic ")).decode() == "xã:bí"
+
+
+def test_an_address_of_numbers_keeps_its_brackets_only_in_the_header():
+    found = address("http://[::1]:80")
+    assert (found.host, found.target, dict(found.headers)[b"Host"]) == ("::1", b"/", b"[::1]:80")
 
 
 @pytest.mark.parametrize("url", ["http://", "http://:80/", "http://h:99999/", "http://h:0/", "http://a..b/", "http://[x/"])
