@@ -66,6 +66,7 @@ class World:
         self._plans: dict[str, Plan] = {}
         self._links: dict[str, Link] = {}
         self._on: dict[str, bool] = {}
+        self._switches: dict[str, asyncio.Lock] = {}
         self._outputs: dict[tuple[str, str], bool] = {}
         self._cut_wires: set[str] = set()
         self._listeners: list[Callable[[Change], None]] = []
@@ -115,6 +116,7 @@ class World:
             ticks_at_ms=ticks_at_ms,
         )
         self._on[device] = False
+        self._switches[device] = asyncio.Lock()
         self.restarts[device] = 0
 
     # Hands
@@ -151,16 +153,17 @@ class World:
     # Power, flash, clock
 
     async def power(self, device: str, on: bool) -> None:
-        """Switch a board's power. Off is immediate and in the middle of whatever it does."""
-        if self._on[device] == on:
-            return
-        self._on[device] = on
-        if on:
-            await self._bodies.start(self._plans[device], Cause.POWER)
-            self._plans[device].cut_at = 0
-        else:
-            await self._bodies.stop(device)
-            self._dark(device)
+        """Switch a board's power. Off is immediate and in the middle of whatever it does; on waits until it is off altogether."""
+        async with self._switches[device]:
+            if self._on[device] == on:
+                return
+            self._on[device] = on
+            if on:
+                await self._bodies.start(self._plans[device], Cause.POWER)
+                self._plans[device].cut_at = 0
+            else:
+                await self._bodies.stop(device)
+                self._dark(device)
         self.watch.changed()
 
     def is_on(self, device: str) -> bool:
@@ -271,11 +274,14 @@ class World:
         self.watch.changed()
 
     async def _restart(self, device: str) -> None:
-        self._on[device] = False
-        await self._bodies.stop(device)
-        self._dark(device)
-        self._on[device] = True
-        await self._bodies.start(self._plans[device], Cause.RESET)
+        async with self._switches[device]:
+            if not self._on[device]:
+                return
+            self._on[device] = False
+            await self._bodies.stop(device)
+            self._dark(device)
+            self._on[device] = True
+            await self._bodies.start(self._plans[device], Cause.RESET)
 
     def _errand(self, work: Coroutine[None, None, None]) -> None:
         errand = self._tasks.create_task(work)
