@@ -4,8 +4,9 @@ It is kept from test to test, since it takes seconds to build, and calm before e
 its report, and the next test gets a new stage.
 """
 
+import asyncio
 import inspect
-from collections.abc import Generator, Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.system.scene import Scene
 
 HERE = Path(__file__).parent
 LOG_LINES = 60
+TEST_S = 90.0
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +49,13 @@ def scene(hall: Hall, broker: str) -> Scene:
     return hall.scene(broker)
 
 
+@pytest.fixture
+def spoilt(hall: Hall) -> Iterator[None]:
+    """For a test that leaves the stage as no later test can use it."""
+    yield
+    hall.clear()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need a stage of their own, or one with another broker, come last: a stage takes seconds to build."""
@@ -55,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not isinstance(item, pytest.Function) or HERE not in item.path.parents:
             return 0
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        return 2 if parameters.get("broker") == "embedded" else int("late" in item.fixturenames)
+        return 2 if parameters.get("broker") == "embedded" else int("spoilt" in item.fixturenames)
 
     items.sort(key=turn)
 
@@ -68,8 +77,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = inspect.signature(pyfuncitem.obj).parameters
     hall = pyfuncitem.funcargs["hall"]
     assert isinstance(hall, Hall)
-    hall.runner.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    hall.runner.run(_in_time(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})))
     return True
+
+
+async def _in_time(test: Coroutine[None, None, None]) -> None:
+    """So that a test that hangs says in which line, which pytest-timeout cannot know of a coroutine."""
+    async with asyncio.timeout(TEST_S):
+        await test
 
 
 @pytest.hookimpl(wrapper=True)

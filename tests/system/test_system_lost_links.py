@@ -2,24 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
-
-from tests.system.hall import Hall
 from tests.system.scene import Scene
 
 NOTICED_S = 30.0  # 1.5 keep-alives
 AWAY_S = 3.0
 SIX_HOURS_S = 6 * 3600.0
-
-
-@pytest.fixture
-def late(hall: Hall) -> Iterator[None]:
-    """A test whose engine's clock goes ahead: no later test can go on with its database."""
-    yield
-    hall.clear()
 
 
 async def test_frozen_link_is_noticed_and_the_next_press_arrives(scene: Scene) -> None:
@@ -106,7 +96,7 @@ async def test_board_away_for_three_seconds_is_quiet_at_its_return_if_the_fire_i
     assert scene.rang("H2", back) is None
 
 
-async def test_board_away_for_six_hours_is_quiet_at_its_return_if_the_fire_is_over(scene: Scene, late: None) -> None:
+async def test_board_away_for_six_hours_is_quiet_at_its_return_if_the_fire_is_over(scene: Scene, spoilt: None) -> None:
     async with away(scene, "H2"):
         await scene.world.pulse("H1", "button-1")
         await resolve(scene)
@@ -115,7 +105,7 @@ async def test_board_away_for_six_hours_is_quiet_at_its_return_if_the_fire_is_ov
     assert scene.rang("H2", back) is None
 
 
-async def test_board_away_for_six_hours_rings_at_its_return_if_the_fire_is_open_and_sounds(scene: Scene, late: None) -> None:
+async def test_board_away_for_six_hours_rings_at_its_return_if_the_fire_is_open_and_sounds(scene: Scene, spoilt: None) -> None:
     async with away(scene, "H2"):
         await scene.world.pulse("H1", "button-1")
         await scene.until(lambda: scene.confirmed("H1", "H3", "H4"), "the other bells are proved to ring")

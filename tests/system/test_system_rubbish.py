@@ -84,7 +84,7 @@ async def refused(scene: Scene, device: str) -> int:
 
 
 @pytest.mark.timeout(240)
-async def test_ten_thousand_random_payloads_are_counted_and_disturb_nothing(scene: Scene, micropython: str) -> None:
+async def test_ten_thousand_random_payloads_are_counted_and_disturb_nothing(scene: Scene, micropython: str, spoilt: None) -> None:
     seed = int(os.environ.get("SEED", random.SystemRandom().getrandbits(32)))
     print(f"SEED={seed}")
     load = pieces(seed, COUNT, micropython)
