@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.delivery.webhooks import WebhookLoop
 from gateway.domain import facts, incidents
-from gateway.domain.situation import Limits, Situation, Turn
+from gateway.domain.situation import Limits, Now, Situation, Turn
 from gateway.intake import Intake, Parts
 from gateway.mqtt import Account, Link
 from gateway.publication import Publication, last_will
@@ -32,6 +32,7 @@ SUBSCRIPTIONS = (
     # `gateway` first: who else is online is known before anything is answered.
     *(("gateway", 1), ("tick", 0), ("dev/+/state", 1), ("dev/+/event", 1)),
     *(("dev/+/report", 0), ("dev/+/answer", 1), ("desk/+/command", 1)),
+    ("incident/+", 0),
 )
 
 
@@ -73,6 +74,7 @@ class _Engine:
         monotonic: Callable[[], float],
     ) -> None:
         self._store = store
+        self._site = site.id
         self._clock = clock
         self._monotonic = monotonic
         life = store.engine.partition("-")[0]
@@ -99,10 +101,12 @@ class _Engine:
             clock=clock,
             monotonic=monotonic,
             on_outgoing=self._outgoing,
+            on_denied=self._denied,
         )
         self._webhooks = [WebhookLoop(webhook, life, self._intake.tried, clock=clock) for webhook in settings.webhooks]
         self._begun = False
         self._unreadable = 0
+        self._hears_incidents = False
 
     async def run(self) -> None:
         """Never returns; cancel it."""
@@ -128,8 +132,17 @@ class _Engine:
 
     def _connected(self) -> None:
         """The broker may have forgotten everything: say what is retained, and what rings."""
+        self._hears_incidents = True
         if self._begun:
             self._intake.put(self._say_everything)
+
+    def _denied(self) -> None:
+        if self._begun:
+            self._intake.put(self._say_online)
+
+    def _say_online(self, _turn: Turn) -> None:
+        if self._may_send():
+            self._publication.gateway(VERSION)
 
     def _say_everything(self, _turn: Turn) -> None:
         if not self._may_send():
@@ -152,12 +165,26 @@ class _Engine:
             await asyncio.sleep(TICK_S)
             if self._may_send():
                 self._publication.tick()
+            if self._hears_incidents:
+                # What the broker had retained has come by now; from here on it would be our own alone.
+                self._hears_incidents = False
+                self._link.unsubscribe(topics.incident(self._site, "+"))
 
     async def _clockwork(self) -> None:
+        was_still = False
         while True:
             await asyncio.sleep(CLOCKWORK_S)
-            self._intake.put(facts.time)
             self._count_unreadable()
+            is_still = self._rivals.keep_still(self._monotonic())
+            if is_still:
+                was_still = True
+                continue
+            if was_still:
+                was_still = False
+                self._intake.put(facts.watch_again)
+                self._intake.put(self._say_everything)
+            for act in facts.due(self._situation, Now(int(self._clock() * 1000), self._monotonic())):
+                self._intake.put(act)
 
     def _count_unreadable(self) -> None:
         new, self._unreadable = self._link.unreadable_topics - self._unreadable, self._link.unreadable_topics

@@ -15,7 +15,7 @@ from typing import NamedTuple, NoReturn
 
 from gateway.domain import facts, snapshots
 from gateway.domain.incidents import Incident
-from gateway.domain.situation import DeliveryRow, Effects, Now, Situation, Turn, conclude
+from gateway.domain.situation import Act, DeliveryRow, Effects, Now, Situation, Turn, conclude
 from gateway.publication import Publication
 from gateway.reports import Reports
 from gateway.rivals import Rivals
@@ -28,8 +28,6 @@ from protocol.messages import Answer, Birth, Command, Event, Gateway, Report, Ti
 from protocol.wire import DecodeError
 
 logger = logging.getLogger(__name__)
-
-Act = Callable[[Turn], None]
 
 # These are no bugs of ours: the engine ends, is started again, and what has no receipt comes again.
 ENVIRONMENT = (OSError, MemoryError, sqlite3.OperationalError)
@@ -66,7 +64,9 @@ class Parts(NamedTuple):
 
 
 class Intake:
-    """`message` is the link's callback; `put` takes any other fact; `run` decides. `on_outgoing` gets what the channels shall send."""
+    """`message` is the link's callback; `put` takes any other fact; `run` decides. `on_outgoing` gets what the channels shall send;
+    `on_denied` is called when the broker keeps a word that this engine is offline.
+    """
 
     def __init__(
         self,
@@ -76,12 +76,15 @@ class Intake:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         on_outgoing: Callable[[list[Outgoing]], None],
+        on_denied: Callable[[], None],
     ) -> None:
         self.dropped_reports = 0
         self._parts = parts
         self._clock = clock
         self._monotonic = monotonic
         self._on_outgoing = on_outgoing
+        self._on_denied = on_denied
+        self._incidents = topics.incident(site, "")
         self._engine = parts.store.engine
         self._parse = lru_cache(maxsize=8192)(partial(topics.parse, site))
         self._urgent: deque[Act] = deque()
@@ -89,7 +92,13 @@ class Intake:
         self._spoiled: set[str] = set()
         self._offset_ms = int(clock() * 1000) - int(monotonic() * 1000)
         self._wake = asyncio.Event()
-        self._take = {"event": self._event, "state": self._state, "answer": self._answer, "desk_command": self._command}
+        self._take = {
+            "event": self._event,
+            "state": self._state,
+            "answer": self._answer,
+            "desk_command": self._command,
+            "incident": self._retained,
+        }
 
     def message(self, topic: str, payload: bytes, retained: bool) -> None:
         """A message of the broker."""
@@ -99,6 +108,8 @@ class Intake:
         elif topic.endswith(("/tick", "/gateway")):
             self._rival(topic, payload)
             return
+        elif topic.startswith(self._incidents) and not (retained and payload):
+            return  # our own, as everybody hears it
         else:
             self._urgent.append(Mail(self._message, topic, payload, retained))
         self._wake.set()
@@ -194,7 +205,10 @@ class Intake:
 
     def _send(self, turn: Turn, shown: dict[str, bytes], outgoing: list[Outgoing]) -> None:
         self._on_outgoing(outgoing)
-        self._parts.publication.send(turn.effects, shown)
+        if self._parts.rivals.keep_still(turn.now.s):
+            self._parts.publication.keep(turn.effects)
+        else:
+            self._parts.publication.send(turn.effects, shown)
         for device, report in turn.effects.reports:
             self._parts.reports.add(device, report, turn.now.ms)
 
@@ -233,7 +247,10 @@ class Intake:
         name = topic.rpartition("/")[2]
         try:
             if name == "gateway":
-                self._parts.rivals.gateway(messages.decode(Gateway, payload))
+                message = messages.decode(Gateway, payload)
+                self._parts.rivals.gateway(message)
+                if self._parts.rivals.denies(message):
+                    self._on_denied()
             else:
                 self._parts.rivals.tick(messages.decode(Tick, payload), self._monotonic())
         except DecodeError as exc:
@@ -276,6 +293,12 @@ class Intake:
         here = [answer for person, _, before, answer in turn.effects.commands if (person, before.id) == (user, command.id)]
         answer = here[0] if here else journal.answer(self._parts.store.reading, user, command.id)
         turn.effects.answers.append((user, answer or facts.command(turn, user, command)))
+
+    def _retained(self, ident: str, _payload: bytes, _is_retained: bool, turn: Turn) -> None:
+        """An incident that the broker keeps: one of another database, or of a start that was killed before it could clear it, must go."""
+        incident = turn.situation.incidents.get(ident)
+        if incident is None or incident.state == "resolved":
+            turn.effects.gone.append(ident)
 
     def _tried(self, row: DeliveryRow, turn: Turn) -> None:
         turn.effects.tried.append(row)

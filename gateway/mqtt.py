@@ -7,6 +7,7 @@ boards, rings and ticks repeat, and what is retained is published again from `on
 import asyncio
 import logging
 import random
+import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ REFUSED_S = 30.0  # a wrong password is not cured by asking again soon
 
 @dataclass(frozen=True)
 class Account:
-    """Where the broker listens and as whom to connect. The client id is the user name: the broker requires it."""
+    """Where the broker listens and as whom to connect."""
 
     host: str
     port: int
@@ -51,8 +52,8 @@ class _Client(Client):
     other insides, what is overridden here is not called, and it is only slower.
     """
 
-    def __init__(self, user: str) -> None:
-        super().__init__(CallbackAPIVersion.VERSION2, user, clean_session=True, protocol=MQTTv311)
+    def __init__(self, client_id: str) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, client_id, clean_session=True, protocol=MQTTv311)
         self._read_ahead = b""
         self._read_to = 0
 
@@ -90,6 +91,8 @@ class Link:
         self.unreadable_topics = 0
         self.up = asyncio.Event()
         self._account = account
+        # Two programs of one user must not throw each other off; this one, connecting again, shall throw off its own old connection.
+        self._client_id = f"{account.user}-{secrets.token_hex(4)}"
         self._subscriptions = subscriptions
         self._on_message = on_message
         self._on_connected = on_connected
@@ -105,6 +108,11 @@ class Link:
         if self._client is None or not self.up.is_set():
             return False
         return self._client.publish(topic, payload, qos, retain).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def unsubscribe(self, topic: str) -> None:
+        """Hear no more of `topic` until the next connection, which asks for it again."""
+        if self._client is not None and self.up.is_set():
+            self._client.unsubscribe(topic)
 
     async def run(self) -> None:
         """Never returns; cancel it. A clean stop sends DISCONNECT, so that the last will is not published. An exception out of a
@@ -129,7 +137,7 @@ class Link:
         self._ended = asyncio.get_running_loop().create_future()
         self._granted = set()
         self._refused = False
-        client = _Client(self._account.user)
+        client = _Client(self._client_id)
         client.username_pw_set(self._account.user, self._account.password)
         client.connect_timeout = CONNECT_S
         client.max_inflight_messages_set(IN_FLIGHT)

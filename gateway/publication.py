@@ -21,11 +21,15 @@ class Publication:
         self._engine = engine
         self._clock = clock
 
+    def keep(self, effects: Effects) -> None:
+        """Say nothing now: another engine does. The orders count once it is gone."""
+        self._rings.keep(effects.orders)
+
     def send(self, effects: Effects, snapshots: dict[str, bytes]) -> None:
         """All that a batch of decisions has to say; `snapshots`: the payload of each incident that it changes."""
         if effects.clock_set:
             self.tick()  # boards and desks count from the last one
-        self._rings.keep(effects.orders)
+        self.keep(effects)
         for group in effects.orders:
             self._rings.send(group)
         for device, event in effects.receipts:
@@ -36,6 +40,9 @@ class Publication:
             self.answer(user, answer)
         for ident, incident in effects.incidents.items():
             self.incident(ident, snapshots[ident], is_over=incident.state == "resolved")
+
+        for ident in effects.gone:
+            self._link.publish(topics.incident(self._site, ident), b"", retain=True)
 
     def answer(self, user: str, answer: CommandAnswer) -> None:
         """The answer to a desk command."""

@@ -30,6 +30,11 @@ class Rivals:
         if _life(message.engine) != _life(self._engine):
             self._online = message.engine if message.online else None
 
+    def denies(self, message: Gateway) -> bool:
+        """True if it says of the engine that it is offline, or is of an older start of ours: last wills of lost connections come late."""
+        life, boot = _order(message.engine)
+        return not message.online or (life == _life(self._engine) and boot < _order(self._engine)[1])
+
     def tick(self, message: Tick, now_s: float) -> None:
         """A tick, our own among them."""
         if message.engine == self._engine:

@@ -4,6 +4,7 @@ Repeats are dropped before: who calls here says that the fact is new.
 """
 
 import json
+from functools import partial
 from typing import NamedTuple
 
 from gateway.domain import desk, incidents, maintenance, supervision
@@ -11,7 +12,7 @@ from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import Placed, is_due, is_newer, place
 from gateway.domain.policy import CHATTERING, KIND, REARM_MS, type_of
-from gateway.domain.situation import EarlyProof, EventRow, Listed, Point, Turn, put
+from gateway.domain.situation import Act, EarlyProof, EventRow, Listed, Now, Point, Situation, Turn, put
 from gateway.domain.supervision import Device
 from protocol.messages import POINT_TYPES, Birth, Command, CommandAnswer, Delivery, Event, OddEvent, Report, Will
 from protocol.topics import is_id
@@ -143,17 +144,26 @@ def delivery(turn: Turn, incident: str, fact: Delivery) -> None:
 
 def time(turn: Turn) -> None:
     """What time alone changes."""
-    turn.effects.note(supervision.silent(turn.situation.devices.values(), now_ms=turn.now.ms, now_s=turn.now.s))
-    for (ident, point), listed in list(turn.situation.listed.items()):
-        if is_due(listed.since_ms, LISTED_MS, turn.now.ms):
-            del turn.situation.listed[ident, point]
-            _listed(turn, turn.situation.device(ident), point, listed.event)
-    for incident in incidents.unresolved(turn.situation.incidents.values()):
-        asked = turn.situation.asked(incident.group)
-        after = incidents.elapsed(incident, asked=asked, ring_max_ms=turn.situation.limits.ring_max_ms, now_ms=turn.now.ms)
-        _put_changed(turn, incident, after)
-        if after.version != incident.version:
-            turn.effects.announce(after.id, "re_alarmed")
+    for act in due(turn.situation, turn.now):
+        act(turn)
+
+
+def due(situation: Situation, now: Now) -> list[Act]:
+    """What time alone changes now, as acts that do not depend on each other."""
+    acts: list[Act] = [_silent_boards] if supervision.is_any_silent(situation.devices.values(), now_s=now.s) else []
+    for (device, point), listed in situation.listed.items():
+        if is_due(listed.since_ms, LISTED_MS, now.ms):
+            acts.append(partial(_listed_long, device=device, point=point))
+    open_ones = incidents.unresolved(situation.incidents.values())
+    ring_max_ms = situation.limits.ring_max_ms
+    changing = (incident.id for incident in open_ones if incidents.is_anything_due(incident, ring_max_ms=ring_max_ms, now_ms=now.ms))
+    return [*acts, *(partial(_elapsed, ident=ident) for ident in changing)]
+
+
+def watch_again(turn: Turn) -> None:
+    """Nothing was heard for a while, and no board is to blame: each has its whole time from now."""
+    for device in turn.situation.devices.values():
+        device.watched_s = turn.now.s
 
 
 def clock_set(turn: Turn, by_ms: int) -> None:
@@ -163,6 +173,28 @@ def clock_set(turn: Turn, by_ms: int) -> None:
         turn.situation.listed[key] = listed._replace(since_ms=listed.since_ms + by_ms)
     for incident in incidents.unresolved(turn.situation.incidents.values()):
         put(turn, incidents.clock_set(incident, by_ms=by_ms))
+
+
+def _silent_boards(turn: Turn) -> None:
+    turn.effects.note(supervision.silent(turn.situation.devices.values(), now_ms=turn.now.ms, now_s=turn.now.s))
+
+
+def _listed_long(turn: Turn, *, device: str, point: str) -> None:
+    listed = turn.situation.listed.get((device, point))
+    if listed and is_due(listed.since_ms, LISTED_MS, turn.now.ms):
+        del turn.situation.listed[device, point]
+        _listed(turn, turn.situation.device(device), point, listed.event)
+
+
+def _elapsed(turn: Turn, *, ident: str) -> None:
+    incident = turn.situation.incidents.get(ident)
+    if incident is None or incident.state == "resolved":
+        return
+    asked = turn.situation.asked(incident.group)
+    after = incidents.elapsed(incident, asked=asked, ring_max_ms=turn.situation.limits.ring_max_ms, now_ms=turn.now.ms)
+    _put_changed(turn, incident, after)
+    if after.version != incident.version:
+        turn.effects.announce(after.id, "re_alarmed")
 
 
 def _device(turn: Turn, ident: str) -> Device:

@@ -186,6 +186,16 @@ def heard(incident: Incident, event: Event, *, device: str, at_ms: int, now_ms: 
     return _noted(incident, now_ms, what, device) if what else replace(incident, revision=incident.revision + 1)
 
 
+def is_anything_due(incident: Incident, *, ring_max_ms: int, now_ms: int) -> bool:
+    """Whether `elapsed` has something to do: asked of every open incident, five times a second."""
+    verify = incident.verify
+    return bool(
+        (verify and is_due(verify.start_ms, verify.duration_ms, now_ms))
+        or (incident.sounding and is_due(incident.sounding_ms, ring_max_ms, now_ms))
+        or bells.is_any_overdue(incident.bells, now_ms)
+    )
+
+
 def elapsed(incident: Incident, *, asked: Asked, ring_max_ms: int, now_ms: int) -> Incident:
     """What time alone does: a smoke contact is believed, a bell is named silent, the bells have sounded long enough."""
     verify = incident.verify

@@ -1,5 +1,6 @@
 """Everything that the engine knows now, and what a batch of decisions changes: to be stored first and sent afterwards. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone
 from typing import Literal, NamedTuple
@@ -162,7 +163,7 @@ class Situation:
 
 @dataclass
 class Effects:
-    """What a batch of decisions stores (in one commit) and then sends."""
+    """What a batch of decisions stores (in one commit) and then sends. `gone`: incidents that nobody shall be shown any more."""
 
     events: list[EventRow] = field(default_factory=list)
     reports: list[tuple[str, Report]] = field(default_factory=list)
@@ -177,6 +178,7 @@ class Effects:
     receipts: list[tuple[str, str]] = field(default_factory=list)
     hellos: list[tuple[str, str]] = field(default_factory=list)
     answers: list[tuple[str, CommandAnswer]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     news: dict[str, list[News]] = field(default_factory=dict)
     clock_set: bool = False
     _by_id: dict[str, list[EventRow]] = field(default_factory=dict)
@@ -220,6 +222,9 @@ class Turn(NamedTuple):
     situation: Situation
     effects: Effects
     now: Now
+
+
+Act = Callable[[Turn], None]
 
 
 def put(turn: Turn, incident: Incident) -> None:

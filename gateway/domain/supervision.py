@@ -85,6 +85,11 @@ def measured(device: Device, report: Report) -> None:
     device.refused = report.refused
 
 
+def is_any_silent(devices: Iterable[Device], *, now_s: float) -> bool:
+    """Whether `silent` has something to say."""
+    return any(device.state == "online" and now_s - device.watched_s >= device.watch_s for device in devices)
+
+
 def silent(devices: Iterable[Device], *, now_ms: int, now_s: float) -> list[Entry]:
     """Boards that were heard once and now are not, for as long as their watch lasts."""
     entries = []

@@ -30,7 +30,7 @@ from gateway.settings import Settings
 from protocol import site
 logging.basicConfig(level=logging.INFO)
 port, database, settings, commune = sys.argv[1:]
-account = Account("127.0.0.1", int(port), "engine-" + Path(database).parent.name, "")
+account = Account("127.0.0.1", int(port), "engine", "")
 work = engine.run(Settings.model_validate_json(settings), site.load(Path(commune)), account, database=Path(database))
 with startup.reported("engine"):
     startup.run_until_stopped(work)

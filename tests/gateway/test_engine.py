@@ -223,8 +223,11 @@ def test_a_second_engine_ends_with_code_1_having_sent_nothing(town, tmp_path):
 
 
 def test_an_engine_that_hears_one_with_a_smaller_life_keeps_still(town):
+    town.settings = {"engine": {"verify_s": 8}}
     town.start()
     wait_until(town.ring, "rings of the start")
+    smoke = town.press("H03-09", 1, point="smoke-1", type="smoke", id="00c0ffee-1-1", calling=False)
+    wait_until(lambda: town.receipts("H03-09", smoke), "a smoke contact that is to be believed in 8 s")
     town.send("tick", {"engine": "00000000-1", "t": 1}, qos=0)
     wait_until(lambda: "another engine, 00000000-1" in town.log.read_text(), "it says so")
     event = town.press("H03-07", 1)
@@ -236,6 +239,34 @@ def test_an_engine_that_hears_one_with_a_smaller_life_keeps_still(town):
     wait_until(lambda: len(town.of("tick")) > ticks, "a tick, once the other is silent for 25 s")
     town.press("H03-07", 1)
     wait_until(lambda: town.receipts("H03-07", event) == 1, "a receipt")
+    assert town.ring()["pattern"] == "fire"
+
+
+@pytest.mark.parametrize("who", ["its own", "its older start", "another that has ended"])
+def test_a_last_will_that_comes_late_is_contradicted(town, who):
+    town.start()
+    town.kill()
+    wait_until(lambda: not town.of("gateway")[-1]["online"], "the last will")
+    town.start()
+    life, boot = town.of("gateway")[-1]["engine"].split("-")
+    assert boot == "2"
+    engine = {"its own": f"{life}-{boot}", "its older start": f"{life}-1", "another that has ended": "00c0ffee-7"}[who]
+    before = len(town.of("gateway"))
+    town.send("gateway", {"online": False, "engine": engine, "version": "1"}, retain=True)
+    wait_until(lambda: len(town.of("gateway")) >= before + 2, "a contradiction")
+    assert (town.of("gateway")[-1]["online"], town.of("gateway")[-1]["engine"]) == (True, f"{life}-{boot}")
+
+
+def test_an_incident_that_only_the_broker_knows_is_cleared(town):
+    town.start()
+    town.press("H03-07", 1)
+    wait_until(lambda: town.incident().get("n") == 1, "an incident")
+    ours = f"incident/{town.incident()['id']}"
+    town.kill()
+    town.send("incident/2020-000009", {"id": "2020-000009"}, retain=True)
+    town.start()
+    wait_until(lambda: ("incident/2020-000009", None, False) in town.heard, "an empty payload")
+    assert (ours, None, False) not in town.heard
 
 
 def test_an_engine_that_hears_one_with_a_greater_life_goes_on(town):

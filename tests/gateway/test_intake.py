@@ -68,6 +68,7 @@ class Desk:
             clock=lambda: self.moment[0],
             monotonic=lambda: self.moment[1],
             on_outgoing=lambda outgoing: self.sent.extend(message.row.delivery.what for message in outgoing),
+            on_denied=lambda: None,
         )
 
     def press(self, device: str, seq: int, **fields: Any) -> str:
