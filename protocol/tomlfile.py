@@ -40,24 +40,23 @@ def load(path: Path, model: type[M], misfits: Callable[[Tables], list[Misfit]] =
     """
     raw = path.read_bytes()
     text = raw.decode("utf-8-sig", errors="replace")
-    found = _not_utf8(raw)
-    lines = _lines(text)
+    unreadable = _not_utf8(raw)
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         place = re.search(r"at line (\d+)", str(exc))
         line = int(place[1]) if place else text.count("\n") + 1
-        raise FileMistakes(_listed(path, [*found, (line, (), f"expected TOML, got: {exc}")])) from None
+        raise FileMistakes(_listed(path, [*unreadable, (line, (), f"expected TOML, got: {exc}")])) from None
     checked = None
+    found: list[tuple[Where, str]] = []
     try:
         checked = model.model_validate(tables)
     except ValidationError as exc:
-        found += [
-            (_line(lines, error["loc"]), error["loc"], _sentence(error["type"], error["msg"], error["input"])) for error in exc.errors()
-        ]
-    found += [(_line(lines, misfit.where), misfit.where, str(misfit)) for misfit in misfits(tables)]
-    if found or checked is None:
-        raise FileMistakes(_listed(path, found))
+        found = [(error["loc"], _sentence(error["type"], error["msg"], error["input"])) for error in exc.errors()]
+    found += [(misfit.where, str(misfit)) for misfit in misfits(tables)]
+    if unreadable or found or checked is None:
+        lines = _lines(text)
+        raise FileMistakes(_listed(path, [*unreadable, *((_line(lines, where), where, sentence) for where, sentence in found)]))
     return checked
 
 
