@@ -144,7 +144,9 @@ def activated(incident: Incident, alarm: Alarm, *, asked: Asked, now_ms: int) ->
         incident = _noted(incident, now_ms, "late_alarm" if alarm.late else "recorded", alarm.device, alarm.point)
         incident = replace(incident, events=_newest(incident.events, alarm))
         return _verifying(incident, alarm, asked, now_ms)
-    if incident.kind == "smoke" and (alarm.kind == "fire" or second_source):
+    if incident.late and alarm.kind == "smoke":
+        incident = replace(incident, kind="smoke")  # what is over is no second source
+    elif incident.kind == "smoke" and (alarm.kind == "fire" or second_source):
         incident = _noted(replace(incident, kind="fire", verify=None), now_ms, "confirmed", alarm.device, alarm.point)
     return _activated(replace(incident, late=False), alarm, asked, now_ms, "activated")
 
@@ -207,6 +209,9 @@ def elapsed(incident: Incident, *, asked: Asked, ring_max_ms: int, now_ms: int) 
         named = [TimelineEntry(at_ms=now_ms, what="bell_silent", who=device) for device in newly]
         timeline = shortened((*incident.timeline, *named), TIMELINE_MAX)
         incident = replace(incident, bells=heard_of, timeline=timeline, revision=incident.revision + 1)
+    if incident.sounding and incident.sounding_ms > now_ms:
+        # A machine without a clock of its own starts in the past after a power cut. Other deadlines are due then; a fire is not over.
+        incident = replace(incident, sounding_ms=now_ms)
     if incident.sounding and is_due(incident.sounding_ms, ring_max_ms, now_ms):
         incident = _noted(replace(incident, sounding=False), now_ms, "ring_ended")
     return incident

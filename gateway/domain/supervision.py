@@ -48,7 +48,8 @@ def heard(device: Device, *, now_ms: int, now_s: float) -> list[Entry]:
 
 def born(device: Device, birth: Birth, *, retained: bool, now_ms: int, now_s: float) -> list[Entry]:
     """A birth. A retained one proves only that the board lived at some time, so it starts the watch of a board not known as lost."""
-    is_new_start = (device.life, device.boot) != (birth.life, birth.boot)
+    # Boots of different lives are not compared; an older one of the same life comes late.
+    is_new_start = device.life != birth.life or device.boot is None or birth.boot > device.boot
     if not retained:
         entries = heard(device, now_ms=now_ms, now_s=now_s)
     elif device.state == "unknown" or (device.state == "lost" and is_new_start):
@@ -58,6 +59,8 @@ def born(device: Device, birth: Birth, *, retained: bool, now_ms: int, now_s: fl
     if is_new_start:
         device.life, device.boot, device.born_ms = birth.life, birth.boot, now_ms
         device.faults = {}
+    elif (device.life, device.boot) != (birth.life, birth.boot):
+        return entries
     device.firmware = birth.fw
     device.watch_s = 2 * birth.next_s if birth.sleeping and birth.next_s else LOST_S
     if not device.placed:

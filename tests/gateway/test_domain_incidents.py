@@ -331,3 +331,25 @@ def test_a_clock_that_is_set_anew_ends_no_ring_and_names_no_bell(step_s):
     assert world.situation.incidents[fire.id].sounding
     world.later(1)
     assert not world.situation.incidents[fire.id].sounding
+
+
+def test_a_lone_smoke_contact_beside_a_late_alarm_is_still_to_be_believed():
+    world = World()
+    world.event("H03-08", "button-1", now="clear", age=7_200_000)
+    event = world.event("H03-07", "smoke-1")
+    assert (world.only.kind, world.only.sounding, world.only.late) == ("smoke", False, False)
+    assert event not in world.order.covers.values()
+    world.later(60)
+    assert (world.only.kind, world.only.sounding) == ("fire", True)
+
+
+def test_a_start_with_a_clock_that_is_behind_rings_the_whole_time_anew():
+    world = World()
+    world.press("H03-07")
+    world.now = world.now._replace(ms=world.now.ms - 3_600_000)
+    world.later(0)
+    assert (world.only.sounding, world.order.pattern) == (True, "fire")
+    world.later(1799)
+    assert world.only.sounding
+    world.later(1)
+    assert not world.only.sounding

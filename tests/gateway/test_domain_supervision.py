@@ -135,3 +135,12 @@ def test_a_deadline_whose_start_lies_in_the_future_is_due_now():
     assert is_due(START_MS + 1, 1000, START_MS)
     assert not is_due(START_MS, 1000, START_MS + 999)
     assert is_due(START_MS, 1000, START_MS + 1000)
+
+
+def test_a_birth_of_an_older_start_is_not_the_newest():
+    world = World()
+    world.born("H03-07", boot=3)
+    world.born("H03-07", boot=2, faults=["old"])
+    device = world.situation.devices["H03-07"]
+    assert (device.boot, device.faults) == (3, {})
+    assert world.effects.hellos == [("H03-07", f"{LIFE}-2")]
