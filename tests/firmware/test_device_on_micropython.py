@@ -1,6 +1,7 @@
 """The plain tests once more, by the interpreter that runs on the board."""
 
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -19,3 +20,21 @@ def test_plain_tests_pass_on_micropython(module: str, micropython: str, tmp_path
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("ok test_") == (PLAIN / f"{module}.py").read_text(encoding="utf-8").count("\ndef test_")
+
+
+def test_connection_that_fails_leaves_no_socket_open(micropython: str) -> None:
+    environment = {**os.environ, "MICROPYPATH": f"{ROOT / 'firmware/device'}:{ROOT}:.frozen"}
+    with socket.socket() as closed, socket.socket() as mute:
+        closed.bind(("127.0.0.1", 0))
+        mute.bind(("127.0.0.1", 0))
+        mute.listen(0)
+        ports = [str(each.getsockname()[1]) for each in (closed, mute)]
+        result = subprocess.run(
+            [micropython, str(Path(__file__).with_name("fail_to_connect.py")), *ports],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=30,
+            check=False,
+        )
+    assert result.stdout in [f"(0, '{end}')\n(0, 'TimeoutError')\n" for end in ("OSError", "success")], result.stdout + result.stderr

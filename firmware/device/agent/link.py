@@ -15,10 +15,17 @@ PUBACK_MS = 10_000
 IN_FLIGHT = 32
 QUEUE_MAX = 4_096  # bytes that wait for a link that takes none: then nothing more is published
 QUEUE_END = 2 * QUEUE_MAX  # and here, full of acknowledgements, the connection ends
-READ_SIZE = 512
-WRITE_SIZE = 512  # a longer block is hard to find in a heap that has been in use for months
+BUFFER = 512
 CHECK_MS = 100
 GRANTED_MAX = 2  # a SUBACK code above is a refusal (section 3.9.3)
+
+
+class Buffers:
+    """Made once and used by one link after the other: so long a block is hard to find in a heap that has been in use for months."""
+
+    def __init__(self):
+        self.read = memoryview(bytearray(BUFFER))
+        self.write = memoryview(bytearray(BUFFER))
 
 
 class LinkLost(Exception):
@@ -51,12 +58,13 @@ class Account:
 
 
 class Link:
-    """`topics` and `listener`: see session.Session. `urgent_ms`: the PUBACK deadline of an alarm.
+    """`topics` and `listener`: see session.Session. `urgent_ms`: the PUBACK deadline of an alarm. One link at a time uses `buffers`.
 
     `subscribed` is True while messages can be sent, `worked` once the broker has acknowledged one.
     """
 
-    def __init__(self, streams, account, topics, listener, *, clock, urgent_ms):
+    def __init__(self, streams, account, topics, listener, *, buffers, clock, urgent_ms):
+        self._buffers = buffers
         self._reader, self._writer = streams
         self._account = account
         self._topics = topics
@@ -117,11 +125,11 @@ class Link:
     async def _read(self):
         packets = mqtt_codec.Reader()
         while True:
-            data = await self._reader.read(READ_SIZE)
-            if not data:
+            length = await self._reader.readinto(self._buffers.read)
+            if not length:
                 raise LinkLost("closed by the broker")
             self._heard = self._clock.now()
-            for packet in packets.feed(data):
+            for packet in packets.feed(self._buffers.read[:length]):
                 self._take(packet)
 
     async def _write(self):
@@ -136,11 +144,19 @@ class Link:
 
     def _next_write(self):
         """Short packets together, so that none waits for the acknowledgement of the one before it (Nagle)."""
-        data = self._queue.pop(0)
-        while self._queue and len(data) + len(self._queue[0]) <= WRITE_SIZE:
-            data += self._queue.pop(0)
-        self._queued -= len(data)
-        return data
+        first = self._queue.pop(0)
+        length = len(first)
+        self._queued -= length
+        if length > BUFFER or not self._queue:
+            return first
+        buffer = self._buffers.write
+        buffer[:length] = first
+        while self._queue and length + len(self._queue[0]) <= BUFFER:
+            data = self._queue.pop(0)
+            self._queued -= len(data)
+            buffer[length : length + len(data)] = data
+            length += len(data)
+        return buffer[:length]
 
     async def _watch(self):
         while True:

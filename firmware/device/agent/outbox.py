@@ -5,8 +5,8 @@ One that the journal holds is not lost then: it comes back from the flash when t
 
 from agent.events import ALARM
 
-CAPACITY = 20  # events: of the heap about 4 kB on ESP32, 9 kB on a 64-bit port, where 20 kB are free
-FEW = CAPACITY - 8  # so many or fewer: it is worth a look at what waits in flash only
+CAPACITY = 12  # events: of the heap about 2 kB on ESP32, 5 kB on a 64-bit port, where 20 kB are free; the others wait in flash
+FEW = CAPACITY // 2  # so many or fewer: it is worth a look at what waits in flash only
 IN_FLIGHT = 8
 FOR_ALARMS = 2  # places in flight that only alarms may take
 # An event counts as in flight until its receipt, but no longer: events that the engine never receipts must not block the others.

@@ -5,8 +5,10 @@ send again.
 """
 
 import asyncio
+import gc
 
-from agent.link import Link, LinkLost, Refused
+from agent import streams
+from agent.link import Buffers, Link, LinkLost, Refused
 
 CONNECT_MS = 5_000
 PUBACK_URGENT_MS = (2_000, 10_000)  # of an alarm: the first, and the longest after reconnects without success
@@ -51,6 +53,7 @@ class Session:
         self._random = random
         self._ready = ready
         self._link = None
+        self._buffers = Buffers()
         self._hurry = asyncio.Event()
         self._failures = 0  # connections, or tries, since the last that brought anything to the broker
         self._unsteady = 0  # and since the last that lasted
@@ -95,6 +98,7 @@ class Session:
                 self._listener.link_down("%s %s" % (type(exc).__name__, exc))
             worked = self._link is not None and self._link.worked
             self._link = None
+            gc.collect()  # the next connection wants its buffers each in one piece
             self._failures = 0 if worked else self._failures + 1
             self._unsteady = 0 if worked and self._clock.now() - since >= STEADY_MS else self._unsteady + 1
             self.hurried = self.hurried and not worked
@@ -102,14 +106,22 @@ class Session:
             await self._pause(REFUSED_MS if refused else _doubled(BACK_OFF_MS, max(0, self._unsteady - 1)))
 
     async def _connection(self, address):
-        streams = await asyncio.wait_for(asyncio.open_connection(*address), CONNECT_MS / 1000)
+        reader, writer = await asyncio.wait_for(streams.connect(*address), CONNECT_MS / 1000)
         try:
             urgent_ms = _doubled(PUBACK_URGENT_MS, self._failures)
-            self._link = Link(streams, self._account, self._topics, self._listener, clock=self._clock, urgent_ms=urgent_ms)
+            self._link = Link(
+                (reader, writer),
+                self._account,
+                self._topics,
+                self._listener,
+                buffers=self._buffers,
+                clock=self._clock,
+                urgent_ms=urgent_ms,
+            )
             await self._link.run()
         finally:
-            streams[1].close()
-            await streams[1].wait_closed()
+            writer.close()
+            await writer.wait_closed()
 
     async def _pause(self, wait_ms):
         """Full jitter, so that a commune of boards does not come back in one instant."""

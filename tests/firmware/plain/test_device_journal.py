@@ -265,7 +265,7 @@ def test_event_is_repeated_after_1_2_4_8_s_then_every_15_s():
 
 def test_at_most_8_are_in_flight_and_2_places_are_for_alarms():
     outbox = Outbox()
-    for seq in range(20):
+    for seq in range(CAPACITY - 1):
         outbox.add(event(seq + 1, "door", "door"), 0)
     assert len(outbox.take(0)) == 6
     assert outbox.take(10) == []
@@ -278,12 +278,12 @@ def test_at_most_8_are_in_flight_and_2_places_are_for_alarms():
 
 def test_events_that_are_never_receipted_do_not_block_the_others():
     outbox = Outbox()
-    for seq in range(20):
+    for seq in range(CAPACITY):
         outbox.add(event(seq + 1), 0)
     seen = set()
     for second in range(4):
         seen.update([one.id for one in outbox.take(second * 1000)])
-    assert len(seen) == 20
+    assert len(seen) == CAPACITY
 
 
 def test_alarm_goes_before_faults_and_a_new_one_before_repeats():

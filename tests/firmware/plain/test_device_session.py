@@ -2,7 +2,7 @@ import asyncio
 import sys
 
 from agent import mqtt_codec
-from agent.link import Account, Link, LinkLost, Refused
+from agent.link import Account, Buffers, Link, LinkLost, Refused
 from agent.session import Listener, Session
 
 CONNACK = b"\x20\x02\x00\x00"
@@ -25,6 +25,7 @@ class Streams:
         self._in = b""
         self._ready = asyncio.Event()
         self.said = b""
+        self.writes = []
         self.open = asyncio.Event()  # the link takes bytes
         self.open.set()
 
@@ -32,19 +33,21 @@ class Streams:
         self._in += data
         self._ready.set()
 
-    async def read(self, size):
+    async def readinto(self, buffer):
         await self._ready.wait()
-        data = self._in[:size]
-        self._in = self._in[size:]
+        data = self._in[: len(buffer)]
+        buffer[: len(data)] = data
+        self._in = self._in[len(data) :]
         if self._in == b"":
             self._ready.clear()
-        return data
+        return len(data)
 
     def hang_up(self):
         self._ready.set()
 
     def write(self, data):
-        self.said += data
+        self.writes.append(len(data))
+        self.said += bytes(data)
 
     async def drain(self):
         await self.open.wait()
@@ -84,7 +87,7 @@ class Stage:
         self.streams = Streams()
         self.heard = Heard()
         account = Account("B1", "", "w", b"gone")
-        self.link = Link((self.streams, self.streams), account, TOPICS, self.heard, clock=self.clock, urgent_ms=2_000)
+        self.link = Link((self.streams, self.streams), account, TOPICS, self.heard, buffers=Buffers(), clock=self.clock, urgent_ms=2_000)
         self.why = None
 
     async def run(self):
@@ -267,6 +270,21 @@ def test_alarm_is_never_refused_for_what_waits_before_it():
     on_stage(play)
 
 
+def test_short_packets_leave_together_and_long_ones_whole():
+    async def play(stage):
+        sizes = (3, 5, 600, 7, 200, 200, 200)
+        before = len(stage.streams.said)
+        packets = [bytes([size % 256]) * size for size in sizes]
+        stage.streams.writes = []
+        for packet in packets:
+            stage.link._send(packet)
+        await until(lambda: len(stage.streams.said) == before + sum(sizes))
+        assert stage.streams.said[before:] == b"".join(packets)
+        assert stage.streams.writes == [8, 600, 407, 200]
+
+    on_stage(play)
+
+
 def test_packet_ids_in_use_are_passed_over_when_they_wrap():
     async def play(stage):
         stage.link._packet_id = 0xFFFE
@@ -318,7 +336,7 @@ class Twin:
             await asyncio.sleep(10)
 
     async def connection(self, address):
-        self.session._link = Link((None, None), None, TOPICS, None, clock=self.clock, urgent_ms=1)
+        self.session._link = Link((None, None), None, TOPICS, None, buffers=None, clock=self.clock, urgent_ms=1)
         self.session._link.worked = True
         self.clock.ms += self.lasts_ms
         raise LinkLost("closed by the broker")
