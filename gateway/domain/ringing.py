@@ -37,10 +37,12 @@ class Order(NamedTuple):
 
 def order(before: Order, incidents: Iterable[Incident]) -> Order:
     """The order for a group's incidents (those that just ended included), with the next `rev`; `before` itself if nothing changes."""
+    incidents = list(incidents)
     rung = [incident for incident in incidents if incident.rung]
+    undecided = {device: event for incident in incidents if incident.verify for device, event in incident.events.items()}
     covers = before.covers
     for incident in incidents:
-        covers = _covering(covers, incident)
+        covers = _covering(covers, incident, undecided)
     wanted = _shape(rung)._replace(rev=before.rev, covers=covers, mute=before.mute)
     return before if wanted == before else wanted._replace(rev=before.rev + 1)
 
@@ -67,11 +69,15 @@ def _shape(rung: list[Incident]) -> Order:
     return Order(0, chosen.id, pattern, chosen.n, chosen.activations[-1].place.id)
 
 
-def _covering(covers: dict[str, str], incident: Incident) -> dict[str, str]:
-    """An event that no bell was rung for is covered only when the desk has ended it: until then its board calls by itself."""
+def _covering(covers: dict[str, str], incident: Incident, undecided: dict[str, str]) -> dict[str, str]:
+    """An event that no bell was rung for is covered only when the desk has ended it: until then its board calls by itself. A cover takes
+    in all older events of its board, so of a board with one that is `undecided` no newer one is covered either.
+    """
     if not incident.rung and not incident.late and incident.state != "resolved":
         return covers
     newer = {device: event for device, event in incident.events.items() if is_newer(event, covers.get(device))}
+    if incident.state != "resolved":
+        newer = {device: event for device, event in newer.items() if device not in undecided or not is_newer(event, undecided[device])}
     if not newer:
         return covers
     merged = {device: event for device, event in covers.items() if device not in newer} | newer

@@ -82,3 +82,22 @@ def test_an_alarm_that_only_a_late_incident_took_is_never_covered_unheard():
     world.event("H03-07", "button-1", now="clear", age=7_200_000)
     event = world.event("H03-08", "heat-1")
     assert (world.only.sounding, world.order.covers["H03-08"]) == (True, event)
+
+
+def test_a_ring_for_something_else_does_not_cover_smoke_that_waits_to_be_believed():
+    world = World()
+    smoke = world.event("H03-07", "smoke-1")
+    sos = world.event("H03-07", "sos-1", calling=True)
+    assert (world.order.pattern, world.order.covers) == ("sos", {})
+    world.later(60)
+    assert (world.order.pattern, world.order.covers) == ("fire", {"H03-07": sos})
+    assert is_newer(sos, smoke)
+
+
+def test_what_the_desk_has_ended_is_covered_whatever_else_waits():
+    world = World()
+    world.event("H03-07", "smoke-1")
+    sos = world.event("H03-07", "sos-1", calling=True)
+    incident = list(world.situation.incidents.values())[-1]
+    world.command("resolve", incident=incident.id, version=incident.version)
+    assert world.order.covers == {"H03-07": sos}

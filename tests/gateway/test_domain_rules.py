@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.incidents import unresolved
+from gateway.domain.placing import is_newer
 from gateway.domain.policy import FAMILY
+from gateway.domain.ringing import Order
 
 DEVICES = st.sampled_from(["H03-01", "H03-02", "DCC-017", "H99-01"])
 STEPS = st.one_of(
@@ -46,6 +48,18 @@ def take(world: World, what: str, which) -> str | None:
     elif newest:
         world.command(what, incident=newest[0].id, version=newest[0].version)
     return None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STEPS.filter(lambda step: step[0] != "resolve"), max_size=25))
+def test_no_ring_covers_smoke_that_waits_to_be_believed(steps):
+    world = World()
+    for what, which in steps:
+        take(world, what, which)
+        for incident in world.situation.incidents.values():
+            covers = world.situation.orders.get(incident.group, Order()).covers
+            waiting = incident.active if incident.verify else {}
+            assert all(is_newer(event, covers.get(source.partition("/")[0])) for source, event in waiting.items())
 
 
 @settings(max_examples=60, deadline=None)
