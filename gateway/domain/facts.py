@@ -7,7 +7,7 @@ import json
 from functools import partial
 from typing import NamedTuple
 
-from gateway.domain import desk, incidents, maintenance, supervision
+from gateway.domain import deadlines, desk, incidents, maintenance, supervision
 from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import Placed, is_due, is_newer, place
@@ -156,7 +156,7 @@ def due(situation: Situation, now: Now) -> list[Act]:
             acts.append(partial(_listed_long, device=device, point=point))
     open_ones = incidents.unresolved(situation.incidents.values())
     ring_max_ms = situation.limits.ring_max_ms
-    changing = (incident.id for incident in open_ones if incidents.is_anything_due(incident, ring_max_ms=ring_max_ms, now_ms=now.ms))
+    changing = (incident.id for incident in open_ones if deadlines.is_anything_due(incident, ring_max_ms=ring_max_ms, now_ms=now.ms))
     return [*acts, *(partial(_elapsed, ident=ident) for ident in changing)]
 
 
@@ -172,7 +172,7 @@ def clock_set(turn: Turn, by_ms: int) -> None:
     for key, listed in turn.situation.listed.items():
         turn.situation.listed[key] = listed._replace(since_ms=listed.since_ms + by_ms)
     for incident in incidents.unresolved(turn.situation.incidents.values()):
-        put(turn, incidents.clock_set(incident, by_ms=by_ms))
+        put(turn, deadlines.clock_set(incident, by_ms=by_ms))
 
 
 def _silent_boards(turn: Turn) -> None:
@@ -191,7 +191,7 @@ def _elapsed(turn: Turn, *, ident: str) -> None:
     if incident is None or incident.state == "resolved":
         return
     asked = turn.situation.asked(incident.group)
-    after = incidents.elapsed(incident, asked=asked, ring_max_ms=turn.situation.limits.ring_max_ms, now_ms=turn.now.ms)
+    after = deadlines.elapsed(incident, asked=asked, ring_max_ms=turn.situation.limits.ring_max_ms, now_ms=turn.now.ms)
     _put_changed(turn, incident, after)
     if after.version != incident.version:
         turn.effects.announce(after.id, "re_alarmed")

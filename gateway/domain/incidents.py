@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from gateway.domain import bells
 from gateway.domain.bells import Bell
-from gateway.domain.placing import AtFrom, is_due, is_newer
+from gateway.domain.placing import AtFrom, is_newer
 from gateway.domain.policy import PATTERN, Kind
 from protocol.messages import Activation, Delivery, Event, Place, TimelineEntry
 
@@ -141,13 +141,13 @@ def activated(incident: Incident, alarm: Alarm, *, asked: Asked, now_ms: int) ->
     second_source = any(source != alarm.source for source in incident.active)
     incident = replace(incident, active=_active(incident.active, alarm))
     if alarm.late or (alarm.chatter and not incident.late):
-        incident = _noted(incident, now_ms, "late_alarm" if alarm.late else "recorded", alarm.device, alarm.point)
+        incident = noted(incident, now_ms, "late_alarm" if alarm.late else "recorded", alarm.device, alarm.point)
         incident = replace(incident, events=_newest(incident.events, alarm))
         return _verifying(incident, alarm, asked, now_ms)
     if incident.late and alarm.kind == "smoke":
         incident = replace(incident, kind="smoke")  # what is over is no second source
     elif incident.kind == "smoke" and (alarm.kind == "fire" or second_source):
-        incident = _noted(replace(incident, kind="fire", verify=None), now_ms, "confirmed", alarm.device, alarm.point)
+        incident = noted(replace(incident, kind="fire", verify=None), now_ms, "confirmed", alarm.device, alarm.point)
     return _activated(replace(incident, late=False), alarm, asked, now_ms, "activated")
 
 
@@ -160,7 +160,7 @@ def cleared(incident: Incident, *, device: str, point: str, now_ms: int) -> Inci
     verify = incident.verify
     if not active and verify and verify.cancelled:
         verify = None
-    return _noted(replace(incident, active=active, verify=verify), now_ms, "cleared", device, point)
+    return noted(replace(incident, active=active, verify=verify), now_ms, "cleared", device, point)
 
 
 def cancelled(incident: Incident, *, device: str, event: str, now_ms: int) -> Incident:
@@ -169,7 +169,7 @@ def cancelled(incident: Incident, *, device: str, event: str, now_ms: int) -> In
     smoke = [known for source, known in incident.active.items() if source.startswith(device + "/")]
     if incident.verify is None or incident.verify.cancelled or not any(is_newer(event, known) for known in smoke):
         return incident
-    return _noted(replace(incident, verify=Verify(now_ms, CANCEL_MS, cancelled=True)), now_ms, "cancelled", device)
+    return noted(replace(incident, verify=Verify(now_ms, CANCEL_MS, cancelled=True)), now_ms, "cancelled", device)
 
 
 def heard(incident: Incident, event: Event, *, device: str, at_ms: int, now_ms: int) -> Incident:
@@ -185,48 +185,7 @@ def heard(incident: Incident, event: Event, *, device: str, at_ms: int, now_ms: 
     if after._replace(event=before.event) == before:
         return incident
     what = _bell_news(before, after)
-    return _noted(incident, now_ms, what, device) if what else replace(incident, revision=incident.revision + 1)
-
-
-def is_anything_due(incident: Incident, *, ring_max_ms: int, now_ms: int) -> bool:
-    """Whether `elapsed` has something to do: asked of every open incident, five times a second."""
-    verify = incident.verify
-    return bool(
-        (verify and is_due(verify.start_ms, verify.duration_ms, now_ms))
-        or (incident.sounding and is_due(incident.sounding_ms, ring_max_ms, now_ms))
-        or bells.is_any_overdue(incident.bells, now_ms)
-    )
-
-
-def elapsed(incident: Incident, *, asked: Asked, ring_max_ms: int, now_ms: int) -> Incident:
-    """What time alone does: a smoke contact is believed, a bell is named silent, the bells have sounded long enough."""
-    verify = incident.verify
-    if verify and is_due(verify.start_ms, verify.duration_ms, now_ms):
-        incident = _believed(incident, asked, now_ms)
-    heard_of = bells.overdue(incident.bells, now_ms)
-    if heard_of is not incident.bells:
-        newly = [after.device for before, after in zip(incident.bells, heard_of, strict=True) if before != after]
-        named = [TimelineEntry(at_ms=now_ms, what="bell_silent", who=device) for device in newly]
-        timeline = shortened((*incident.timeline, *named), TIMELINE_MAX)
-        incident = replace(incident, bells=heard_of, timeline=timeline, revision=incident.revision + 1)
-    if incident.sounding and incident.sounding_ms > now_ms:
-        # A machine without a clock of its own starts in the past after a power cut. Other deadlines are due then; a fire is not over.
-        incident = replace(incident, sounding_ms=now_ms)
-    if incident.sounding and is_due(incident.sounding_ms, ring_max_ms, now_ms):
-        incident = _noted(replace(incident, sounding=False), now_ms, "ring_ended")
-    return incident
-
-
-def clock_set(incident: Incident, *, by_ms: int) -> Incident:
-    """The clock was set forward or back: what is under way lasts as long as before. What is told to people stays as it was told."""
-    return replace(
-        incident,
-        sounding_ms=max(0, incident.sounding_ms + by_ms),
-        verify=incident.verify and incident.verify._replace(start_ms=max(0, incident.verify.start_ms + by_ms)),
-        bells=tuple(
-            bell._replace(pressed_ms=max(0, bell.pressed_ms + by_ms), asked_ms=max(0, bell.asked_ms + by_ms)) for bell in incident.bells
-        ),
-    )
+    return noted(incident, now_ms, what, device) if what else replace(incident, revision=incident.revision + 1)
 
 
 def says_it_again(incident: Incident, alarm: Alarm) -> bool:
@@ -237,19 +196,19 @@ def says_it_again(incident: Incident, alarm: Alarm) -> bool:
 def acknowledged(incident: Incident, *, by: str, now_ms: int) -> Incident:
     """Somebody has taken it on. The bells sound on, and the incident stays open until it is resolved."""
     incident = _stepped(incident, "acknowledge")
-    return _noted(replace(incident, acknowledged_ms=now_ms, acknowledged_by=by), now_ms, "acknowledged", by)
+    return noted(replace(incident, acknowledged_ms=now_ms, acknowledged_by=by), now_ms, "acknowledged", by)
 
 
 def silenced(incident: Incident, *, by: str, now_ms: int) -> Incident:
     """The bells stop until the next activation."""
-    return _noted(replace(_stepped(incident, "silence"), sounding=False), now_ms, "silenced", by)
+    return noted(replace(_stepped(incident, "silence"), sounding=False), now_ms, "silenced", by)
 
 
 def resolved(incident: Incident, *, by: str, outcome: Outcome, reason: str, now_ms: int) -> Incident:
     """It is over: the bells stop, and the next alarm opens another incident."""
     incident = replace(_stepped(incident, "resolve"), sounding=False, verify=None)
     incident = replace(incident, resolved_ms=now_ms, resolved_by=by, outcome=outcome)
-    return _noted(incident, now_ms, "resolved", by, reason or outcome)
+    return noted(incident, now_ms, "resolved", by, reason or outcome)
 
 
 def delivered(incident: Incident, delivery: Delivery, *, now_ms: int) -> Incident:
@@ -267,7 +226,7 @@ def delivered(incident: Incident, delivery: Delivery, *, now_ms: int) -> Inciden
     if delivery.state == "waiting":
         return replace(incident, revision=incident.revision + 1)
     what: What = "delivered" if delivery.state == "delivered" else "delivery_failed"
-    return _noted(incident, now_ms, what, delivery.channel, delivery.what)
+    return noted(incident, now_ms, what, delivery.channel, delivery.what)
 
 
 def _activated(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int, what: What) -> Incident:
@@ -290,15 +249,16 @@ def _activated(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int, what
         activations=shortened((*incident.activations, activation), ACTIVATIONS_MAX),
         events=_newest(incident.events, alarm),
     )
-    incident = _noted(incident, now_ms, what, alarm.device, alarm.point)
+    incident = noted(incident, now_ms, what, alarm.device, alarm.point)
     if alarm.late:
         return incident
     if PATTERN[incident.kind] is None or alarm.quiet:
         return _verifying(incident, alarm, asked, now_ms)
-    return _ringing(incident, asked, pressed_ms=alarm.at_ms, now_ms=now_ms)
+    return sounding(incident, asked, pressed_ms=alarm.at_ms, now_ms=now_ms)
 
 
-def _ringing(incident: Incident, asked: Asked, *, pressed_ms: int, now_ms: int) -> Incident:
+def sounding(incident: Incident, asked: Asked, *, pressed_ms: int, now_ms: int) -> Incident:
+    """The incident with all bells of its group asked, for a press at `pressed_ms`."""
     waiting = bells.ask(asked.bells, pressed_ms=pressed_ms, now_ms=now_ms)
     return replace(incident, rung=True, sounding=True, sounding_ms=now_ms, bells=waiting)
 
@@ -307,17 +267,6 @@ def _verifying(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int) -> I
     if incident.kind != "smoke" or incident.verify or not alarm.is_active or alarm.late:
         return incident
     return replace(incident, verify=Verify(now_ms, asked.verify_ms))
-
-
-def _believed(incident: Incident, asked: Asked, now_ms: int) -> Incident:
-    """The time to verify is over. A contact that is clear by now rings nobody; the desk has seen it."""
-    incident = replace(incident, verify=None)
-    if not incident.active or incident.kind != "smoke":
-        return incident
-    incident = replace(incident, kind="fire", version=incident.version + 1, n=incident.n + 1)
-    incident = replace(incident, state=NEXT[incident.state, "activate"], acknowledged_ms=None, acknowledged_by="")
-    device, _, point = next(iter(incident.active)).partition("/")
-    return _ringing(_noted(incident, now_ms, "confirmed", device, point), asked, pressed_ms=now_ms, now_ms=now_ms)
 
 
 def _stepped(incident: Incident, step: Step) -> Incident:
@@ -358,7 +307,8 @@ def _active(active: dict[str, str], alarm: Alarm) -> dict[str, str]:
     return active | {alarm.source: alarm.event} if alarm.is_active else active
 
 
-def _noted(incident: Incident, at_ms: int, what: What, who: str = "", detail: str = "") -> Incident:
+def noted(incident: Incident, at_ms: int, what: What, who: str = "", detail: str = "") -> Incident:
+    """The incident with one more line in its timeline."""
     entry = TimelineEntry(at_ms=at_ms, what=what, who=who, detail=detail)
     return replace(incident, revision=incident.revision + 1, timeline=shortened((*incident.timeline, entry), TIMELINE_MAX))
 
