@@ -42,6 +42,7 @@ per_listener_settings true
 log_dest stderr
 log_type error
 log_type warning
+log_type notice
 log_timestamp_format %Y-%m-%dT%H:%M:%S
 sys_interval 0
 
