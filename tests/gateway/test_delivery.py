@@ -43,8 +43,9 @@ def test_each_decision_is_posted_once_with_the_incident(town, receiver):
     wait_until(lambda: len(receiver.posted) == 1, "opened")
     town.press("H03-08", 2)
     wait_until(lambda: len(receiver.posted) == 2, "re-alarmed")
-    town.command("acknowledge", id="c-1")
-    town.command("resolve", id="c-2", outcome="fire", version=3)
+    wait_until(lambda: town.incident()["n"] == 2, "a snapshot of the second press")
+    assert town.command("acknowledge", id="c-1")["ok"]
+    assert town.command("resolve", id="c-2", outcome="fire", version=3)["ok"]
     wait_until(lambda: len(deliveries(town)) == 4 and {state for _, state, _ in deliveries(town)} == {"delivered"}, "all delivered")
     assert [body["event"] for _, body in receiver.posted] == ["opened", "re_alarmed", "acknowledged", "resolved"]
     assert [body["incident"]["n"] for _, body in receiver.posted] == [1, 2, 2, 2]

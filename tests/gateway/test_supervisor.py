@@ -126,7 +126,7 @@ def test_sigterm_stops_all_in_order_with_exit_code_0(tmp_path: Path) -> None:
         assert [name for name, pid in children.items() if not gone(pid)] == []
         # mosquitto tells who left it, and so in which order: the console, then the engine, then it stops itself.
         left = [line for line in found.lines() if line.startswith("broker") and line.endswith("disconnected.")]
-        assert [line.split("Client ")[1] for line in left[-2:]] == ["console disconnected.", "engine disconnected."]
+        assert [line.split("Client ")[1].split("-")[0] for line in left[-2:]] == ["console", "engine"]
 
 
 def test_no_part_outlives_a_killed_supervisor(tmp_path: Path) -> None:
