@@ -1,7 +1,10 @@
 """Calls: "alarm here" from a board to its group. Our own, said again until a ring covers it, and those of others."""
 
+from collections import namedtuple
+
 from agent.bell import Cause
 from protocol import wire
+from protocol.wire import COUNT_MAX
 
 CALL_SOUND_MS = 180_000
 ACTIVE_MS = 1_000  # the own bell sounds on for so long after a look at a point that is active
@@ -11,7 +14,8 @@ LATER_TRIES_MS = 150_000
 YOUNG_MS = 30 * 60_000  # a press older than this, of a point that is clear, is not called again on a reconnect
 SENDER_IDS = 3  # ids of one sender obeyed
 SENDER_MS = 10 * 60_000  # within this time without a ring
-REMEMBERED = 48  # ids of each list: three of each board of the largest group (15)
+REMEMBERED = 48  # ids: three of each board of the largest group (15)
+SILENCED = COUNT_MAX  # no call's k is higher
 
 
 class OwnCall:
@@ -104,15 +108,8 @@ class OwnCalls:
         return wire.Call(call.id, call.k, call.type, "fire")
 
 
-class Heard:
-    """A call of another board that this bell obeys."""
-
-    def __init__(self, sender, call, now):
-        self.sender = sender
-        self.id = call.id
-        self.pattern = call.pattern
-        self.k = call.k
-        self.until = now + CALL_SOUND_MS
+# A call of another board that this bell obeys till clock.now() is `until`. `key`: see HeardCalls.
+Heard = namedtuple("Heard", ("key", "pattern", "k", "until"))
 
 
 class HeardCalls:
@@ -120,35 +117,35 @@ class HeardCalls:
 
     def __init__(self):
         self._calls = []
-        # Ids go with their senders: no board may use up those of another.
-        self._highest = {}  # (sender, id) -> highest k had
+        # A key is "<sender> <id>": no board may use up the ids of another. One string takes the least of the heap.
+        self._highest = {}  # key -> highest k had, SILENCED for one that must not sound again
         self._order = []  # of the keys of _highest, oldest first
-        self._silenced = []  # (sender, id)
-        self._obeyed = []  # (sender, id, since)
+        self._obeyed = []  # (key, since)
 
     def hear(self, sender, call, now):
         """Obey a call, or not: had before, silenced here, or one id too many of this sender. True if it sounds."""
-        key = (sender, call.id)
-        if key in self._silenced or call.k <= self._highest.get(key, 0):
+        key = _key(sender, call.id)
+        if call.k <= self._highest.get(key, 0):
             return False
         self._remember(key, call.k)
-        self._obeyed = [known for known in self._obeyed if now - known[2] < SENDER_MS]
-        if key not in [known[:2] for known in self._obeyed]:
-            if len([known for known in self._obeyed if known[0] == sender]) >= SENDER_IDS or len(self._obeyed) >= REMEMBERED:
+        self._obeyed = [known for known in self._obeyed if now - known[1] < SENDER_MS]
+        if key not in [known[0] for known in self._obeyed]:
+            own = [known for known in self._obeyed if known[0].split()[0] == sender]
+            if len(own) >= SENDER_IDS or len(self._obeyed) >= REMEMBERED:
                 return False
-            self._obeyed.append((sender, call.id, now))
-        self._calls = [heard for heard in self._calls if (heard.sender, heard.id) != key]
-        self._calls.append(Heard(sender, call, now))
+            self._obeyed.append((key, now))
+        self._calls = [heard for heard in self._calls if heard.key != key]
+        self._calls.append(Heard(key, call.pattern, call.k, now + CALL_SOUND_MS))
         return True
 
     def settle(self, covers, mutes, quiet):
         """A ring has come that covers(sender, event_id) and mutes(sender): these calls end. If it is `quiet`, what it covers never
         sounds again."""
         for heard in self._calls:
-            if quiet and covers(heard.sender, heard.id):
-                self.silence(heard.sender, heard.id)
-        self._calls = [heard for heard in self._calls if not covers(heard.sender, heard.id) and not mutes(heard.sender)]
-        self._obeyed = [known for known in self._obeyed if not covers(known[0], known[1])]
+            if quiet and covers(*heard.key.split()):
+                self._remember(heard.key, SILENCED)
+        self._calls = [heard for heard in self._calls if not covers(*heard.key.split()) and not mutes(heard.key.split()[0])]
+        self._obeyed = [known for known in self._obeyed if not covers(*known[0].split())]
 
     def expire(self, now):
         """End the calls that have sounded for long enough."""
@@ -157,18 +154,16 @@ class HeardCalls:
     def mute(self):
         """The silence key: these ids never sound again."""
         for heard in self._calls:
-            self.silence(heard.sender, heard.id)
+            self._remember(heard.key, SILENCED)
         self._calls = []
 
     def causes(self, now):
         """Why the bell sounds."""
-        return [Cause(heard.pattern, (heard.id, heard.k, None)) for heard in self._calls if now < heard.until]
+        return [Cause(heard.pattern, (heard.key.split()[1], heard.k, None)) for heard in self._calls if now < heard.until]
 
     def silence(self, sender, ident):
         """This id of this sender never sounds again."""
-        if (sender, ident) not in self._silenced:
-            self._silenced.append((sender, ident))
-            del self._silenced[:-REMEMBERED]
+        self._remember(_key(sender, ident), SILENCED)
 
     def _remember(self, key, k):
         if key not in self._highest:
@@ -176,3 +171,7 @@ class HeardCalls:
             if len(self._order) > REMEMBERED:
                 del self._highest[self._order.pop(0)]
         self._highest[key] = k
+
+
+def _key(sender, ident):
+    return "%s %s" % (sender, ident)

@@ -1,4 +1,5 @@
 from agent.alarms import Alarms
+from agent.calls import REMEMBERED
 from agent.points import AT_ONCE, NEVER, VERIFY, Point
 
 from protocol.wire import Call, Ring
@@ -155,6 +156,17 @@ def test_no_board_can_use_up_the_ids_of_another():
     alarms.call_heard("B2", call(1), 200, ticking=True)
     alarms.call_heard("B2", call(8), 200, ticking=True)
     assert len(alarms.causes(200)) == 2
+
+
+def test_storm_of_calls_leaves_a_bounded_trace():
+    alarms = fresh()
+    heard = alarms._heard
+    for seq in range(1, 500):
+        alarms.call_heard(f"B{seq % 20 + 2}", call(seq), seq, ticking=True)
+        alarms.key("fire", seq)
+    assert len(heard._highest) == len(heard._order) == REMEMBERED
+    assert len(heard._obeyed) <= REMEMBERED
+    assert sounds(alarms, 500) == []
 
 
 def test_mute_stops_what_the_board_has_called_already():
