@@ -52,13 +52,7 @@ def answered(bell: Bell, event: Event, *, at_ms: int) -> Bell:
 
 def overdue(bells: tuple[Bell, ...], now_ms: int) -> tuple[Bell, ...]:
     """The same bells, those silent that were asked SILENT_MS ago and not heard; the same tuple if there is none."""
-    if not is_any_overdue(bells, now_ms):
-        return bells
     late = [bell.state == "waiting" and is_due(bell.asked_ms, SILENT_MS, now_ms) for bell in bells]
+    if not any(late):
+        return bells
     return tuple(bell._replace(state="silent") if is_late else bell for bell, is_late in zip(bells, late, strict=True))
-
-
-def is_any_overdue(bells: tuple[Bell, ...], now_ms: int) -> bool:
-    """Whether `overdue` has something to say. The bells of an activation are asked all at once: the first that waits tells for all."""
-    waiting = next((bell for bell in bells if bell.state == "waiting"), None)
-    return waiting is not None and is_due(waiting.asked_ms, SILENT_MS, now_ms)

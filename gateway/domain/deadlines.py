@@ -1,6 +1,7 @@
 """What time alone does to an incident: a smoke contact is believed, a silent bell is named, a ring ends. Pure; milliseconds."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from gateway.domain import bells
 from gateway.domain.incidents import NEXT, TIMELINE_MAX, Asked, Incident, noted, shortened, sounding
@@ -8,14 +9,23 @@ from gateway.domain.placing import is_due
 from protocol.messages import TimelineEntry
 
 
-def is_anything_due(incident: Incident, *, ring_max_ms: int, now_ms: int) -> bool:
-    """Whether `elapsed` has something to do: asked of every open incident, five times a second."""
-    verify = incident.verify
-    return bool(
-        (verify and is_due(verify.start_ms, verify.duration_ms, now_ms))
-        or (incident.sounding and is_due(incident.sounding_ms, ring_max_ms, now_ms))
-        or bells.is_any_overdue(incident.bells, now_ms)
-    )
+class Next(NamedTuple):
+    """When `elapsed` has something to do: from `due_ms` on, or if a start lies in the future, after `started_ms`."""
+
+    due_ms: int
+    started_ms: int
+
+
+def next_due(incident: Incident, *, ring_max_ms: int) -> Next | None:
+    """The next of an incident's deadlines; None if it waits for nothing."""
+    found = [(incident.sounding_ms, ring_max_ms)] if incident.sounding else []
+    if incident.verify:
+        found.append((incident.verify.start_ms, incident.verify.duration_ms))
+    # The bells of an activation are asked all at once.
+    found += [(bell.asked_ms, bells.SILENT_MS) for bell in incident.bells if bell.state == "waiting"][:1]
+    if incident.state == "resolved" or not found:
+        return None
+    return Next(min(start + duration for start, duration in found), max(start for start, _ in found))
 
 
 def elapsed(incident: Incident, *, asked: Asked, ring_max_ms: int, now_ms: int) -> Incident:

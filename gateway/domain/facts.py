@@ -154,10 +154,7 @@ def due(situation: Situation, now: Now) -> list[Act]:
     for (device, point), listed in situation.listed.items():
         if is_due(listed.since_ms, LISTED_MS, now.ms):
             acts.append(partial(_listed_long, device=device, point=point))
-    open_ones = incidents.unresolved(situation.incidents.values())
-    ring_max_ms = situation.limits.ring_max_ms
-    changing = (incident.id for incident in open_ones if deadlines.is_anything_due(incident, ring_max_ms=ring_max_ms, now_ms=now.ms))
-    return [*acts, *(partial(_elapsed, ident=ident) for ident in changing)]
+    return [*acts, *(partial(_elapsed, ident=ident) for ident in situation.due(now.ms))]
 
 
 def watch_again(turn: Turn) -> None:

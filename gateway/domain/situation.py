@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone
 from typing import Literal, NamedTuple
 
-from gateway.domain import ringing
+from gateway.domain import deadlines, ringing
 from gateway.domain.commune import Commune
+from gateway.domain.deadlines import Next
 from gateway.domain.incidents import Asked, Incident, delivered
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import AtFrom
@@ -94,6 +95,7 @@ class Situation:
     listed: dict[tuple[str, str], Listed] = field(default_factory=dict)
     early: dict[str, tuple[EarlyProof, ...]] = field(default_factory=dict)
     _of_group: dict[str | None, dict[str, Incident]] = field(default_factory=dict)
+    _due: dict[str, Next] = field(default_factory=dict)
     _asked: dict[str | None, Asked] = field(default_factory=dict)
 
     def device(self, ident: str) -> Device:
@@ -110,11 +112,21 @@ class Situation:
         """The incident as it is from now on."""
         self.incidents[incident.id] = incident
         self._of_group.setdefault(incident.group, {})[incident.id] = incident
+        due = deadlines.next_due(incident, ring_max_ms=self.limits.ring_max_ms)
+        if due:
+            self._due[incident.id] = due
+        else:
+            self._due.pop(incident.id, None)
 
     def drop(self, incident: Incident) -> None:
         """Forget a settled incident."""
         self.incidents.pop(incident.id, None)
         self._of_group.get(incident.group, {}).pop(incident.id, None)
+        self._due.pop(incident.id, None)
+
+    def due(self, now_ms: int) -> list[str]:
+        """The incidents that time changes now: asked five times a second."""
+        return [ident for ident, (due_ms, started_ms) in self._due.items() if now_ms >= due_ms or started_ms > now_ms]
 
     def of_group(self, group: str | None) -> list[Incident]:
         """The incidents of a group that are not settled, in the order of their opening."""
