@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
 
 from protocol import tomlfile
 from protocol.messages import Id, Place
@@ -43,10 +44,13 @@ Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 
 
+CHECKS = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
 class Table(BaseModel):
     """A table of the file: a key that we do not know is a mistake."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = CHECKS
 
 
 class Commune(Table):
@@ -63,7 +67,9 @@ class Group(Table):
     name: Words
 
 
-class Spot(Table):
+# Of spots and boards there are thousands: as models they would take a kilobyte each.
+@dataclass(config=CHECKS, slots=True, kw_only=True)
+class Spot:
     """A place with an address: what a home and a fire point have in common. Coordinates are WGS 84 degrees."""
 
     id: Id
@@ -77,10 +83,13 @@ class Spot(Table):
 
     def place(self) -> Place:
         """As messages carry it."""
-        return Place(**self.model_dump(exclude={"group"}))
+        return Place(
+            id=self.id, name=self.name, address=self.address, landmark=self.landmark, way_in=self.way_in, lat=self.lat, lon=self.lon
+        )
 
 
-class Board(Table):
+@dataclass(config=CHECKS, slots=True, kw_only=True)
+class Board:
     """A board and where it hangs."""
 
     id: Id

@@ -85,7 +85,7 @@ def _listed(path: Path, found: list[Mistake]) -> list[str]:
 def _sentence(kind: str, message: str, value: object) -> str:
     if kind == "missing":
         return "expected to be there, got nothing"
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):  # of a model, of a dataclass
         return "expected no such key (a typing mistake?)"
     expected = message.removeprefix("Value error, ").removeprefix("Input should be ")
     if not expected.startswith("expected "):
