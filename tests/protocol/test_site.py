@@ -123,6 +123,8 @@ def test_an_unknown_group_a_doubled_id_bad_coordinates_and_a_missing_field_come_
     [
         ('id = "H03-01"', 'id = "H03/01"', "homes[1].id: expected 1 to 32 of A-Z a-z 0-9 _ -, got 'H03/01'"),
         ('id = "TLG-03"\n', f'id = "{"T" * 33}"\n', "groups[1].id: expected 1 to 32 of A-Z a-z 0-9 _ -"),
+        ("lon = 105.9", "long = 105.9", "homes[1].long: expected no such key (a typing mistake?)"),
+        ('kind = "household"', 'knid = "household"', "boards[1].kind: expected to be there, got nothing"),
         ("lon = 105.9", "lon = nan", "homes[1].lon: expected a finite number"),
         ("lon = 105.9", 'lon = "105° 54"', "homes[1].lon: expected a valid number"),
         ("lon = 105.9", "lon = -180.5", "homes[1].lon: expected greater than or equal to -180, got -180.5"),
