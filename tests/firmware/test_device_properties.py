@@ -5,12 +5,12 @@ import itertools
 
 from agent import mqtt_codec, patterns
 from agent.events import ALARM, Event
-from agent.mqtt_codec import ProtocolError, Reader
+from agent.mqtt_codec import ProtocolError
 from agent.outbox import CAPACITY, IN_FLIGHT, Outbox
 from agent.points import BLIND_MS, DEBOUNCE_MS, Contact
 from hypothesis import given
 from hypothesis import strategies as st
-from plain.test_device_link import BYTES, PACKETS
+from plain.test_device_link import BYTES, PACKETS, new_reader, read
 
 PRESENT = st.lists(st.tuples(st.booleans(), st.integers(1, 60)), max_size=200)
 
@@ -56,19 +56,19 @@ def test_no_spike_of_2_ms_is_a_press_while_the_board_reads(gaps: list[int], star
 @given(st.binary(max_size=300))
 def test_reader_raises_nothing_but_its_own_error(data: bytes) -> None:
     with contextlib.suppress(ProtocolError):
-        Reader().feed(data)
+        read(data)
 
 
 @given(st.integers(0, len(BYTES)), st.integers(0, 255), st.lists(st.integers(1, 9), min_size=1))
 def test_mutated_stream_raises_nothing_but_its_own_error(where: int, value: int, sizes: list[int]) -> None:
     data = BYTES[:where] + bytes([value]) + BYTES[where + 1 :]
-    reader = Reader()
+    reader = new_reader()
     start = 0
     for size in itertools.cycle(sizes):
         if start >= len(data):
             break
         try:
-            reader.feed(data[start : start + size])
+            read(data[start : start + size], reader)
         except ProtocolError:
             break
         start += size
@@ -76,16 +76,16 @@ def test_mutated_stream_raises_nothing_but_its_own_error(where: int, value: int,
 
 def test_no_strict_prefix_of_a_packet_is_a_packet() -> None:
     packets = [bytes(packet) for packet in (BYTES[:4], BYTES[4:10], BYTES[10:19], BYTES[19:25], BYTES[25:29], BYTES[29:33], BYTES[33:])]
-    assert [Reader().feed(packet) for packet in packets] == [[packet] for packet in PACKETS]
+    assert [read(packet) for packet in packets] == [[packet] for packet in PACKETS]
     for packet in packets:
         for end in range(len(packet)):
-            assert Reader().feed(packet[:end]) == []
+            assert read(packet[:end]) == []
 
 
 @given(st.text(max_size=40), st.binary(max_size=300), st.integers(1, 0xFFFF), st.booleans())
 def test_what_is_published_is_read(topic: str, payload: bytes, packet_id: int, retain: bool) -> None:
     packet = mqtt_codec.publish(topic, payload, qos=1, retain=retain, packet_id=packet_id)
-    assert Reader().feed(packet) == [mqtt_codec.Publish(topic, payload, 1, retain, packet_id)]
+    assert read(packet) == [mqtt_codec.Publish(topic, payload, 1, retain, packet_id)]
 
 
 def test_no_two_sounds_are_alike() -> None:

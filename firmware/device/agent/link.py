@@ -24,8 +24,8 @@ class Buffers:
     """Made once and used by one link after the other: so long a block is hard to find in a heap that has been in use for months."""
 
     def __init__(self):
-        self.read = memoryview(bytearray(BUFFER))
         self.write = memoryview(bytearray(BUFFER))
+        self.packets = bytearray(mqtt_codec.HOLDS)
 
 
 class LinkLost(Exception):
@@ -123,13 +123,13 @@ class Link:
             self.end(exc)
 
     async def _read(self):
-        packets = mqtt_codec.Reader()
+        packets = mqtt_codec.Reader(self._buffers.packets)
         while True:
-            length = await self._reader.readinto(self._buffers.read)
+            length = await self._reader.readinto(packets.space())
             if not length:
                 raise LinkLost("closed by the broker")
             self._heard = self._clock.now()
-            for packet in packets.feed(self._buffers.read[:length]):
+            for packet in packets.received(length):
                 self._take(packet)
 
     async def _write(self):

@@ -7,7 +7,7 @@ rubbish must not cost the link. It accepts QoS 2 because some brokers deliver a 
 from collections import namedtuple
 
 PACKET_MAX = 4096 + 256  # the longest payload that a board parses, and its topic
-LENGTH_MAX = 268_435_455  # section 2.2.3
+HOLDS = 5 + PACKET_MAX + 128  # the longest packet with its header, and a little, so that there is always space
 
 Connack = namedtuple("Connack", ("code",))
 Publish = namedtuple("Publish", ("topic", "payload", "qos", "retain", "packet_id"))
@@ -85,42 +85,52 @@ def _number(value):
 
 
 class Reader:
-    """Turns received bytes into packets."""
+    """Turns received bytes into packets. `buffer`: HOLDS bytes, lent by whoever keeps them from one connection to the next."""
 
-    def __init__(self):
-        self._buffer = bytearray()
+    def __init__(self, buffer):
+        self._buffer = memoryview(buffer)
+        self._start = 0  # of what is not yet used up
+        self._end = 0
         self._skip = None  # the long message being skipped
 
-    def feed(self, data):
-        """The packets that `data` completes. Raises ProtocolError; the reader is of no more use then."""
-        self._buffer.extend(data)
-        packets = []
-        while True:
-            packet, used = self._next()
-            if used:
-                self._buffer = self._buffer[used:]
-            if packet is not None:
-                packets.append(packet)
-            elif not used:
-                return packets
+    def space(self):
+        """Where the next bytes are to be put, never empty. What is left of the last, less than one packet, moves to the front."""
+        left = self._end - self._start
+        self._buffer[:left] = self._buffer[self._start : self._end]
+        self._start, self._end = 0, left
+        return self._buffer[left:]
 
-    def _next(self):
+    def received(self, count):
+        """Yield the packets that `count` bytes in space() complete. Raises ProtocolError; the reader is of no more use then.
+
+        A payload is a view of the buffer, good until the next packet is asked for: the longest message is a quarter of a board's free
+        heap, and a copy needs that much in one piece.
+        """
+        self._end += count
+        while True:
+            packet, used = self._next(self._buffer[self._start : self._end])
+            if packet is not None:
+                yield packet
+            elif not used:
+                return
+            self._start += used
+
+    def _next(self, data):
         """(packet or None, bytes used up): (None, 0) when more bytes are needed."""
         if self._skip:
-            return self._skip.feed(self._buffer)
-        length, start = _remaining_length(self._buffer)
+            return self._skip.feed(data)
+        length, start = _remaining_length(data)
         if start == 0:
             return None, 0
-        first = self._buffer[0]
+        first = data[0]
         if length > PACKET_MAX:
             if first >> 4 != 3:
                 raise ProtocolError("a packet of type %d with %d bytes" % (first >> 4, length))
             self._skip = _Skip(self, _qos(first), length)
             return None, start
-        if len(self._buffer) < start + length:
+        if len(data) < start + length:
             return None, 0
-        # A view: the longest packet is an eighth of a board's free heap, and each copy needs that much in one piece.
-        return _parse(first, memoryview(self._buffer)[start : start + length]), start + length
+        return _parse(first, data[start : start + length]), start + length
 
     def skipped(self):
         """The long message is over."""
@@ -211,7 +221,7 @@ def _publish(first, body):
         topic = str(body[2:start], "utf-8")
     except ValueError:
         return Unreadable(qos, packet_id)
-    return Publish(topic, bytes(body[end:]), qos, bool(first & 1), packet_id)
+    return Publish(topic, body[end:], qos, bool(first & 1), packet_id)
 
 
 def _suback(first, body):
