@@ -18,7 +18,7 @@ demo: build/.venv-sim
 
 test: build/.venv-dev
 	@tools/system-packages
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: build/.venv-dev
 	@$(BIN)/ruff format --check .
