@@ -16,7 +16,8 @@ from protocol.tomlfile import Misfit, Tables
 
 # Users of the broker that are programs: no board may take their names.
 PROGRAMS = ("engine", "console", "observer")
-Kind = Literal["household", "fire_point"]
+Kind = Literal["household", "fire_point", "street_light", "sos_post"]
+BELLLESS: tuple[Kind, ...] = ("street_light",)
 Role = Literal["duty", "leader", "household", "technician", "viewer"]
 
 
@@ -120,6 +121,7 @@ class Site(Table):
     groups: list[Group] = Field(min_length=1)
     homes: list[Spot] = []
     fire_points: list[Spot] = []
+    posts: list[Spot] = []  # of street lights and SOS posts
     boards: list[Board] = []
     people: list[Person] = []
 
@@ -144,7 +146,7 @@ class Site(Table):
         return self._spots[board.place].group if board else None
 
     def bells_of(self, group: str) -> list[str]:
-        """The boards of a group, in the order of the file. Each has a bell."""
+        """The boards of a group that have a bell, in the order of the file."""
         return list(self._bells.get(group, ()))
 
     def group_name(self, group: str | None) -> str:
@@ -168,12 +170,13 @@ class Site(Table):
     def _bells(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for board in self.boards:
-            found.setdefault(self._spots[board.place].group, []).append(board.id)
+            if board.kind not in BELLLESS:
+                found.setdefault(self._spots[board.place].group, []).append(board.id)
         return found
 
     @cached_property
     def _spots(self) -> dict[str, Spot]:
-        return {spot.id: spot for spot in [*self.homes, *self.fire_points]}
+        return {spot.id: spot for spot in [*self.homes, *self.fire_points, *self.posts]}
 
 
 def load(path: Path) -> Site:
@@ -184,15 +187,16 @@ def load(path: Path) -> Site:
 def _misfits(tables: Tables) -> list[Misfit]:
     """Every mistake between tables: ids that are doubled or lead nowhere."""
     groups = set(_texts(tables, "groups", "id"))
-    spots = {*_texts(tables, "homes", "id"), *_texts(tables, "fire_points", "id")}
+    homes, fire_points, posts = (set(_texts(tables, table, "id")) for table in ("homes", "fire_points", "posts"))
     found = [misfit for table in ("groups", "homes", "boards", "people") for misfit in _doubled(tables, table)]
     for index, ident in enumerate(_texts(tables, "boards", "id")):
         if ident in PROGRAMS:
             found.append(Misfit(("boards", index, "id"), f"an id other than {', '.join(PROGRAMS)}", ident))
-    found += _doubled(tables, "fire_points", seen=set(_texts(tables, "homes", "id")))
-    for table in ("homes", "fire_points", "people"):
+    found += _doubled(tables, "fire_points", seen=homes)
+    found += _doubled(tables, "posts", seen=homes | fire_points)
+    for table in ("homes", "fire_points", "posts", "people"):
         found += _unknown(tables, table, "group", groups, "a group")
-    return found + _unknown(tables, "boards", "place", spots, "a home or fire point")
+    return found + _unknown(tables, "boards", "place", homes | fire_points | posts, "a home, fire point or post")
 
 
 def _texts(tables: Tables, table: str, key: str) -> list[str | None]:

@@ -11,6 +11,8 @@ BOARDS = Path(__file__).parents[1] / "firmware" / "boards"
 POINTS: dict[Kind, tuple[str, ...]] = {
     "household": ("button-1", "button-2", "smoke-1", "extinguisher-1", "silence"),
     "fire_point": ("button-1", "door", "extinguisher-1", "extinguisher-2", "tamper"),
+    "street_light": (),
+    "sos_post": ("sos-1", "tamper"),
 }
 BELL = "bell"
 BELL_SENSE = "bell-sense"

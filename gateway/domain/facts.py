@@ -11,7 +11,7 @@ from gateway.domain import deadlines, desk, incidents, maintenance, supervision
 from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import Placed, is_due, is_newer, place
-from gateway.domain.policy import CHATTERING, KIND, REARM_MS, type_of
+from gateway.domain.policy import CHATTERING, KIND, REARM_MS, ROLL_CALL, type_of
 from gateway.domain.situation import Act, EarlyProof, EventRow, Listed, Now, Point, Situation, Turn, put
 from gateway.domain.supervision import Device
 from protocol.messages import POINT_TYPES, Birth, Command, CommandAnswer, Delivery, Event, OddEvent, Report, Will
@@ -69,7 +69,7 @@ def event(turn: Turn, ident: str, fact: Event, raw: bytes, *, is_doubled: bool) 
         _alarm_point(turn, device, fact, placed, before)
     elif fact.type == "bell":
         _bell(turn, device, fact, placed)
-    elif fact.type == "key" and fact.state == "active":
+    elif fact.type == "key" and fact.state == "active" and fact.point not in ROLL_CALL:
         for incident in incidents.unresolved(turn.situation.incidents.values()):
             _put_changed(turn, incident, incidents.cancelled(incident, device=ident, event=fact.id, now_ms=turn.now.ms))
 

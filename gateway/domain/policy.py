@@ -24,11 +24,15 @@ MAY_ALL = ("duty",)
 MAY_OWN_GROUP = ("leader",)
 
 # A birth lists points by name alone. Names are <type>-<number>, but for these.
-_NAMED = {"extinguisher": "presence", "self": "test"}
+_NAMED = {"extinguisher": "presence", "self": "test", "tank": "level", "pump": "pressure"}
+# Keys by which a house answers the roll call: they silence and cancel nothing.
+ROLL_CALL = ("safe", "need-help", "coming")
 
 
 def type_of(point: str) -> str:
-    """The type that a point's name tells: "smoke-1" is smoke, "extinguisher-2" presence."""
+    """The type that a point's name tells: "smoke-1" is smoke, "extinguisher-2" presence, "need-help" a key."""
+    if point == "silence" or point in ROLL_CALL:
+        return "key"
     name = point.split("-", 1)[0] or point
     return _NAMED.get(name, name)
 

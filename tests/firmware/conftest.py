@@ -41,15 +41,16 @@ def engine(broker: rig.Broker) -> Iterator[rig.Engine]:
 
 @pytest.fixture
 def make_board(tmp_path: Path, rom: Path, broker: rig.Broker) -> Iterator[Callable[..., rig.Board]]:
-    """make_board(device="B1", **config fields): a board, started."""
+    """make_board(device="B1", **config fields): a board, started unless told otherwise."""
     boards: list[rig.Board] = []
 
-    def make(device: str = "B1", **fields: Any) -> rig.Board:
+    def make(device: str = "B1", *, start: bool = True, **fields: Any) -> rig.Board:
         config = {"v": 1, "site": rig.SITE, "device": device, "kind": "household", "group": "G1"}
         config |= {"brokers": [{"host": "127.0.0.1", "port": broker.port}], **fields}
         board = rig.Board(tmp_path / device, rom, config)
         boards.append(board)
-        board.start()
+        if start:
+            board.start()
         return board
 
     yield make

@@ -192,7 +192,10 @@ class Board:
         self._rom = rom
         self._heap = heap
         self._log = folder / "board.log"
-        self._levels = {str(gpio): 1 - active for gpio, active in PINS["INPUTS"].values()}
+        points = config.get("points", {}) if isinstance(config, dict) else {}
+        # Terminals of different kinds may share a GPIO: those that the configuration names have the last word.
+        terminals = [*PINS["INPUTS"], *[name for name in points if name in PINS["INPUTS"]]]
+        self._levels = {str(PINS["INPUTS"][name][0]): 1 - PINS["INPUTS"][name][1] for name in terminals}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._socket.settimeout(DEADLINE_S)
@@ -254,13 +257,18 @@ class Board:
         self._socket.sendto(b"%d %d" % (gpio, self._levels[str(gpio)]), self._peer)
         return at
 
-    def millivolts(self, at_adc: int) -> None:
-        gpio = PINS["ANALOG"]["battery"]
+    def millivolts(self, at_adc: int, terminal: str = "battery") -> None:
+        gpio = PINS["ANALOG"][terminal]
         self._levels[f"uv{gpio}"] = at_adc * 1000
-        self._socket.sendto(b"uv%d %d" % (gpio, at_adc * 1000), self._peer)
+        if self._process:
+            self._socket.sendto(b"uv%d %d" % (gpio, at_adc * 1000), self._peer)
 
     def bell_changes(self) -> list[tuple[float, int]]:
         """(time.monotonic(), level) of every change of the bell's output so far."""
+        return self.changes("bell")
+
+    def changes(self, terminal: str) -> list[tuple[float, int]]:
+        """(time.monotonic(), level) of every change of an output so far."""
         while True:
             try:
                 words = self._socket.recv(64).split()
@@ -268,8 +276,8 @@ class Board:
                 break
             if len(words) == 2:
                 self.outputs.append((time.monotonic(), int(words[0]), int(words[1])))
-        bell, _ = PINS["OUTPUTS"]["bell"]
-        return [(at, level) for at, gpio, level in self.outputs if gpio == bell]
+        wanted, _ = PINS["OUTPUTS"][terminal]
+        return [(at, level) for at, gpio, level in self.outputs if gpio == wanted]
 
     def wait_bell(self, level: int = 1, *, after: float = 0.0, deadline_s: float = 3.0) -> float:
         """When the bell's output took this level, later than `after`."""

@@ -7,7 +7,9 @@ from agent import mqtt_codec, patterns
 from agent.events import ALARM, Event
 from agent.mqtt_codec import ProtocolError
 from agent.outbox import CAPACITY, IN_FLIGHT, Outbox
+from agent.outputs import Output
 from agent.points import BLIND_MS, DEBOUNCE_MS, Contact
+from drivers.loop import ACTIVE_HOLD_MS, ACTIVE_MV, HYSTERESIS_MV, OPEN_MV, OTHER_HOLD_MS, SHORT_MV, Loop
 from hypothesis import given
 from hypothesis import strategies as st
 from plain.test_device_link import BYTES, PACKETS, new_reader, read
@@ -127,3 +129,64 @@ def test_outbox_keeps_its_limits_and_no_alarm_gives_way_to_less(steps: list[tupl
             del sent[ident]
             outbox.receipt(ident)
             alarms.discard(ident)
+
+
+@given(st.lists(st.integers(1, 40), min_size=200, max_size=400), st.integers(0, 10**9))
+def test_fire_is_temporal_3_within_10_percent_however_unevenly_it_is_polled(gaps: list[int], start: int) -> None:
+    """ISO 8201: 0.5 s on, 0.5 s off, three times, then 1 s more off, each within 10 %. `gaps`: ms between two polls."""
+    changes: list[tuple[int, bool]] = []
+    now = start
+    output = Output(lambda on: changes.append((now, on)))
+    output.play("fire", now)
+    for gap in itertools.islice(itertools.cycle(gaps), 2000):
+        now += gap
+        output.poll(now)
+    lengths = [(on, later - at) for (at, on), (later, _) in itertools.pairwise(changes[1:])]
+    for place, (on, length) in enumerate(lengths):
+        beat = place % 6
+        assert on == (beat % 2 == 0)
+        nominal = 1500 if beat == 5 else 500
+        assert abs(length - nominal) <= nominal / 10
+    for cycle in range(0, len(lengths) - 5, 6):
+        assert abs(sum(length for _, length in lengths[cycle : cycle + 6]) - 4000) <= 400
+
+
+@given(PRESENT, st.integers(10, 2000), st.integers(1, 5000))
+def test_guarded_contact_never_counts_less_than_its_hold(readings: list[tuple[bool, int]], hold_ms: int, stuck_ms: int) -> None:
+    contact = Contact(hold_ms=hold_ms, stuck_ms=stuck_ms)
+    now = 0
+    since: dict[bool, int] = {}
+    for level, gap in readings:
+        now += gap
+        since.pop(not level, None)
+        since.setdefault(level, now)
+        before = contact.state
+        changed = contact.sample(level, now)
+        assert changed == (contact.state != before)
+        if changed and contact.state == "stuck":
+            assert before == "active"
+        elif changed:
+            assert now - since[level] >= hold_ms
+
+
+def bands_of(millivolts: int) -> set[str]:
+    """What a reading may mean, the hysteresis taken either way."""
+    ends = ((SHORT_MV, "short"), (ACTIVE_MV, "active"), (OPEN_MV, "clear"))
+    shifts = (-HYSTERESIS_MV, 0, HYSTERESIS_MV)
+    return {next((band for end, band in ends if millivolts < end + shift), "open") for shift in shifts}
+
+
+@given(st.lists(st.tuples(st.integers(0, 3300), st.integers(1, 200)), max_size=200))
+def test_loop_changes_only_after_readings_of_the_hold_without_a_break(readings: list[tuple[int, int]]) -> None:
+    loop = Loop()
+    now = 0
+    held: dict[str, int] = {"clear": 0}  # the bands that every reading of late may have meant -> since when
+    for millivolts, gap in readings:
+        now += gap
+        before = loop.state
+        changed = loop.sample(millivolts * 1000, now)
+        assert changed == (loop.state != before)
+        meant = bands_of(millivolts)
+        held = {band: held.get(band, now) for band in meant}
+        if changed:
+            assert now - held[loop.state] >= (ACTIVE_HOLD_MS if loop.state == "active" else OTHER_HOLD_MS)

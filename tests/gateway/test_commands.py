@@ -82,7 +82,7 @@ def test_a_wrong_site_file_gives_every_mistake_in_one_go(wrong: Path) -> None:
         "homes[2].lat: expected less than or equal to 90, got 209.7868",
         "homes[3].id: expected an id used only once, got 'H03-02'",
         "homes[4].address: expected to be there, got nothing",
-        "boards[3].place: expected the id of a home or fire point in this file, got 'H03-03'",
+        "boards[3].place: expected the id of a home, fire point or post in this file, got 'H03-03'",
         "file: expected UTF-8, got byte 0xf4 (save the file as UTF-8)",
     ]
     assert [line.split(":", 2)[2].strip() for line in lines] == expected

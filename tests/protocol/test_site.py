@@ -114,7 +114,7 @@ def test_an_unknown_group_a_doubled_id_bad_coordinates_and_a_missing_field_come_
         "14: fire_points[1].address: expected to be there, got nothing",
         "15: fire_points[1].id: expected an id used only once, got 'H03-01'",
         "25: boards[2].id: expected an id used only once, got 'B-1'",
-        "27: boards[2].place: expected the id of a home or fire point in this file, got 'DCC-017'",
+        "27: boards[2].place: expected the id of a home, fire point or post in this file, got 'DCC-017'",
     ]
 
 
@@ -128,8 +128,16 @@ def test_an_unknown_group_a_doubled_id_bad_coordinates_and_a_missing_field_come_
         ("lon = 105.9", "lon = nan", "homes[1].lon: expected a finite number"),
         ("lon = 105.9", 'lon = "105° 54"', "homes[1].lon: expected a valid number"),
         ("lon = 105.9", "lon = -180.5", "homes[1].lon: expected greater than or equal to -180, got -180.5"),
-        ('kind = "household"', 'kind = "houshold"', "boards[1].kind: expected 'household' or 'fire_point', got 'houshold'"),
-        ('place = "H03-01"', 'place = "H03-99"', "boards[1].place: expected the id of a home or fire point in this file, got 'H03-99'"),
+        (
+            'kind = "household"',
+            'kind = "houshold"',
+            "boards[1].kind: expected 'household', 'fire_point', 'street_light'",
+        ),
+        (
+            'place = "H03-01"',
+            'place = "H03-99"',
+            "boards[1].place: expected the id of a home, fire point or post in this file",
+        ),
         ('id = "B-1"', 'id = "engine"', "boards[1].id: expected an id other than engine, console, observer, got 'engine'"),
         ('role = "duty"', 'role = "boss"', "people[1].role: expected 'duty'"),
         ('role = "duty"', 'role = "leader"', "people[1]: expected a group for the role leader"),
@@ -153,3 +161,39 @@ def test_a_site_without_any_group_is_refused(path: Path) -> None:
 def test_a_board_of_another_group_does_not_ring_with_this_one(path: Path) -> None:
     assert good(path).bells_of("TLG-03") == ["B-1", "B-2"]
     assert good(path).bells_of("DCC-N5") == []
+
+
+POST = """\
+[[posts]]
+id = "DEN-112"
+group = "TLG-03"
+name = "Đèn 112"
+address = "Cột 112"
+lat = 20.9
+lon = 105.9
+[[boards]]
+id = "B-3"
+kind = "street_light"
+place = "DEN-112"
+[[boards]]
+id = "B-4"
+kind = "sos_post"
+place = "DEN-112"
+"""
+
+
+def test_a_street_light_is_placed_and_has_no_bell(path: Path) -> None:
+    path.write_text(GOOD + POST, encoding="utf-8")
+    commune = site.load(path)
+    assert commune.place_of("B-3").name == "Đèn 112"
+    assert commune.group_of("B-3") == "TLG-03"
+    assert commune.bells_of("TLG-03") == ["B-1", "B-2", "B-4"]
+
+
+def test_a_post_with_the_id_of_a_home_and_an_unknown_group_is_refused(path: Path) -> None:
+    path.write_text(GOOD + POST.replace("DEN-112", "H03-01").replace("TLG-03", "TLG-99"), encoding="utf-8")
+    with pytest.raises(FileMistakes) as caught:
+        site.load(path)
+    found = "\n".join(caught.value.mistakes)
+    assert "posts[1].id: expected an id used only once, got 'H03-01'" in found
+    assert "posts[1].group: expected the id of a group in this file, got 'TLG-99'" in found

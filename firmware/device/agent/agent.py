@@ -12,21 +12,22 @@ from agent.events import ALARM_TYPES, NO_BELL, Event
 from agent.keeper import Keeper
 from agent.mail import Mail
 from agent.outbox import CAPACITY, FEW
+from agent.points import SILENCE
 from agent.session import Listener
 from protocol.wire import DecodeError
 
 POLL_MS = 10
 PULSE_MS = 100
 RESUME_MS = 200  # after the start: the contacts have settled
-BATTERY_MS = 1_000
+GAUGE_MS = 1_000
 BELL = "bell"
 
 
 class Parts:
     """What an agent is made of, each the object of the module of that name.
 
-    config, identity, clock, journal, alarms, bell, panel, battery (or None), outbox, presence, orders, faults, board, network;
-    random() and version.
+    config, identity, clock, journal, alarms, bell, panel, battery (or None), signals, lamp (or None), outbox, presence, orders, faults,
+    board, network; random() and version.
     """
 
     def __init__(self, **parts):
@@ -48,7 +49,6 @@ class Agent(Listener):
         self.mail = Mail(parts)
         self._errands = Errands(parts.orders, parts.bell, self, self.mail)
         self._resumed = False
-        self._battery_due = 0
         self._last_loss = None
 
     async def run(self):
@@ -56,6 +56,7 @@ class Agent(Listener):
         parts = [
             loops.every(POLL_MS, self.polls(), self._clock),
             loops.every(PULSE_MS, self.pulses(), self._clock),
+            loops.every(GAUGE_MS, self.gaugings(), self._clock),
             loops.for_ever(self._keeper.run),
         ]
         if self.mail.session:
@@ -64,7 +65,8 @@ class Agent(Listener):
 
     def polls(self):
         """The steps to take every POLL_MS."""
-        return [self._sound] + [lambda now, point=point: self._look_at(point, now) for point in self._parts.panel.contacts]
+        contacts = [lambda now, point=point: self._look_at(point, now) for point in self._parts.panel.contacts]
+        return [self._sound] + contacts + [signal.poll for signal in self._parts.signals]
 
     def pulses(self):
         """The steps to take every PULSE_MS."""
@@ -73,10 +75,13 @@ class Agent(Listener):
             self._expire,
             self._errands.poll,
             lambda now: self._refresh("time", now),
-            self._watch_battery,
             self._watch_rings,
             self.mail.send_due,
         ]
+
+    def gaugings(self):
+        """The steps to take every GAUGE_MS."""
+        return [lambda now, gauge=gauge: self._gauge(gauge, now) for gauge in self._parts.panel.gauges] + [self._watch_contacts]
 
     # What happens on the board.
 
@@ -91,12 +96,12 @@ class Agent(Listener):
     def _changed(self, point, state, now):
         """What raises here (MemoryError) leaves the point's state as it was, so that the next look at it tries again."""
         event = self._new_event(point.name, point.type, state, now)
-        is_key = point.type == "key" and state == "active"
+        is_key = point.name == SILENCE and state == "active"
         if is_key:
             self._alarms.key(self._bell.sound, now)
         elif state == "active":
             self._alarms.raised(point, event.id, now)
-        else:
+        elif state == "clear":  # a detector whose wire burns through is no clear
             self._alarms.cleared(point)
         self._keeper.keep(event)
         point.state = state
@@ -118,13 +123,18 @@ class Agent(Listener):
     def _expire(self, now):
         self._alarms.expire(now, self._parts.panel.active())
 
-    def _watch_battery(self, now):
-        battery = self._parts.battery
-        if battery and now >= self._battery_due:
-            self._battery_due = now + BATTERY_MS
-            state = battery.sample()
-            if state != battery.point.state:
-                self._changed(battery.point, state, now)
+    def _gauge(self, gauge, now):
+        state = gauge.sample(now)
+        if state != gauge.point.state:
+            self._changed(gauge.point, state, now)
+        self._note(gauge.point.name, gauge.fault)
+
+    def _watch_contacts(self, _):
+        for point in self._parts.panel.contacts:
+            self._note(point.name, point.contact.fault)
+
+    def _note(self, name, fault):
+        self._parts.faults.set(name, "%s: %s" % (name, fault) if fault else None)
 
     def _watch_rings(self, now):
         if self.mail.up and self._presence.is_deaf(now):
@@ -176,6 +186,12 @@ class Agent(Listener):
         """Silence this house: `by` its key, or the desk ("ring")."""
         self._alarms.key(self._bell.sound, now)
         self._refresh(by, now)
+
+    def light_up(self, seconds, now):
+        """The street light burns for so long, whatever the hour. False if there is none."""
+        if self._parts.lamp:
+            self._parts.lamp.all_on(now, seconds)
+        return self._parts.lamp is not None
 
     def self_test(self, now):
         """Send an event that is receipted and means nothing."""

@@ -84,6 +84,12 @@ class Alarms:
         """True while the group is being called for this event."""
         return self._own.is_calling(event_id, now)
 
+    def answer_to(self, event_id):
+        """What the group's ring says of an own event: "sounding", "quiet", None while none covers it."""
+        if not self._is_own_covered(event_id):
+            return None
+        return "quiet" if self._ring.is_quiet() else "sounding"
+
     def causes(self, now):
         """Why the bell shall sound, none for silence."""
         return self._own.causes(now) + self._ring.causes() + self._heard.causes(now) + self._pre.causes()

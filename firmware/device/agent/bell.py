@@ -37,6 +37,11 @@ class Bell:
         """The sound being played, or None."""
         return self._output.sound
 
+    @property
+    def is_driven(self):
+        """True in this instant of the sound in which current should flow."""
+        return self._output.on
+
     def is_alarming(self):
         """True while an alarm or a drill is heard: no moment to test or restart."""
         return self.sound in wire.PATTERNS

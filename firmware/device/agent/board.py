@@ -6,7 +6,6 @@ import gc
 import machine
 import network
 
-INPUT_ONLY = 34  # GPIO 34 to 39 have no pull-up: ESP32 datasheet v4.x, section 2.2
 JOIN_MS = 15_000
 JOIN_STEP_MS = 100
 
@@ -20,7 +19,7 @@ RESETS = {
 
 
 class Board:
-    """`pins`: the board type's INPUTS, OUTPUTS and ANALOG (firmware/boards)."""
+    """`pins`: the board type's INPUTS, OUTPUTS, ANALOG and NO_PULL (firmware/boards)."""
 
     def __init__(self, pins):
         self._pins = pins
@@ -49,6 +48,10 @@ class Board:
         adc = machine.ADC(machine.Pin(self._pins.ANALOG[terminal]), atten=machine.ADC.ATTN_11DB)
         return adc.read_uv
 
+    def seal(self):
+        """Every terminal is wired: the map of the pins is needed no more."""
+        self._pins = None
+
     def reset_reason(self):
         """Why the board has started, in a word."""
         return RESETS.get(machine.reset_cause(), "unknown")
@@ -64,9 +67,9 @@ class Board:
 
     def _input(self, terminal):
         gpio, active = self._pins.INPUTS[terminal]
-        if gpio < INPUT_ONLY:
-            return machine.Pin(gpio, machine.Pin.IN, machine.Pin.PULL_UP), active
-        return machine.Pin(gpio, machine.Pin.IN), active
+        if gpio in self._pins.NO_PULL:
+            return machine.Pin(gpio, machine.Pin.IN), active
+        return machine.Pin(gpio, machine.Pin.IN, machine.Pin.PULL_UP), active
 
 
 class Latch:

@@ -31,6 +31,7 @@ class OwnCall:
         self.tries = 0
         self.due = now
         self.until = now + CALL_SOUND_MS
+        self.pattern = "sos" if kind == "sos" else "fire"
         self.audible = True
 
     def tried(self, now):
@@ -101,11 +102,11 @@ class OwnCalls:
 
     def causes(self, now):
         """Why the own bell sounds."""
-        return [Cause("fire", (call.id, max(call.k, 1), None)) for call in self._calls if call.audible and now < call.until]
+        return [Cause(call.pattern, (call.id, max(call.k, 1), None)) for call in self._calls if call.audible and now < call.until]
 
     def _sent(self, call):
         call.k += 1
-        return wire.Call(call.id, call.k, call.type, "fire")
+        return wire.Call(call.id, call.k, call.type, call.pattern)
 
 
 # A call of another board that this bell obeys till clock.now() is `until`. `key`: see HeardCalls.

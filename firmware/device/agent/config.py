@@ -4,7 +4,7 @@ import json
 
 from protocol.topics import is_id
 
-KINDS = ("household", "fire_point")
+KINDS = ("household", "fire_point", "street_light", "sos_post")
 VERIFY_MAX_S = 90
 
 
@@ -26,6 +26,7 @@ class Config:
         self.wifi = ()  # (ssid, key)
         self.bell_sense = True
         self.verify_s = 60
+        self.points = {}  # name -> {parameter: value}, or None where a point of the kind is not fitted: see agent.fit
 
 
 def read(path):
@@ -60,6 +61,7 @@ def parse(text):
     config.verify_s = _optional(fields, "verify_s", int, 60)
     if not 0 <= config.verify_s <= VERIFY_MAX_S:
         raise ConfigError("verify_s: expected 0..%d, got %d" % (VERIFY_MAX_S, config.verify_s))
+    config.points = _points(fields.get("points", {}))
     config.networked = True
     return config
 
@@ -76,6 +78,12 @@ def _optional(fields, key, kind, default):
     if type(value) is not kind:
         raise ConfigError("%s: expected %s, got %r" % (key, kind.__name__, value))
     return value
+
+
+def _points(points):
+    if type(points) is not dict or not all(value is None or type(value) is dict for value in points.values()):
+        raise ConfigError("points: expected an object of objects")
+    return points
 
 
 def _pairs(fields, key, first, second, kind):

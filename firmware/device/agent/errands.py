@@ -4,10 +4,11 @@ from agent import orders
 
 RESTART_MS = 2_000  # for the answer to leave
 SELF_TEST = "self-test"
+LAMP = "lamp"  # "set lamp" with seconds: all on, in an emergency; 0 seconds end it
 
 
 class Errands:
-    """`agent`: what an order may do to the board (sound, silence_bell, self_test, reset), `mail` for the answers."""
+    """`agent`: what an order may do to the board (silence_bell, light_up, self_test, reset), `mail` for the answers."""
 
     def __init__(self, orders_, bell, agent, mail):
         self._orders = orders_
@@ -47,6 +48,8 @@ class Errands:
             self._mail.want_report()
         elif order.do == "restart":
             return self._restart(order, now)
+        elif order.do == "set" and order.what == LAMP:
+            return None if self._agent.light_up(order.seconds, now) else "no lamp here"
         else:
             return "not supported: %s" % order.do
         return None

@@ -115,14 +115,17 @@ class Mail:
         parts = self._parts
         least, jitter = REPORT_MS
         self._report_due = now + least + int(parts.random() * jitter)
+        mains = parts.panel.state_of("mains")
         payload = wire.encode_report(
             up=now // 1000,
             heap=parts.board.free_memory(),
             rssi=parts.network.rssi(),
+            mains=None if mains is None else mains == "clear",
             battery=parts.battery.percent if parts.battery else None,
             waiting=len(self._outbox) - len(self._outbox.stored()) + parts.journal.waiting + len(parts.keeper),
             dropped=self.dropped,
             refused=self.refused,
+            values=parts.panel.values(),
         )
         if not self.session.publish(self._topic("report"), payload, qos=0):
             self.dropped += 1

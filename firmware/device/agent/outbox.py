@@ -51,6 +51,10 @@ class Outbox:
                 return entry.event
         return None
 
+    def holds(self, ident):
+        """True while the event with this id is here: it has no receipt."""
+        return any(entry.event.id == ident for entry in self._entries)
+
     def stored(self):
         """The ids of those that the journal holds."""
         return [entry.event.id for entry in self._entries if entry.event.stored]

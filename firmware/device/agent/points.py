@@ -11,23 +11,45 @@ AT_ONCE = "at_once"
 VERIFY = "verify"
 NEVER = "never"
 
+SILENCE = "silence"  # the key of this name silences the house; other keys only tell the engine
+
 
 class Contact:
-    """A debounced contact: a level counts when it has lasted DEBOUNCE_MS. `active` is the settled state.
+    """A debounced contact: a level counts when it has lasted `hold_ms`; one active for `stuck_ms` (None: never) counts as stuck.
+
+    `active` is the settled level. A stuck contact is stuck until it lets go: then it is clear.
 
     While the board reads, a spike of noise (1 to 2 ms) is shorter than two readings and counts for nothing. While it is blind, nobody
     can measure: then a latched edge counts as a press, for a false alarm costs less than a lost one, and a board is blind only for
     the few hundred ms of a flash write. What was latched before the first reading is the noise of the power coming back.
     """
 
-    def __init__(self, active=False):
+    fault = None  # a contact has no fault but its state
+
+    def __init__(self, active=False, *, hold_ms=DEBOUNCE_MS, stuck_ms=None):
         self.active = active
-        self._since = None
+        self._hold_ms = hold_ms
+        self._stuck_ms = stuck_ms
+        self._stuck = False
+        self._since = None  # of a level that has not lasted yet
+        self._active_since = None
         self._read = None  # when the reading before was taken
         self._pressed = False  # an edge was latched and no inactive reading has followed
 
+    @property
+    def state(self):
+        """clear, active or stuck."""
+        if self._stuck:
+            return "stuck"
+        return "active" if self.active else "clear"
+
+    def restore(self, state):
+        """Go on from a state of an earlier start."""
+        self.active = state in ("active", "stuck")
+        self._stuck = state == "stuck"
+
     def sample(self, level, now, edge=False):
-        """Take a reading (True: active) at `now` ms. True if the settled state has changed with it.
+        """Take a reading (True: active) at `now` ms. True if the state has changed with it.
 
         `edge`: the input has latched that it became active since the reading before.
         """
@@ -35,33 +57,47 @@ class Contact:
         self._read = now
         self._pressed = not self.active and (edge or self._pressed)
         if blind and self._pressed:
-            return self._settle(True)
+            return self._settle(True, now)
         if not level:
             self._pressed = False
+        if self._has_lasted(level, now):
+            return self._settle(level, now)
+        return self._sticks(now)
+
+    def _has_lasted(self, level, now):
         if level == self.active:
             self._since = None
             return False
         if self._since is None:
             self._since = now
             return False
-        if now - self._since < DEBOUNCE_MS:
-            return False
-        return self._settle(level)
+        return now - self._since >= self._hold_ms
 
-    def _settle(self, level):
+    def _settle(self, level, now):
         self.active = level
+        self._active_since = now
+        self._stuck = False
         self._since = None
         self._pressed = False
         return True
+
+    def _sticks(self, now):
+        if not self.active or self._stuck or self._stuck_ms is None:
+            return False
+        if self._active_since is None:  # active since before this start
+            self._active_since = now
+        self._stuck = now - self._active_since >= self._stuck_ms
+        return self._stuck
 
 
 class Point:
     """A named input of the board: `state` and `event_id` are its last fact (id None: never one).
 
-    `read()` gives True for active; `latched()`, or None, gives True if the input has become active since it was asked last.
+    `read()` gives what `contact` samples: True for active, or the µV of a supervised loop. `latched()`, or None, gives True if the input
+    has become active since it was asked last.
     """
 
-    def __init__(self, name, kind, policy, read, latched=None):
+    def __init__(self, name, kind, policy, read, latched=None, *, contact=None):
         self.name = name
         self.type = kind
         self.policy = policy
@@ -69,27 +105,31 @@ class Point:
         self._latched = latched
         self.state = "clear"
         self.event_id = None
-        self.contact = Contact()
+        self.contact = contact or Contact()
 
     def restore(self, state, event_id):
         """Go on from what the journal has kept."""
         self.state = state
         self.event_id = event_id
-        self.contact = Contact(state == "active")
+        self.contact.restore(state)
 
     def sense(self, now):
         """Take a reading of the contact. The state that has settled, which may be another than `state`."""
         level = self._read()
         self.contact.sample(level, now, self._latched() if self._latched else False)
-        return "active" if self.contact.active else "clear"
+        return self.contact.state
 
 
 class Panel:
-    """All points of the board: `contacts`, polled, and `others`, whose drivers decide on their state."""
+    """All points of the board: `contacts`, polled every 10 ms, and those of `gauges`, whose drivers decide on their state.
 
-    def __init__(self, contacts, others=()):
+    A gauge has `point`, `value` (None: nothing to report), `fault` (words, or None) and sample(now), which gives the point's state.
+    """
+
+    def __init__(self, contacts, gauges=()):
         self.contacts = contacts
-        self._all = list(contacts) + list(others)
+        self.gauges = gauges
+        self._all = list(contacts) + [gauge.point for gauge in gauges]
 
     def __iter__(self):
         return iter(self._all)
@@ -108,3 +148,7 @@ class Panel:
     def active(self):
         """The names of the contacts that are active."""
         return [point.name for point in self.contacts if point.state == "active"]
+
+    def values(self):
+        """{name: value} of the gauges, as a report carries them."""
+        return {gauge.point.name: gauge.value for gauge in self.gauges if gauge.value is not None}

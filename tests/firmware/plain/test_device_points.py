@@ -3,7 +3,6 @@ from agent.bell import Bell, Cause
 from agent.clock import PERIOD, Clock
 from agent.outputs import Output
 from agent.points import AT_ONCE, BLIND_MS, DEBOUNCE_MS, NEVER, Contact, Panel, Point
-from drivers.battery import Battery, percent
 
 from protocol.wire import TIME_MAX
 
@@ -25,6 +24,12 @@ class Wire:
 
     def sense(self):
         return self.on and self.whole
+
+
+class Gauge:
+    def __init__(self, point, value):
+        self.point = point
+        self.value = value
 
 
 def run(bell, start, end, step=10):
@@ -135,7 +140,7 @@ def test_point_asks_its_latch_at_every_reading():
 def test_panel_lists_what_is_not_clear():
     door = Point("door", "door", NEVER, None)
     battery = Point("battery", "battery", NEVER, None)
-    panel = Panel([door], [battery])
+    panel = Panel([door], [Gauge(battery, 86)])
     assert panel.uncleared() == {}
     battery.restore("open", "9c41f2aa-16-9")
     assert panel.uncleared() == {"battery": "9c41f2aa-16-9"}
@@ -144,6 +149,7 @@ def test_panel_lists_what_is_not_clear():
     assert panel.active() == ["door"]
     assert panel.state_of("door") == "active"
     assert panel.state_of("window") is None
+    assert panel.values() == {"battery": 86}
 
 
 def test_restored_point_does_not_change_while_its_contact_stays():
@@ -250,41 +256,3 @@ def test_pre_alarm_rings_and_answers_nobody():
     assert run(bell, 10, 3000) == []
     assert wire.changes.count(True) == 3
     assert bell.update([], "time", 3000) == []
-
-
-def test_battery_curve_rises_and_ends_at_0_and_100():
-    values = [percent(mv) for mv in range(2500, 4400, 10)]
-    assert values[0] == 0
-    assert values[-1] == 100
-    assert values == sorted(values)
-
-
-def test_battery_is_low_below_20_and_well_above_30_after_three_readings():
-    reading = [1_950_000]
-    battery = Battery(Point("battery", "battery", NEVER, None), lambda: reading[0])
-
-    def settle():
-        for _ in range(3):
-            battery.point.state = battery.sample()
-        return battery.point.state
-
-    assert settle() == "clear"
-    assert battery.percent == 70
-    reading[0] = 1_780_000
-    assert battery.sample() == "clear"
-    assert settle() == "active"
-    reading[0] = 1_835_000
-    assert settle() == "active"
-    reading[0] = 1_845_000
-    assert settle() == "clear"
-    reading[0] = 100_000
-    assert settle() == "open"
-    assert battery.percent is None
-    reading[0] = 1_950_000
-    assert settle() == "clear"
-
-
-def test_one_dip_is_no_low_battery():
-    readings = [1_950_000, 1_600_000, 1_600_000, 1_950_000, 1_600_000, 1_600_000]
-    battery = Battery(Point("battery", "battery", NEVER, None), lambda: readings.pop(0))
-    assert [battery.sample() for _ in range(6)] == ["clear"] * 6

@@ -1,0 +1,125 @@
+"""Whether a kind of device, with its configured points, fits a board type. Data and arithmetic alone: the bench runs this file too.
+
+A kind (kinds/*.py) has POINTS, fitted unless the configuration says no, and OPTIONAL, fitted if it says so: rows of (name, type, policy,
+driver). OUTPUTS and OPTIONAL_OUTPUTS are the terminals that it switches, HEAP_KB what it needs. A board type (boards/*.py) has NAME,
+INPUTS, OUTPUTS, ANALOG, ADC1 and HEAP_KB.
+"""
+
+CONTACTS = ("contact", "mains")  # drivers on a digital input; the others are on an ADC1 channel
+CALLS = ("at_once", "verify", "never")
+DAY_S = 86_400
+# driver -> parameter -> least and greatest value; each parameter's default stands in its driver.
+LIMITS = {
+    "contact": {"hold_ms": (10, 10_000), "stuck_s": (0, 7 * DAY_S)},
+    "mains": {"hold_ms": (10, 60_000)},
+    "loop": {"hold_ms": (10, 1_000), "normal_mv": (2020, 2470)},
+    "level": {"full": (1, 100_000), "low": (1, 100_000), "hysteresis": (0, 100_000), "hold_s": (1, 3600), "supply_mv": (4500, 5500)},
+    "pressure": {"full": (1, 100_000), "low": (1, 100_000), "hysteresis": (0, 100_000), "hold_s": (1, 3600), "supply_mv": (4500, 5500)},
+    "battery": {"low": (5, 60), "sag_mv": (50, 1000)},
+    "lamp": {
+        "nominal_ma": (60, 5000),
+        "after_sunset_min": (-60, 120),
+        "before_sunrise_min": (-60, 120),
+        "off_from": (0, 1439),
+        "off_to": (0, 1439),
+    },
+    "light": {"dark_lx": (1, 25), "bright_lx": (26, 60)},
+}
+# Terminals of a driver besides the one that has its point's name.
+ALSO = {"lamp": ("lamp-current",)}
+ONLY_ALSO = ("lamp",)  # whose point has no terminal of its own name among the inputs
+
+
+def fitted(kind, chosen):
+    """The rows of the points that `chosen` ({name: parameters, or None for not fitted}) leaves or adds, driver and policy as chosen."""
+    rows = []
+    for optional, group in ((False, kind.POINTS), (True, kind.OPTIONAL)):
+        for name, what, policy, driver in group:
+            parameters = chosen.get(name, None if optional else {})
+            if parameters is not None:
+                rows.append((name, what, parameters.get("call", policy), "loop" if "loop" in parameters else driver))
+    return rows
+
+
+def outputs(kind, chosen):
+    """The output terminals of a kind with the optional ones that `chosen` names."""
+    return kind.OUTPUTS + tuple([name for name in kind.OPTIONAL_OUTPUTS if chosen.get(name) is not None])
+
+
+def terminals(row, chosen):
+    """The names of the input terminals of a row."""
+    name, _, _, driver = row
+    if driver == "loop":
+        return (chosen[name]["loop"],)
+    return ALSO.get(driver, ()) if driver in ONLY_ALSO else (name,)
+
+
+def problems(kind_name, kind, chosen, pins):
+    """[(point, output or "", why)]: everything that does not fit, each named. Empty if `kind` with `chosen` fits the board type `pins`."""
+    found = _wrong_parameters(kind_name, kind, chosen)
+    wrong = [name for name, _ in found]
+    users = {}  # GPIO -> who has it
+    for terminal in outputs(kind, chosen):
+        if terminal in pins.OUTPUTS:
+            users[pins.OUTPUTS[terminal][0]] = terminal
+        else:
+            found.append((terminal, "%s: %s has no output %s" % (kind_name, pins.NAME, terminal)))
+    for row in fitted(kind, {name: value for name, value in chosen.items() if name not in wrong}):
+        for terminal in terminals(row, chosen):
+            why = _misfit(row, terminal, pins, users)
+            if why:
+                found.append((row[0], "%s: %s: %s" % (kind_name, row[0], why)))
+    if kind.HEAP_KB > pins.HEAP_KB:
+        found.append(("", "%s: needs %d kB of heap, %s has %d" % (kind_name, kind.HEAP_KB, pins.NAME, pins.HEAP_KB)))
+    return found
+
+
+def _misfit(row, terminal, pins, users):
+    """Why a row cannot have this terminal, None if it can: then it has it."""
+    if row[3] in CONTACTS:
+        if terminal not in pins.INPUTS:
+            return "%s has no input %s" % (pins.NAME, terminal)
+        gpio = pins.INPUTS[terminal][0]
+    else:
+        if terminal not in pins.ANALOG:
+            return "%s has no analog input %s" % (pins.NAME, terminal)
+        gpio = pins.ANALOG[terminal]
+        if gpio not in pins.ADC1:
+            return "GPIO %d of %s is no ADC1 channel" % (gpio, pins.NAME)
+    if gpio in users:
+        return "GPIO %d of %s is taken by %s" % (gpio, pins.NAME, users[gpio])
+    users[gpio] = row[0]
+    return None
+
+
+def _wrong_parameters(kind_name, kind, chosen):
+    rows = {row[0]: row for row in kind.POINTS + kind.OPTIONAL}
+    found = []
+    for name, parameters in chosen.items():
+        if name in kind.OPTIONAL_OUTPUTS:
+            if parameters:
+                found.append((name, "points.%s: expected {} or null" % name))
+        elif name not in rows:
+            found.append((name, "points.%s: not a point of %s" % (name, kind_name)))
+        elif parameters is not None:
+            why = _wrong_parameter(rows[name][3], parameters)
+            if why:
+                found.append((name, "points.%s.%s" % (name, why)))
+    return found
+
+
+def _wrong_parameter(driver, parameters):
+    """The first parameter that is wrong, in words, or None."""
+    limits = LIMITS["loop" if "loop" in parameters else driver]
+    for key, value in parameters.items():
+        if key == "call":
+            if value not in CALLS:
+                return "call: expected one of %s, got %r" % (", ".join(CALLS), value)
+        elif key == "loop":
+            if driver != "contact" or type(value) is not str:
+                return "loop: expected the terminal of a loop, at a contact, got %r" % (value,)
+        elif key not in limits:
+            return "%s: expected one of %s" % (key, ", ".join(sorted(limits)))
+        elif type(value) is not int or not limits[key][0] <= value <= limits[key][1]:
+            return "%s: expected %d..%d, got %r" % (key, limits[key][0], limits[key][1], value)
+    return None

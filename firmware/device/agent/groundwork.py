@@ -1,0 +1,75 @@
+"""What a board has before its agent: configuration, journal, hardware, points.
+
+Thrown away when it has found them, before the rest is loaded: nothing of this module may end up in what it returns.
+"""
+
+import os
+import time
+
+import pins
+
+from agent import bell, board, clock, config, identity, journal, wiring
+from agent.files import Files
+
+CONFIG = "/config.json"
+JOURNAL = "/journal"
+
+
+def lay():
+    """{name: part}: what assembly.assemble() takes, with whatever of configuration and journal there is."""
+    settings, problem = config.read(CONFIG)
+    faults = [problem] if problem else []
+    kind = __import__("kinds." + settings.kind, None, None, ("POINTS",))  # of the kinds only the one in use is loaded
+    files = Files(JOURNAL)
+    who, log, states = _journal(files, faults)
+    hardware = board.Board(pins)
+    ticks = clock.Clock(time.ticks_ms)
+    gong = _bell(hardware, kind, settings)
+    wires = wiring.Wiring(settings.kind, kind, settings.points, hardware, pins, states=states, bell=gong, unix=ticks.unix)
+    lights = [(name, hardware.switch(name)) for name in wires.outputs if name in ("indicator", "strobe", "light")]
+    hardware.seal()
+    return {
+        "config": settings,
+        "identity": who,
+        "journal": log,
+        "files": files,
+        "board": hardware,
+        "clock": ticks,
+        "bell": gong,
+        "panel": wires.panel,
+        "battery": wires.battery,
+        "lamp": wires.lamp,
+        "lights": lights,
+        "faults": faults + wires.problems,
+    }
+
+
+def _journal(files, faults):
+    """(identity, journal, {point: newest event}); a flash that fails costs the past, not the present."""
+    try:
+        files.create()
+    except OSError as exc:
+        faults.append("journal: not there (%s)" % exc)
+    who = identity.begin(files, os.urandom)
+    if who.fault:
+        faults.append(who.fault)
+    log = journal.Journal(files, who)
+    try:
+        states = log.load()
+    except OSError as exc:
+        states = {}
+        faults.append("journal: not readable (%s)" % exc)
+    if log.damaged:
+        faults.append("journal: %d damaged files" % log.damaged)
+    return who, log, states
+
+
+def _bell(hardware, kind, settings):
+    """The bell, or what stands in its place."""
+    if kind.BELL not in pins.OUTPUTS:
+        from drivers.nobell import NoBell
+
+        return NoBell()
+    senses = settings.bell_sense and kind.BELL_SENSE in pins.INPUTS
+    sense = hardware.contact(kind.BELL_SENSE) if senses else None
+    return bell.Bell(hardware.switch(kind.BELL), sense)

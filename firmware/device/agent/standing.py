@@ -1,0 +1,66 @@
+"""What those in the house want to know, on one lamp: who listens, and how far the newest alarm of this board has come."""
+
+from agent.events import ALARM_TYPES
+from agent.outputs import Output
+
+SHOWN_MS = 30 * 60_000  # after the press; longer while the group's bells sound for it
+
+# One lamp, told apart by rhythm and not by colour.
+INDICATOR = {
+    "idle": ((1, 50), (0, 4950)),  # a blink now and then: alive, and heard
+    "nobody": ((1, 2000), (0, 2000)),  # slow: nobody listens
+    "calling": ((1, 100), (0, 100)),  # hurried: the alarm is on its way
+    "stored": ((1, 500), (0, 500)),  # calm: the gateway has it
+    "ringing": ((1, 150), (0, 150), (1, 150), (0, 1050)),  # double blinks: the engine makes the group's bells ring for it
+    "acknowledged": ((1, 1000),),  # steady: a person at the desk has it and has silenced the bells
+}
+
+
+class Standing:
+    """`word(now)` is a key of INDICATOR. `alarms`, `outbox`, `presence`, `panel`: the agent's."""
+
+    def __init__(self, alarms, outbox, presence, panel):
+        self._alarms = alarms
+        self._outbox = outbox
+        self._presence = presence
+        self._panel = panel
+        self._known = {point.name: point.event_id for point in panel}
+        self._id = None
+        self._since = 0
+        self._was_held = False
+
+    def word(self, now):
+        """How it stands at `now` ms; call every 10 ms."""
+        self._find_newest(now)
+        listens = self._presence.is_ticking(now)
+        answer = self._alarms.answer_to(self._id) if self._id else None
+        if self._id is None or (now - self._since >= SHOWN_MS and answer != "sounding"):
+            return "idle" if listens else "nobody"
+        if answer:
+            return "ringing" if answer == "sounding" else "acknowledged"
+        if self._outbox.holds(self._id):
+            self._was_held = True
+            return "calling" if listens else "nobody"
+        # In the first milliseconds the event is on its way into the journal, and not yet in the outbox.
+        return "stored" if self._was_held else "calling"
+
+    def _find_newest(self, now):
+        for point in self._panel.contacts:
+            if point.type in ALARM_TYPES and point.event_id != self._known.get(point.name):
+                self._known[point.name] = point.event_id
+                if point.state == "active":
+                    self._id = point.event_id
+                    self._since = now
+                    self._was_held = False
+
+
+class Indicator:
+    """`drive(on)` switches the lamp; `standing`: Standing."""
+
+    def __init__(self, drive, standing):
+        self._output = Output(drive, INDICATOR)
+        self._standing = standing
+
+    def poll(self, now):
+        """Call every 10 ms."""
+        self._output.play(self._standing.word(now), now)

@@ -1,0 +1,212 @@
+from agent.points import NEVER, Point
+from drivers.battery import Battery, percent
+from drivers.light import Daylight
+from drivers.ratiometric import Level, Pressure
+
+
+def play(gauge, start, seconds, step_ms=1000):
+    """[(ms, state)] of the changes of a gauge's point over so many seconds."""
+    found = []
+    for now in range(start, start + seconds * 1000, step_ms):
+        state = gauge.sample(now)
+        if state != gauge.point.state:
+            gauge.point.state = state
+            found.append((now, state))
+    return found
+
+
+def states(found):
+    return [state for _, state in found]
+
+
+class Transmitter:
+    """0.5 to 4.5 V of a supply of 5 V, through the divider of 1:2; `broken` overrides with a voltage in mV at the transmitter."""
+
+    def __init__(self, part):
+        self.part = part
+        self.supply_mv = 5000
+        self.broken = None
+
+    def read_uv(self):
+        if self.broken is not None:
+            return self.broken * 500
+        return int(self.supply_mv * (0.1 + 0.8 * self.part) * 500)
+
+
+def tank(part, **parameters):
+    sensor = Transmitter(part)
+    return sensor, Level(Point("tank", "level", NEVER, None), sensor.read_uv, **parameters)
+
+
+def test_level_reads_percent_over_its_whole_scale():
+    for part in (0.0, 0.25, 0.715, 1.0):
+        _, gauge = tank(part)
+        gauge.sample(0)
+        assert abs(gauge.value - 100 * part) < 0.3
+
+
+def test_level_is_low_below_30_and_well_above_35_only_when_it_lasts():
+    sensor, gauge = tank(0.8)
+    assert play(gauge, 0, 60) == []
+    sensor.part = 0.28
+    assert play(gauge, 60_000, 10) == []
+    sensor.part = 0.31  # a wave
+    assert play(gauge, 70_000, 1) == []
+    sensor.part = 0.28
+    assert play(gauge, 71_000, 20) == [(81_000, "active")]
+    sensor.part = 0.33
+    assert play(gauge, 91_000, 60) == []
+    sensor.part = 0.36
+    assert states(play(gauge, 151_000, 20)) == ["clear"]
+
+
+def test_cut_and_shorted_transmitters_are_faults_and_not_an_empty_or_full_tank():
+    for broken, state in ((0, "open"), (5000, "short")):
+        sensor, gauge = tank(0.8)
+        play(gauge, 0, 20)
+        sensor.broken = broken
+        assert states(play(gauge, 20_000, 20)) == [state]
+        assert gauge.value is None
+        sensor.broken = None
+        assert states(play(gauge, 40_000, 20)) == ["clear"]
+
+
+def test_tank_that_is_low_behind_a_mended_wire_is_low():
+    sensor, gauge = tank(0.8)
+    play(gauge, 0, 5)
+    sensor.broken = 0
+    play(gauge, 5_000, 10)
+    sensor.broken = None
+    sensor.part = 0.1
+    assert states(play(gauge, 15_000, 20)) == ["active"]
+
+
+def test_dip_of_the_supply_makes_no_low_level():
+    sensor, gauge = tank(0.5)
+    play(gauge, 0, 20)
+    for start in range(20_000, 80_000, 10_000):
+        sensor.supply_mv = 3000
+        assert play(gauge, start, 1) == []
+        sensor.supply_mv = 5000
+        assert play(gauge, start + 1000, 9) == []
+
+
+def test_supply_that_was_measured_is_taken_out_of_the_reading():
+    sensor, gauge = tank(0.6, supply_mv=4800)
+    sensor.supply_mv = 4800
+    gauge.sample(0)
+    assert abs(gauge.value - 60) < 0.5
+
+
+def test_pressure_is_in_kilopascal_with_its_own_scale_and_threshold():
+    sensor = Transmitter(0.5)
+    gauge = Pressure(Point("pump", "pressure", NEVER, None), sensor.read_uv, full=1200, low=500)
+    assert play(gauge, 0, 30) == []
+    assert abs(gauge.value - 600) < 4
+    sensor.part = 0.4
+    assert states(play(gauge, 30_000, 30)) == ["active"]
+
+
+class Cell:
+    """A cell of so much rest voltage and inner resistance; the bell draws 0.5 A."""
+
+    def __init__(self, millivolts, milliohms=60):
+        self.rest_mv = millivolts
+        self.milliohms = milliohms
+        self.is_driven = False  # as a bell says it
+
+    def read_uv(self):
+        return int((self.rest_mv - (self.milliohms // 2 if self.is_driven else 0)) * 500)
+
+
+def battery(cell, **parameters):
+    return Battery(Point("battery", "battery", NEVER, None), cell.read_uv, cell, **parameters)
+
+
+def test_battery_curve_rises_and_ends_at_0_and_100():
+    values = [percent(mv) for mv in range(2500, 4400, 10)]
+    assert values[0] == 0
+    assert values[-1] == 100
+    assert values == sorted(values)
+
+
+def test_battery_is_low_below_20_and_well_above_30_after_three_readings():
+    cell = Cell(3900)
+    gauge = battery(cell)
+    assert play(gauge, 0, 3) == []
+    assert gauge.percent == 70
+    cell.rest_mv = 3560
+    assert play(gauge, 3_000, 3) == [(5_000, "active")]
+    cell.rest_mv = 3670
+    assert play(gauge, 6_000, 3) == []
+    cell.rest_mv = 3690
+    assert play(gauge, 9_000, 3) == [(11_000, "clear")]
+    cell.rest_mv = 200
+    assert play(gauge, 12_000, 3) == [(14_000, "open")]
+    assert gauge.percent is None
+    cell.rest_mv = 3900
+    assert play(gauge, 15_000, 3) == [(17_000, "clear")]
+
+
+def test_one_dip_is_no_low_battery():
+    cell = Cell(3900)
+    gauge = battery(cell)
+    for second, millivolts in enumerate((3900, 3200, 3200, 3900, 3200, 3200)):
+        cell.rest_mv = millivolts
+        assert gauge.sample(second * 1000) == "clear"
+
+
+def test_charge_is_not_read_while_the_bell_loads_the_cell():
+    cell = Cell(3800)
+    gauge = battery(cell)
+    play(gauge, 0, 5)
+    cell.is_driven = True
+    assert play(gauge, 5_000, 60) == []
+    assert (gauge.percent, gauge.sag_mv, gauge.fault) == (55, 30, None)
+
+
+def test_old_cell_fails_the_load_test_though_it_is_full():
+    cell = Cell(4100, milliohms=800)
+    gauge = battery(cell)
+    assert play(gauge, 0, 5) == []
+    cell.is_driven = True
+    assert states(play(gauge, 5_000, 10)) == ["active"]
+    assert gauge.fault == "weak, sags by 400 mV under the bell"
+    cell.is_driven = False
+    assert play(gauge, 15_000, 60) == []  # a rest makes it look well again
+    cell.milliohms = 60  # replaced
+    cell.is_driven = True
+    assert states(play(gauge, 75_000, 10)) == ["clear"]
+    assert gauge.fault is None
+
+
+def test_bell_that_sounds_since_the_start_is_no_load_test():
+    cell = Cell(3900, milliohms=800)
+    cell.is_driven = True
+    gauge = battery(cell)
+    assert play(gauge, 0, 60) == []
+    assert (gauge.percent, gauge.sag_mv) == (None, None)
+
+
+def test_daylight_is_unknown_until_it_lasts_and_headlights_make_no_day():
+    lux = [0]
+    sensor = Daylight(lambda: lux[0] * 50_000)
+    assert [sensor.sample(now) for now in (0, 30_000, 59_000)] == [None] * 3
+    assert sensor.sample(60_000) is True
+    lux[0] = 60
+    assert all(sensor.sample(now) for now in range(61_000, 120_000, 1000))
+    lux[0] = 3
+    assert sensor.sample(120_000) is True
+    lux[0] = 60
+    found = [sensor.sample(now) for now in range(121_000, 200_000, 1000)]
+    assert found.index(False) == 60
+
+
+def test_daylight_between_dark_and_bright_changes_nothing():
+    lux = [3]
+    sensor = Daylight(lambda: lux[0] * 50_000)
+    for now in range(0, 100_000, 1000):
+        sensor.sample(now)
+    lux[0] = 30
+    assert all(sensor.sample(now) for now in range(100_000, 400_000, 1000))
+    assert sensor.lux == 30

@@ -1,0 +1,43 @@
+"""Kinds of device on board types: which fit, and what is said of one that does not."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+from rig import ROOT
+
+from firmware.bench import bundle
+
+BOARDS = ROOT / "firmware/boards"
+
+
+@pytest.mark.parametrize("board", bundle.boards())
+def test_every_kind_with_every_point_fits_every_board_type(board: str) -> None:
+    assert bundle.misfits(BOARDS / f"{board}.py") == []
+
+
+@pytest.mark.parametrize("board", bundle.boards())
+def test_no_board_type_uses_a_pin_that_its_chip_needs(board: str) -> None:
+    forbidden = {
+        "esp32_wroom": {0, 1, 2, 3, 5, 12, 15, *range(6, 12), 20, 24, *range(28, 32), 37, 38},
+        "esp32_s3": {0, 3, 19, 20, *range(22, 38), 43, 44, 45, 46},
+    }[board]
+    names = runpy.run_path(str(BOARDS / f"{board}.py"))
+    used = {gpio for gpio, _ in [*names["INPUTS"].values(), *names["OUTPUTS"].values()]} | set(names["ANALOG"].values())
+    assert not used & forbidden
+    assert set(names["ANALOG"].values()) <= set(names["ADC1"])
+    assert not {gpio for gpio, _ in names["OUTPUTS"].values()} & set(names["NO_PULL"])
+
+
+def test_bundle_for_a_board_type_that_a_kind_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
+    text = (BOARDS / "esp32_wroom.py").read_text(encoding="utf-8")
+    small = tmp_path / "small.py"
+    small.write_text(text.replace('"lamp-current": 39', '"lamp-current": 14').replace("HEAP_KB = 100", "HEAP_KB = 20"), encoding="utf-8")
+    found = bundle.misfits(small)
+    assert "street_light: lamp: GPIO 14 of esp32_wroom is no ADC1 channel" in found
+    assert [text.partition(":")[0] for text in found if "heap" in text] == ["fire_point", "household", "sos_post", "street_light"]
+
+
+@pytest.mark.parametrize("board", bundle.boards())
+def test_bundle_of_all_kinds_stays_under_96_kb(board: str, tmp_path: Path) -> None:
+    assert sum(bundle.build(tmp_path, board).values()) < 96_000
