@@ -26,9 +26,13 @@ BELL = "bell"
 class Parts:
     """What an agent is made of, each the object of the module of that name.
 
-    config, identity, clock, journal, alarms, bell, panel, battery (or None), signals, lamp (or None), outbox, presence, orders, faults,
-    board, network; random() and version.
+    config, identity, clock, journal, alarms, bell, panel, outbox, presence, orders, faults, board, network; random() and version; and
+    where there are such: battery, signals, lamp.
     """
+
+    battery = None
+    signals = ()  # lights that tell something: each has poll(now)
+    lamp = None
 
     def __init__(self, **parts):
         for name, part in parts.items():

@@ -27,6 +27,7 @@ def lay():
     gong = _bell(hardware, kind, settings)
     wires = wiring.Wiring(settings.kind, kind, settings.points, hardware, pins, states=states, bell=gong, unix=ticks.unix)
     lights = [(name, hardware.switch(name)) for name in wires.outputs if name in ("indicator", "strobe", "light")]
+    settings.points = {}  # wired: 1 kB of a 64-bit heap
     hardware.seal()
     return {
         "config": settings,

@@ -25,16 +25,21 @@ class Contact:
     """
 
     fault = None  # a contact has no fault but its state
+    # What a contact at rest has lies in the class: a board has up to twenty contacts.
+    _hold_ms = DEBOUNCE_MS
+    _stuck_ms = None
+    _stuck = False
+    _since = None  # of a level that has not lasted yet
+    _active_since = None
+    _read = None  # when the reading before was taken
+    _pressed = False  # an edge was latched and no inactive reading has followed
 
     def __init__(self, active=False, *, hold_ms=DEBOUNCE_MS, stuck_ms=None):
         self.active = active
-        self._hold_ms = hold_ms
-        self._stuck_ms = stuck_ms
-        self._stuck = False
-        self._since = None  # of a level that has not lasted yet
-        self._active_since = None
-        self._read = None  # when the reading before was taken
-        self._pressed = False  # an edge was latched and no inactive reading has followed
+        if hold_ms != DEBOUNCE_MS:
+            self._hold_ms = hold_ms
+        if stuck_ms is not None:
+            self._stuck_ms = stuck_ms
 
     @property
     def state(self):
@@ -55,10 +60,11 @@ class Contact:
         """
         blind = self._read is not None and now - self._read >= BLIND_MS
         self._read = now
-        self._pressed = not self.active and (edge or self._pressed)
+        if edge or self._pressed:
+            self._pressed = not self.active
         if blind and self._pressed:
             return self._settle(True, now)
-        if not level:
+        if self._pressed and not level:
             self._pressed = False
         if self._has_lasted(level, now):
             return self._settle(level, now)
@@ -66,7 +72,8 @@ class Contact:
 
     def _has_lasted(self, level, now):
         if level == self.active:
-            self._since = None
+            if self._since is not None:
+                self._since = None
             return False
         if self._since is None:
             self._since = now
@@ -97,14 +104,17 @@ class Point:
     has become active since it was asked last.
     """
 
+    state = "clear"
+    event_id = None
+    _latched = None
+
     def __init__(self, name, kind, policy, read, latched=None, *, contact=None):
         self.name = name
         self.type = kind
         self.policy = policy
         self._read = read
-        self._latched = latched
-        self.state = "clear"
-        self.event_id = None
+        if latched:
+            self._latched = latched
         self.contact = contact or Contact()
 
     def restore(self, state, event_id):
