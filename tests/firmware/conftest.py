@@ -44,10 +44,10 @@ def make_board(tmp_path: Path, rom: Path, broker: rig.Broker) -> Iterator[Callab
     """make_board(device="B1", **config fields): a board, started unless told otherwise."""
     boards: list[rig.Board] = []
 
-    def make(device: str = "B1", *, start: bool = True, **fields: Any) -> rig.Board:
+    def make(device: str = "B1", *, start: bool = True, heap: str = rig.HEAP, **fields: Any) -> rig.Board:
         config = {"v": 1, "site": rig.SITE, "device": device, "kind": "household", "group": "G1"}
         config |= {"brokers": [{"host": "127.0.0.1", "port": broker.port}], **fields}
-        board = rig.Board(tmp_path / device, rom, config)
+        board = rig.Board(tmp_path / device, rom, config, heap=heap)
         boards.append(board)
         if start:
             board.start()

@@ -10,4 +10,4 @@ OUTPUTS = ("lamp",)
 OPTIONAL_OUTPUTS = ()
 BELL = None
 BELL_SENSE = None
-HEAP_KB = 72  # fully fitted: half of what the 64-bit port needs, where every word is twice as long
+HEAP_KB = 82  # fully fitted: half of what the 64-bit port needs, where every word is twice as long

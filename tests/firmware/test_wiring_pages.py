@@ -1,0 +1,36 @@
+"""The wiring pages: their terminals are those of kinds and board types."""
+
+import re
+import runpy
+import xml.etree.ElementTree as ET
+
+import pytest
+from rig import ROOT
+
+PAGES = {"household": "household", "fire_point": "fire-point"}
+BOARDS = [runpy.run_path(str(ROOT / f"firmware/boards/{board}.py")) for board in ("esp32_wroom", "esp32_s3")]
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_page_shows_every_terminal_with_its_pins(kind: str) -> None:
+    described = runpy.run_path(str(ROOT / f"firmware/device/kinds/{kind}.py"))
+    svg = ET.parse(ROOT / f"docs/hardware/{PAGES[kind]}.svg")
+    texts = [element.text or "" for element in svg.iter("{http://www.w3.org/2000/svg}text")]
+    shown = {name: pins for name, pins in zip(texts, texts[1:], strict=False) if re.fullmatch(r"\d+ \| \d+", pins)}
+    expected = {}
+    for terminal in [row[0] for row in described["POINTS"] + described["OPTIONAL"]] + list(
+        described["OUTPUTS"] + described["OPTIONAL_OUTPUTS"]
+    ):
+        pins = []
+        for board in BOARDS:
+            two_level = board["INPUTS"] | board["OUTPUTS"]
+            pins.append(two_level[terminal][0] if terminal in two_level else board["ANALOG"][terminal])
+        expected[terminal] = f"{pins[0]} | {pins[1]}"
+    assert {terminal: shown.get(terminal) for terminal in expected} == expected
+
+
+@pytest.mark.parametrize("page", PAGES.values())
+def test_page_is_linked_with_its_drawing(page: str) -> None:
+    text = (ROOT / f"docs/hardware/{page}.md").read_text(encoding="utf-8")
+    assert f"({page}.svg)" in text
+    assert "114" in text
