@@ -1,5 +1,6 @@
 """The wiring pages: their terminals are those of kinds and board types."""
 
+import itertools
 import re
 import runpy
 import xml.etree.ElementTree as ET
@@ -16,11 +17,10 @@ def test_page_shows_every_terminal_with_its_pins(kind: str) -> None:
     described = runpy.run_path(str(ROOT / f"firmware/device/kinds/{kind}.py"))
     svg = ET.parse(ROOT / f"docs/hardware/{PAGES[kind]}.svg")
     texts = [element.text or "" for element in svg.iter("{http://www.w3.org/2000/svg}text")]
-    shown = {name: pins for name, pins in zip(texts, texts[1:], strict=False) if re.fullmatch(r"\d+ \| \d+", pins)}
+    shown = {name: pins for name, pins in itertools.pairwise(texts) if re.fullmatch(r"\d+ \| \d+", pins)}
     expected = {}
-    for terminal in [row[0] for row in described["POINTS"] + described["OPTIONAL"]] + list(
-        described["OUTPUTS"] + described["OPTIONAL_OUTPUTS"]
-    ):
+    points = [row[0] for row in described["POINTS"] + described["OPTIONAL"]]
+    for terminal in [*points, *described["OUTPUTS"], *described["OPTIONAL_OUTPUTS"]]:
         pins = []
         for board in BOARDS:
             two_level = board["INPUTS"] | board["OUTPUTS"]
