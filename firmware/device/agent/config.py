@@ -2,6 +2,7 @@
 
 import json
 
+from agent.settings import Config
 from protocol.topics import is_id
 
 KINDS = ("household", "fire_point", "street_light", "sos_post")
@@ -10,23 +11,6 @@ VERIFY_MAX_S = 90
 
 class ConfigError(ValueError):
     """The configuration cannot be used: its text says which field, what was expected and what came."""
-
-
-class Config:
-    """`networked` is False for a board that knows neither site nor broker: its own bell still obeys its own buttons."""
-
-    def __init__(self):
-        self.networked = False
-        self.site = ""
-        self.device = ""
-        self.kind = "household"
-        self.group = ""
-        self.brokers = ()  # (host, port), tried in turn
-        self.password = ""
-        self.wifi = ()  # (ssid, key)
-        self.bell_sense = True
-        self.verify_s = 60
-        self.points = {}  # name -> {parameter: value}, or None where a point of the kind is not fitted: see agent.fit
 
 
 def read(path):

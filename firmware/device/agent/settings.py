@@ -1,0 +1,18 @@
+"""What a board has been told: a module of its own, so that the reader of the file (agent.config) can be thrown away."""
+
+
+class Config:
+    """`networked` is False for a board that knows neither site nor broker: its own bell still obeys its own buttons."""
+
+    def __init__(self):
+        self.networked = False
+        self.site = ""
+        self.device = ""
+        self.kind = "household"
+        self.group = ""
+        self.brokers = ()  # (host, port), tried in turn
+        self.password = ""
+        self.wifi = ()  # (ssid, key)
+        self.bell_sense = True
+        self.verify_s = 60
+        self.points = {}  # name -> {parameter: value}, or None where a point of the kind is not fitted: see agent.fit
