@@ -60,12 +60,12 @@ class Orders:
     def delivered(self, ident):
         """The broker has the answer to this order."""
         self._waiting = [answer for answer in self._waiting if answer.id != ident]
+        self._sent = [sent for sent in self._sent if sent != ident]
 
     def _wait(self, answer):
         self.delivered(answer.id)
         self._waiting.append(answer)
         del self._waiting[:-REMEMBERED]
-        self._sent = [ident for ident in self._sent if ident != answer.id]
 
     def _kept_ids(self):
         try:

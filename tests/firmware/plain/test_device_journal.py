@@ -313,6 +313,17 @@ def test_order_is_carried_out_once_and_its_answer_given_again():
     assert orders.due() == []
 
 
+def test_orders_that_are_done_take_no_more_room_the_longer_a_connection_lasts():
+    orders = Orders(None)
+    rooms = []
+    for number in range(100):
+        orders.answer(f"o-{number}")
+        orders.sent(f"o-{number}")
+        orders.delivered(f"o-{number}")
+        rooms.append(sum([len(value) for value in orders.__dict__.values() if type(value) is list]))
+    assert rooms[-1] == rooms[len(rooms) // 2]
+
+
 def test_ids_of_restarts_are_remembered_over_a_restart():
     files = folder()
     orders = Orders(files)
