@@ -5,8 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+
+# How fast an example is made or checked depends on what else this machine does: that is no property of our code.
+settings.register_profile("keng", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("keng")
 
 
 @pytest.fixture(scope="session")
