@@ -307,11 +307,11 @@ def test_reports_are_stored_and_keep_the_devices_fresh(town):
     def stored():
         db = queries.connect(town.database)
         rows = db.execute("SELECT count(*), min(measured) FROM report").fetchone()
-        device = next(row for row in queries.devices(db) if row.id == "DCC-017")
+        device = next((row for row in queries.devices(db) if row.id == "DCC-017"), None)
         db.close()
         return rows, device
 
-    wait_until(lambda: stored()[0][0] == 3, "three rows")
+    wait_until(lambda: stored()[0][0] == 3 and stored()[1], "three rows and their board")
     rows, device = stored()
     assert rows == (3, '{"lamp": 0.42}')
     assert (device.state, device.rssi, device.battery, device.refused) == ("online", -67, 86, 3)
