@@ -110,8 +110,11 @@ class _Press:
         incident = self.incident()
         if incident is None or incident.id not in observer.closed:
             return False
-        news = {bell: [event for event in observer.events.get(bell, ())[self._heard[bell] :] if event.type == BELL] for bell in self._bells}
-        return all(events and events[-1].state != "active" for events in news.values()) and not observer.lost_events()
+        news = {bell: observer.events.get(bell, ())[self._heard[bell] :] for bell in self._bells}
+        told = [[event.state for event in events if event.type == BELL] for events in news.values()]
+        # A finger that comes back within a flash stall has not been away: the board must have said that the button is clear.
+        told.append([event.state for event in news[self.device] if event.point == BUTTON])
+        return all(states and states[-1] != "active" for states in told) and not observer.lost_events()
 
 
 async def _presses(book: Book, stage: Stage) -> None:
