@@ -19,7 +19,7 @@ HURRY_MS = 2_000  # the longest wait while an alarm waits for the link
 
 
 class Listener:
-    """Whom a session tells. None of these may block; the agent is one."""
+    """Whom a session tells: an interface, since MicroPython has no abc. None of these may block; the agent is one."""
 
     def link_up(self, refused):
         """Connected and subscribed. `refused`: the topic filters that the broker did not grant."""
@@ -30,7 +30,10 @@ class Listener:
         raise NotImplementedError
 
     def message(self, topic, payload, retained):
-        """A message; `topic` and `payload` are None for one that was too long or had an unreadable topic."""
+        """A message; `topic` and `payload` are None for one that was too long or had an unreadable topic.
+
+        `payload` is a view of the link's buffer: whoever wants to keep it copies it before returning.
+        """
         raise NotImplementedError
 
     def delivered(self, token):
