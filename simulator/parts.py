@@ -18,7 +18,7 @@ class PartFailed(RuntimeError):
 class Part:
     """One command, `keng` with `arguments`, its output in `log`.
 
-    `command`: what follows `python -m`. A change of it counts from the next start.
+    `command`: what follows `python -m`. A change of it counts from the next start. `told`: what it reads from its standard input.
     """
 
     def __init__(self, name: str, arguments: Sequence[str], log: Path) -> None:
@@ -26,6 +26,7 @@ class Part:
         self.log = log
         self.starts = 0
         self.command = ["keng", *arguments]
+        self.told = b""
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -48,11 +49,14 @@ class Part:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", *self.command),
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C in the terminal is for us alone: we end it in order
             )
+        assert self._process.stdin is not None  # noqa: S101  asked for above
+        self._process.stdin.write(self.told)
+        self._process.stdin.close()
 
     async def kill(self) -> None:
         """kill -9."""

@@ -1,9 +1,7 @@
 """The bench's rig for the engine alone: mosquitto, and behind it the engine or its floor, with boards and a desk before it."""
 
-import asyncio
 import json
 import sqlite3
-import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
@@ -108,21 +106,5 @@ class FloorPart(Part):
 
     def __init__(self, account: Account, webhook: str, log: Path) -> None:
         super().__init__("floor", [], log)
-        self._options = account._asdict() | {"webhook": webhook}
-
-    async def start(self) -> None:
-        """Start it, if it does not run."""
-        if self.running:
-            return
-        self.starts += 1
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "simulator.bench.floors"),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        assert self._process.stdin is not None  # noqa: S101  asked for above
-        self._process.stdin.write(json.dumps(self._options).encode())
-        self._process.stdin.close()
+        self.command = ["simulator.bench.floors"]
+        self.told = json.dumps(account._asdict() | {"webhook": webhook}).encode()
