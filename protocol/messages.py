@@ -151,7 +151,10 @@ class Call(Message):
 
 
 class Ring(Message):
-    """Engine to a group: what its bells shall do now. `pattern` null is quiet."""
+    """Engine to a group: what its bells shall do now. `pattern` null is quiet.
+
+    `heard`, `acknowledged`: shown in the house that pressed, never a reason to sound or to stop; the same `rev` may bring new ones.
+    """
 
     engine: Start
     rev: Count
@@ -162,6 +165,8 @@ class Ring(Message):
     for_s: Seconds
     covers: dict[Id, EventId]
     mute: list[Id] = []
+    heard: bool = False
+    acknowledged: bool = False
 
 
 class Hello(Message):

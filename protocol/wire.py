@@ -21,7 +21,7 @@ Hello = namedtuple("Hello", ("engine", "t", "birth", "group", "ring"))
 Receipt = namedtuple("Receipt", ("engine", "id"))
 Order = namedtuple("Order", ("id", "do", "what", "seconds", "valid_s"))
 Call = namedtuple("Call", ("id", "k", "type", "pattern"))
-Ring = namedtuple("Ring", ("engine", "rev", "incident", "pattern", "n", "place", "for_s", "covers", "mute"))
+Ring = namedtuple("Ring", ("engine", "rev", "incident", "pattern", "n", "place", "for_s", "covers", "mute", "heard", "acknowledged"))
 Tick = namedtuple("Tick", ("engine", "t"))
 
 
@@ -94,7 +94,7 @@ def _ring(fields):
     whole(fields, "v", 1, COUNT_MAX)
     if fields["v"] != VERSION:
         quiet = "pattern" in fields and fields["pattern"] is None
-        return Ring("", 0, None, None if quiet else "fire", 1, None, 60, {}, ())
+        return Ring("", 0, None, None if quiet else "fire", 1, None, 60, {}, (), False, False)
     incident = fields.get("incident")
     place = fields.get("place")
     covers = _table(fields.get("covers", {}), "covers")
@@ -112,6 +112,8 @@ def _ring(fields):
         whole(fields, "for_s", 0, FOR_MAX_S),
         covers,
         _names(fields, "mute"),
+        fields.get("heard") is True,
+        fields.get("acknowledged") is True,
     )
 
 

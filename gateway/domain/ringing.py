@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from gateway.domain.bells import SOUNDS
 from gateway.domain.incidents import Incident
 from gateway.domain.placing import is_newer
 from gateway.domain.policy import PATTERN
@@ -19,7 +20,11 @@ COVERS_MAX = 40
 
 
 class Order(NamedTuple):
-    """A group's ring order. `rev` counts the orders of the group over all incidents; `covers`: board -> its newest event in it."""
+    """A group's ring order. `rev` counts the orders of the group over all incidents; `covers`: board -> its newest event in it.
+
+    `heard`: a bell of another house has proved that it sounds for this `n`. `acknowledged`: a person has it. Both are shown in the house
+    that pressed and decide nothing, so a change of them alone is sent at once under the same `rev`.
+    """
 
     rev: int = 0
     incident: str | None = None
@@ -28,6 +33,8 @@ class Order(NamedTuple):
     place: str | None = None
     covers: dict[str, str] = {}  # noqa: RUF012 - never changed in place
     mute: list[str] = []  # noqa: RUF012
+    heard: bool = False
+    acknowledged: bool = False
 
     @property
     def every_s(self) -> int:
@@ -36,7 +43,9 @@ class Order(NamedTuple):
 
 
 def order(before: Order, incidents: Iterable[Incident]) -> Order:
-    """The order for a group's incidents (those that just ended included), with the next `rev`; `before` itself if nothing changes."""
+    """The order for a group's incidents (those that just ended included), with the next `rev` if the bells shall do something else;
+    `before` itself if nothing changes.
+    """
     incidents = list(incidents)
     rung = [incident for incident in incidents if incident.rung]
     undecided = {device: event for incident in incidents if incident.verify for device, event in incident.events.items()}
@@ -44,7 +53,10 @@ def order(before: Order, incidents: Iterable[Incident]) -> Order:
     for incident in incidents:
         covers = _covering(covers, incident, undecided)
     wanted = _shape(rung)._replace(rev=before.rev, covers=covers, mute=before.mute)
-    return before if wanted == before else wanted._replace(rev=before.rev + 1)
+    if wanted == before:
+        return before
+    is_only_shown = wanted == before._replace(heard=wanted.heard, acknowledged=wanted.acknowledged)
+    return wanted if is_only_shown else wanted._replace(rev=before.rev + 1)
 
 
 def message(order: Order, engine: str) -> Ring:
@@ -66,7 +78,16 @@ def _shape(rung: list[Incident]) -> Order:
         chosen, pattern = unresolved[-1], None
     else:
         return Order()
-    return Order(0, chosen.id, pattern, chosen.n, chosen.activations[-1].place.id)
+    newest = chosen.activations[-1]
+    return Order(
+        0,
+        chosen.id,
+        pattern,
+        chosen.n,
+        newest.place.id,
+        heard=any(bell.state in SOUNDS and bell.device != newest.device for bell in chosen.bells),
+        acknowledged=chosen.state == "acknowledged",
+    )
 
 
 def _covering(covers: dict[str, str], incident: Incident, undecided: dict[str, str]) -> dict[str, str]:

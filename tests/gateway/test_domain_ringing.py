@@ -27,9 +27,31 @@ def test_rev_rises_with_each_change_and_over_incidents():
 def test_what_changes_nothing_for_the_bells_makes_no_order():
     world = World()
     call = world.press("H03-07")
-    world.rings("H03-01", call, k=1)
-    world.command("acknowledge")
+    world.rings("H03-07", call, k=1)
     assert (world.order.rev, world.effects.orders) == (1, {})
+
+
+def test_the_first_proof_of_another_house_is_shown_at_once_under_the_same_rev():
+    world = World()
+    call = world.press("H03-07")
+    world.rings("H03-07", call, k=1)
+    assert (world.order.heard, world.effects.orders) == (False, {})
+    world.rings("H03-01", call, k=1)
+    assert (world.order.rev, world.order.heard) == (1, True)
+    assert world.effects.orders == {GROUP: world.order}
+    world.rings("H03-02", call, k=1)
+    assert world.effects.orders == {}
+
+
+def test_acknowledged_is_shown_at_once_and_a_new_press_shows_it_no_more():
+    world = World()
+    world.press("H03-07")
+    world.command("acknowledge")
+    assert (world.order.rev, world.order.pattern, world.order.acknowledged) == (1, "fire", True)
+    assert world.effects.orders == {GROUP: world.order}
+    world.later(11)
+    world.press("H03-08")
+    assert (world.order.rev, world.order.n, world.order.acknowledged, world.order.heard) == (2, 2, False, False)
 
 
 def test_a_quiet_order_still_covers_what_it_silenced():
@@ -57,7 +79,7 @@ def test_of_two_incidents_the_gravest_sounds():
 def test_the_longest_order_fits_its_topic():
     name = "A" * 32
     covers = {f"{number:032d}": "ffffffff-2147483647-2147483647" for number in range(COVERS_MAX)}
-    order = Order(2_147_483_647, name, "fire", 2_147_483_647, name, covers)
+    order = Order(2_147_483_647, name, "fire", 2_147_483_647, name, covers, [], True, True)
     assert len(message(order, "ffffffff-2147483647").payload()) <= topics.LIMITS["ring"]
 
 

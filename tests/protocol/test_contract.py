@@ -159,6 +159,7 @@ rings = st.builds(
     m.Ring,
     engine=starts, rev=counts, incident=st.none() | ids, pattern=st.none() | patterns, n=counts, place=st.none() | ids, for_s=seconds,
     covers=st.dictionaries(ids, event_ids, max_size=15), mute=st.lists(ids, max_size=3),
+    heard=st.booleans(), acknowledged=st.booleans(),
 )  # fmt: skip
 ENGINE_WRITES = {
     "hello": st.builds(m.Hello, engine=starts, t=times, birth=starts, group=st.none() | ids, ring=st.none() | rings),

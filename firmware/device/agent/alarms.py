@@ -85,10 +85,8 @@ class Alarms:
         return self._own.is_calling(event_id, now)
 
     def answer_to(self, event_id):
-        """What the group's ring says of an own event: "sounding", "quiet", None while none covers it."""
-        if not self._is_own_covered(event_id):
-            return None
-        return "quiet" if self._ring.is_quiet() else "sounding"
+        """What the group's ring says of an own event, in a word of standing.INDICATOR; None while none covers it."""
+        return self._ring.word() if self._is_own_covered(event_id) else None
 
     def causes(self, now):
         """Why the bell shall sound, none for silence."""

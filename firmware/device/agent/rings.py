@@ -64,6 +64,15 @@ class GroupRing:
         """True while the last order makes this bell sound."""
         return not self._over
 
+    def word(self):
+        """How far it has come: stored, ringing, heard or acknowledged. A ring of no incident is the end of all that it covers."""
+        ring = self._ring
+        if ring.acknowledged or ring.incident is None:
+            return "acknowledged"
+        if self._over:
+            return "stored"
+        return "heard" if ring.heard else "ringing"
+
     def mutes(self, sender, now):
         """True if calls of this board are to be ignored. The caller knows whether a tick is live; without one nothing is muted."""
         return self._ring is not None and sender in self._ring.mute and now - self._heard < self._ring.for_s * 1000

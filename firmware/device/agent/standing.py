@@ -12,7 +12,8 @@ INDICATOR = {
     "calling": ((1, 100), (0, 100)),  # hurried: the alarm is on its way
     "stored": ((1, 500), (0, 500)),  # calm: the gateway has it
     "ringing": ((1, 150), (0, 150), (1, 150), (0, 1050)),  # double blinks: the engine makes the group's bells ring for it
-    "acknowledged": ((1, 1000),),  # steady: a person at the desk has it and has silenced the bells
+    "heard": ((1, 150), (0, 150), (1, 150), (0, 150), (1, 150), (0, 750)),  # triple blinks: a bell of another house has proved it
+    "acknowledged": ((1, 1000),),  # steady: a person at the desk has it
 }
 
 
@@ -34,10 +35,10 @@ class Standing:
         self._find_newest(now)
         listens = self._presence.is_ticking(now)
         answer = self._alarms.answer_to(self._id) if self._id else None
-        if self._id is None or (now - self._since >= SHOWN_MS and answer != "sounding"):
+        if self._id is None or (now - self._since >= SHOWN_MS and answer not in ("ringing", "heard")):
             return "idle" if listens else "nobody"
         if answer:
-            return "ringing" if answer == "sounding" else "acknowledged"
+            return answer
         if self._outbox.holds(self._id):
             self._was_held = True
             return "calling" if listens else "nobody"

@@ -11,7 +11,7 @@ THEIRS = "0badcafe-4-%d"
 
 
 def ring(rev, pattern="fire", n=1, *, covers=None, mute=(), engine=ENGINE, incident="2026-000001", for_s=60):
-    return Ring(engine, rev, incident, pattern, n, None, for_s, covers or {}, mute)
+    return Ring(engine, rev, incident, pattern, n, None, for_s, covers or {}, mute, False, False)
 
 
 def call(seq=1, k=1, pattern="fire"):

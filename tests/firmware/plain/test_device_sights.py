@@ -32,9 +32,10 @@ class House:
         self.button.event_id = ident
         self.alarms.raised(self.button, ident, now)
 
-    def ring(self, now, pattern, ident=PRESS):
-        self.rev += 1
-        self.alarms.ring_heard(wire.Ring("5be07711-1", self.rev, "2026-1", pattern, 1, None, 60, {"H1": ident}, []), now)
+    def ring(self, now, pattern, ident=PRESS, *, incident="2026-1", heard=False, acknowledged=False, rev=1):
+        self.rev += rev
+        covers = {"H1": ident}
+        self.alarms.ring_heard(wire.Ring("5be07711-1", self.rev, incident, pattern, 1, None, 60, covers, [], heard, acknowledged), now)
 
 
 def test_path_of_an_alarm_is_seen_step_by_step():
@@ -53,8 +54,42 @@ def test_path_of_an_alarm_is_seen_step_by_step():
     house.button.state = "clear"
     house.button.event_id = "9c41f2aa-17-43"
     assert house.standing.word(90) == "ringing"
-    house.ring(5000, None)
+    house.ring(1000, "fire", heard=True, rev=0)
+    assert house.standing.word(1010) == "heard"
+    house.ring(5000, "fire", heard=True, acknowledged=True, rev=0)
     assert house.standing.word(5010) == "acknowledged"
+
+
+def test_bells_that_went_quiet_without_a_person_are_not_shown_as_acknowledged():
+    house = House()
+    house.tick(0)
+    house.press(10)
+    house.standing.word(10)
+    house.ring(20, "fire", heard=True)
+    house.ring(30 * 60_000 - 1000, None, heard=True)
+    house.tick(30 * 60_000 - 1000)
+    assert house.standing.word(30 * 60_000 - 500) == "stored"
+    house.ring(30 * 60_000 - 400, None, incident=None)
+    assert house.standing.word(30 * 60_000 - 300) == "acknowledged"
+
+
+def test_own_key_does_not_look_like_an_acknowledgement():
+    house = House()
+    house.tick(0)
+    house.press(10)
+    house.standing.word(10)
+    house.ring(20, "fire")
+    house.alarms.key("fire", 30)
+    assert house.standing.word(40) == "ringing"
+
+
+def test_ring_of_an_engine_that_fell_silent_is_shown_no_longer_as_ringing():
+    house = House()
+    house.press(10)
+    house.standing.word(10)
+    house.ring(20, "fire", heard=True)
+    house.alarms.expire(300_100, ())
+    assert house.standing.word(300_100) == "stored"
 
 
 def test_press_that_nobody_hears_says_so():
@@ -72,7 +107,7 @@ def test_second_press_begins_anew():
     house.tick(0)
     house.press(10)
     house.standing.word(10)
-    house.ring(20, None)
+    house.ring(20, None, acknowledged=True)
     assert house.standing.word(30) == "acknowledged"
     house.press(40, "9c41f2aa-17-50")
     assert house.standing.word(40) == "calling"
