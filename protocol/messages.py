@@ -36,6 +36,11 @@ EventId = Annotated[
 ]
 Life = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
 Text = Annotated[str, _check(wire.is_text, f"1 to {wire.TEXT_MAX} printable characters"), Field(json_schema_extra={"maxLength": 200})]
+Crash = Annotated[
+    str,
+    _check(lambda text: wire.is_text(text, wire.CRASH_MAX), f"1 to {wire.CRASH_MAX} printable characters"),
+    Field(json_schema_extra={"maxLength": wire.CRASH_MAX}),
+]
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 UnixMs = Annotated[int, Field(ge=0, le=TIME_MAX)]
 Seconds = Annotated[int, Field(ge=0, le=FOR_MAX_S)]
@@ -64,7 +69,11 @@ class Compact(Message):
 
 
 class Birth(Compact):
-    """Board: I am here. Retained on dev/<dev>/state."""
+    """Board: I am here. Retained on dev/<dev>/state.
+
+    `crash`: where its own code failed last and how, told until a hello has answered it. `safe`: it runs with button, bell and network
+    alone.
+    """
 
     online: Literal[True] = True
     life: Life
@@ -75,6 +84,8 @@ class Birth(Compact):
     reset: Text
     active: dict[Id, EventId] = {}
     faults: list[Text] = []
+    crash: Crash | None = None
+    safe: bool = False
     sleeping: bool = False
     next_s: Seconds | None = None
 

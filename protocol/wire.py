@@ -13,6 +13,7 @@ from protocol.topics import ID_MAX, LIMITS, is_id
 VERSION = 1
 PATTERNS = ("fire", "sos", "pre", "drill")  # the gravest first: a bell with several causes sounds the first of them
 TEXT_MAX = 200
+CRASH_MAX = 240  # a birth's crash: the tail of a traceback
 FOR_MAX_S = 86400
 COUNT_MAX = 0x7FFFFFFF
 TIME_MAX = 0x1FFFFFFFFFFFFF  # 2^53 - 1: what every JSON reader keeps exactly (RFC 8259, section 6)
@@ -117,8 +118,11 @@ def _ring(fields):
     )
 
 
-def encode_birth(*, life, boot, kind, fw, group, reset, active, faults=()) -> bytes:
-    """`active`: point -> event id of each point that is not clear. `faults`: what the board found wrong with itself, in words."""
+def encode_birth(*, life, boot, kind, fw, group, reset, active, faults=(), crash=None, safe=False) -> bytes:
+    """`active`: point -> event id of each point that is not clear. `faults`: what the board found wrong with itself, in words.
+
+    `crash`: where its own code failed last and how, cut to CRASH_MAX. `safe`: it runs without everything that could fail again.
+    """
     return _object(
         ("v", VERSION),
         ("online", True),
@@ -130,6 +134,8 @@ def encode_birth(*, life, boot, kind, fw, group, reset, active, faults=()) -> by
         ("reset", clean(reset)),
         ("active", active),
         ("faults", [clean(fault) for fault in faults] if faults else None),
+        ("crash", clean(crash, CRASH_MAX) if crash else None),
+        ("safe", True if safe else None),
     )
 
 
@@ -235,9 +241,9 @@ def parse_event_id(text):
     return life, int(boot), int(seq)
 
 
-def is_text(value) -> bool:
-    """True for 1 to TEXT_MAX characters that UTF-8 can carry and a terminal survives: no control characters, no lone surrogates."""
-    if type(value) is not str or not 1 <= len(value) <= TEXT_MAX:
+def is_text(value, longest=TEXT_MAX) -> bool:
+    """True for 1 to `longest` characters that UTF-8 can carry and a terminal survives: no control characters, no lone surrogates."""
+    if type(value) is not str or not 1 <= len(value) <= longest:
         return False
     for letter in value:
         if not _printable(letter):
@@ -245,9 +251,9 @@ def is_text(value) -> bool:
     return True
 
 
-def clean(text: str) -> str:
-    """`text` (an exception's words, say) made into one that is_text accepts: a ? for each bad character, cut to TEXT_MAX."""
-    return "".join([letter if _printable(letter) else "?" for letter in text[:TEXT_MAX]]) or "?"
+def clean(text: str, longest: int = TEXT_MAX) -> str:
+    """`text` (an exception's words, say) made into one that is_text accepts: a ? for each bad character, cut to `longest`."""
+    return "".join([letter if _printable(letter) else "?" for letter in text[:longest]]) or "?"
 
 
 def shown(value) -> str:

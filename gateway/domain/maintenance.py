@@ -26,6 +26,8 @@ What = Literal[
     "board_lost",
     "board_back",
     "board_fault",
+    "board_crash",
+    "safe_mode",
     "group_fault",
     "clock_fault",
     "odd_event",

@@ -67,6 +67,10 @@ def born(device: Device, birth: Birth, *, retained: bool, now_ms: int, now_s: fl
         device.kind = birth.kind
     for words in birth.faults:
         entries += found(device, "board_fault", words, now_ms=now_ms, key=words)
+    if birth.crash:
+        entries += found(device, "board_crash", birth.crash, now_ms=now_ms, key=birth.crash)
+    if birth.safe:
+        entries += found(device, "safe_mode", "button, bell and network only, after three crashes", now_ms=now_ms)
     if device.placed and birth.group != device.group:
         words = f"configured for group {birth.group}, belongs to {device.group}"
         entries += found(device, "group_fault", words, now_ms=now_ms)

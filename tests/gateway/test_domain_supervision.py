@@ -67,6 +67,19 @@ def test_a_birth_with_another_group_is_a_fault_once_a_start():
     assert world.situation.devices["H03-07"].faults == {}
 
 
+def test_a_crash_that_a_birth_tells_is_logged_once_a_start_and_shown_until_the_next():
+    world = World()
+    world.born("H03-07", boot=2, crash="agent/points.py sense; KeyError: x", safe=True)
+    assert world.logged() == [("H03-07", "", "board_crash"), ("H03-07", "", "safe_mode")]
+    world.born("H03-07", boot=2, crash="agent/points.py sense; KeyError: x", safe=True)
+    assert world.logged() == []
+    assert "agent/points.py sense; KeyError: x" in world.situation.devices["H03-07"].faults.values()
+    world.born("H03-07", boot=2, crash="agent/bell.py poll; OSError: 5", safe=True)
+    assert world.logged() == [("H03-07", "", "board_crash")]
+    world.born("H03-07", boot=3)
+    assert world.situation.devices["H03-07"].faults == {}
+
+
 def test_a_doubled_id_is_acted_on_and_shown():
     world = World()
     world.press("H03-07", doubled=True)

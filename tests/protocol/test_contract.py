@@ -22,6 +22,7 @@ Device = Callable[..., dict[str, Any]]
 # The examples of the protocol's page, byte for byte: written by hand, not by our own encoders.
 FROM_BOARD = {
     "birth": b'{"v":1,"online":true,"life":"9c41f2aa","boot":17,"kind":"household","fw":"1.0.0","group":"TLG-03","reset":"power","active":{"smoke-1":"9c41f2aa-16-9"}}',
+    "birth, after a crash": b'{"v":1,"online":true,"life":"9c41f2aa","boot":18,"kind":"household","fw":"1.0.0","group":"TLG-03","reset":"watchdog","active":{},"crash":"agent/points.py sense; KeyError: x","safe":true}',
     "will": b'{"v":1,"online":false,"life":"9c41f2aa","boot":17}',
     "event": b'{"v":1,"id":"9c41f2aa-17-42","t":1763791234567,"age":35,"point":"button-1","type":"button","state":"active","now":"active","calling":true}',
     "event, presence": b'{"v":1,"id":"9c41f2aa-17-43","age":12,"point":"extinguisher-2","type":"presence","state":"active","now":"active"}',
@@ -175,7 +176,7 @@ optional = {"t": times, "age": times, "calling": st.booleans(), "cause": ids, "k
 DEVICE_WRITES = {
     "birth": st.fixed_dictionaries(
         {"life": lives, "boot": counts, "kind": ids, "fw": texts, "group": st.none() | ids, "reset": texts, "active": st.dictionaries(ids, event_ids, max_size=8)},
-        optional={"faults": st.lists(texts, max_size=3)},
+        optional={"faults": st.lists(texts, max_size=3), "crash": texts, "safe": st.just(True)},
     ),
     "will": st.fixed_dictionaries({"life": lives, "boot": counts}),
     "event": st.fixed_dictionaries(
