@@ -31,7 +31,12 @@ def _loopback(host: str, why: str) -> str:
 
 
 def _host(host: str) -> str:
-    if not host or not host.isprintable() or any(letter.isspace() for letter in host):
+    try:
+        host.encode("idna")
+        is_name = bool(host) and host.isprintable() and not any(letter.isspace() for letter in host)
+    except UnicodeError:
+        is_name = False
+    if not is_name:
         raise ValueError("expected a host name or an IP address")
     return host
 
@@ -121,6 +126,25 @@ class Webhook(Table):
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
 
 
+class Receiver(Table):
+    """A police receiver or monitoring centre that understands SIA DC-09 (docs/police-receiver.md).
+
+    `key_file` holds the key; without one all goes in clear. `fallback` names the receiver that gets what this one does not take;
+    it serves this one alone and gets nothing else. `supervision_s` 0: it is not asked whether it lives.
+    """
+
+    name: Id
+    host: Host
+    port: Port
+    account: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{3,16}$")]
+    receiver_number: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{1,6}$")] = "1"
+    line_number: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{1,6}$")] = "0"
+    key_file: Path | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    supervision_s: Annotated[int, Field(ge=0, le=86400)] = 60
+    fallback: Id | None = None
+
+
 class Settings(Table):
     """The whole file."""
 
@@ -128,6 +152,7 @@ class Settings(Table):
     engine: Engine = Engine()
     console: Console = Console()
     webhooks: list[Webhook] = []
+    receivers: list[Receiver] = []
 
 
 def load(path: Path | None) -> Settings:
@@ -147,9 +172,23 @@ def desk_user(settings: Settings, site: Site) -> str:
 
 
 def _misfits(tables: Tables) -> list[Misfit]:
-    names = [row.get("name") for row in tomlfile.rows(tables, "webhooks")]
+    names = {table: [row.get("name") for row in tomlfile.rows(tables, table)] for table in ("webhooks", "receivers")}
+    doubled = [
+        Misfit((table, index, "name"), "a name used only once", name)
+        for table, known in names.items()
+        for index, name in enumerate(known)
+        if name is not None and name in known[:index]
+    ]
+    return doubled + _fallbacks(tomlfile.rows(tables, "receivers"))
+
+
+def _fallbacks(receivers: list[Tables]) -> list[Misfit]:
+    """A fallback is another receiver, of one alone, and has none itself: where an alarm goes is seen at a glance."""
+    has_fallback = {row.get("name") for row in receivers if row.get("fallback")}
+    named = [row.get("fallback") for row in receivers]
+    allowed = [row.get("name") for row in receivers if row.get("name") not in has_fallback]
     return [
-        Misfit(("webhooks", index, "name"), "a name used only once", name)
-        for index, name in enumerate(names)
-        if name is not None and name in names[:index]
+        Misfit(("receivers", index, "fallback"), "the name of another receiver that has no fallback and is that of no other", name)
+        for index, name in enumerate(named)
+        if name is not None and (name not in allowed or name in named[:index])
     ]

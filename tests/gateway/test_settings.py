@@ -123,3 +123,37 @@ def test_docs_explain_each_setting_and_no_other() -> None:
 def test_the_example_in_the_docs_is_a_right_file(tmp_path: Path) -> None:
     text = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     assert load(tmp_path, text.split("```toml\n")[1].split("```")[0]) != Settings()
+
+
+RECEIVER = '[[receivers]]\nname = "%s"\nhost = "10.0.0.1"\nport = 1\naccount = "1001"\n'
+
+
+@pytest.mark.parametrize(
+    ("fallbacks", "lines"),
+    [
+        ({"a": "b", "b": None}, []),
+        ({"a": "b", "b": None, "c": "d", "d": None}, []),
+        ({"a": "a"}, [6]),
+        ({"a": "x"}, [6]),
+        ({"a": "b", "b": "a"}, [6, 12]),
+        ({"a": "b", "b": None, "c": "b"}, [17]),
+    ],
+)
+def test_a_fallback_is_another_receiver_and_of_one_alone(tmp_path: Path, fallbacks: dict[str, str | None], lines: list[int]) -> None:
+    text = "".join(RECEIVER % name + (f'fallback = "{fallback}"\n' if fallback else "") for name, fallback in fallbacks.items())
+    if lines:
+        found = mistakes(tmp_path, text)
+        assert [int(line.split(":")[0]) for line in found] == lines
+        assert all("expected the name of another receiver" in line for line in found)
+    else:
+        assert len(load(tmp_path, text).receivers) == len(fallbacks)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("account", '"12"'), ("account", '"12G4"'), ("host", '"a..b"'), ("line_number", '""'), ("timeout_s", "0")]
+)
+def test_a_receiver_that_nothing_can_be_sent_to_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    rows = {"name": '"a"', "host": '"h"', "port": "1", "account": '"1001"'} | {key: value}
+    found = mistakes(tmp_path, "[[receivers]]\n" + "".join(f"{name} = {what}\n" for name, what in rows.items()))
+    assert len(found) == 1
+    assert f"receivers[1].{key}: expected" in found[0]
