@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from simulator.bodies import Cause, Plan, Reports
+from simulator.parts import answer
 from simulator.terminals import Terminals
 
 STAND_INS = Path(__file__).parent / "board"
@@ -26,7 +27,7 @@ def available() -> bool:
 
 
 class Processes:
-    """Every board of a world that runs the firmware in `rom`. `async with` starts the fork server and ends it with all boards."""
+    """Every board of a world, with the firmware in the image `rom`. `async with` starts the fork server and ends it with all boards."""
 
     def __init__(
         self, rom: Path, terminals: Terminals, reports: Reports, *, heap_kb: int = FIRMWARE_HEAP_KB, flash_delays: bool = True
@@ -48,8 +49,10 @@ class Processes:
         self._socket = self._folder / "pins"
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _Line(self._arrived, self._said), str(self._socket))
+        stand_ins = self._folder / "stand-ins.romfs"
+        await answer("firmware.bench.romfs", str(STAND_INS), str(stand_ins))
         self._forks = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "simulator.forkserver"),
+            *(sys.executable, "-m", "simulator.forkserver", str(self._rom), str(stand_ins)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -78,8 +81,6 @@ class Processes:
             "blocks": plan.flash.blocks,
             "erased": plan.flash.stats.erases,
             "config": plan.config.model_dump_json(),
-            "rom": str(self._rom),
-            "sim": str(STAND_INS),
             "cause": cause,
             "unique_id": plan.unique_id,
             "slow": self._flash_delays,

@@ -163,4 +163,4 @@ url = "{self.webhook.url}"
             return None
         rom = self.directory / "rom"
         await answer("firmware.bench.bundle", str(rom))
-        return rom
+        return rom / "firmware.romfs"

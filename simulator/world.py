@@ -40,7 +40,7 @@ class Change(NamedTuple):
 class World:
     """Boards come with `add` and live until the end of `async with`. Their images, logs and links are in `directory`.
 
-    rom: the firmware's modules as a board has them (.mpy or .py); None gives light boards.
+    rom: the firmware as a ROMFS image; None gives light boards.
     """
 
     def __init__(

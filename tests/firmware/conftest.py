@@ -10,17 +10,18 @@ import rig
 
 sys.path.append(str(rig.ROOT / "firmware/device"))  # the root of the board's own modules
 
-from firmware.bench import bundle
+from firmware.bench import bundle, romfs
 
 
 @pytest.fixture(scope="session")
 def rom(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The firmware, compiled."""
+    """The image of the firmware, beside that of the stand-ins."""
     if not rig.MICROPYTHON.exists():
         pytest.skip("no MicroPython for this machine")
     folder = tmp_path_factory.mktemp("rom")
     bundle.build(folder)
-    return folder
+    (folder / "fakes.romfs").write_bytes(romfs.build(rig.HERE / "fakes"))
+    return folder / bundle.IMAGE
 
 
 @pytest.fixture

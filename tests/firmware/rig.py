@@ -1,4 +1,4 @@
-"""A board under test: the real firmware as .mpy on the real MicroPython, its pins on a UDP socket, its flash a folder."""
+"""A board under test: the real firmware, run in place from its ROMFS image by the real MicroPython, its pins on a UDP socket."""
 
 import json
 import os
@@ -25,7 +25,7 @@ SITE = "test"
 ENGINE = "5be07711-3"
 DEADLINE_S = 10.0
 HEAP = "168k"  # 160 kB are the firmware's; the stand-ins of tests/firmware/fakes, compiled on the board, take 8
-FLASH_SIZE = 64 * 4096  # as fakes/start.py has it
+FLASH_SIZE = 64 * 4096  # as fakes/flash.py has it
 
 
 def eventually(probe: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
@@ -180,7 +180,10 @@ class Engine:
 
 
 class Board:
-    """One board. `cut()` ends it without a warning, as the loss of power does; `start()` starts it again."""
+    """One board. `cut()` ends it without a warning, as the loss of power does; `start()` starts it again.
+
+    `rom`: the image of the firmware; that of the stand-ins lies beside it.
+    """
 
     def __init__(self, folder: Path, rom: Path, config: dict[str, Any] | str | None, *, heap: str = HEAP) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -189,7 +192,7 @@ class Board:
         self._config = config if config is None or isinstance(config, str) else json.dumps(config)
         self.bell_wire_whole = True
         self.outputs: list[tuple[float, int, int]] = []
-        self._rom = rom
+        self._images = [str(rom), str(rom.with_name("fakes.romfs"))]
         self._heap = heap
         self._log = folder / "board.log"
         points = config.get("points", {}) if isinstance(config, dict) else {}
@@ -211,13 +214,11 @@ class Board:
             "HOME": os.environ.get("HOME", "/"),
             "FLASH": str(self._flash),
             "BEFORE": before or "0",
-            "ROM": str(self._rom),
-            "FAKES": str(HERE / "fakes"),
             "LEVELS": json.dumps(self._levels),
             "FOLLOWS": json.dumps(follows),
             "WIRE": str(self._socket.getsockname()[1]),
         }
-        command = [str(MICROPYTHON), "-X", f"heapsize={self._heap}", str(HERE / "fakes/start.py")]
+        command = [sys.executable, "-m", "simulator.inplace", *self._images, "--", "-X", f"heapsize={self._heap}", str(HERE / "start.py")]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self._socket.settimeout(DEADLINE_S)

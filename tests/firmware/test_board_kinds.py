@@ -7,6 +7,8 @@ from pathlib import Path
 import rig
 from rig import ENGINE, Board, Broker, Engine, eventually
 
+from firmware.bench import romfs
+
 MakeBoard = Callable[..., Board]
 NORMAL_MV, ONE_CONTACT_MV, SHORT_MV = 2245, 1336, 142
 FULL_HEAP = "180k"  # twenty points and their drivers take 12 kB more on a 64-bit port than the points of a usual home
@@ -161,12 +163,15 @@ def test_kind_that_does_not_fit_its_board_says_so_and_its_button_still_rings(
     make_board: MakeBoard, engine: Engine, rom: Path, broker: Broker, tmp_path: Path
 ) -> None:
     other = tmp_path / "rom"
-    shutil.copytree(rom, other)
+    shutil.copytree(rom.parent, other, ignore=shutil.ignore_patterns("*.romfs"))
+    shutil.copy(rom.with_name("fakes.romfs"), tmp_path)
     (other / "pins.mpy").unlink()
     pins = (rig.ROOT / "firmware/boards/esp32_wroom.py").read_text(encoding="utf-8")
     (other / "pins.py").write_text(pins.replace('"tank": 39', '"tank": 25'), encoding="utf-8")
+    image = tmp_path / rom.name
+    image.write_bytes(romfs.pack(other))
     config = {"v": 1, "site": rig.SITE, "device": "B1", "kind": "fire_point", "group": "G1", "points": {"tank": {}, "window": {}}}
-    board = Board(tmp_path / "B1", other, config | {"brokers": [{"host": "127.0.0.1", "port": broker.port}]})
+    board = Board(tmp_path / "B1", image, config | {"brokers": [{"host": "127.0.0.1", "port": broker.port}]})
     try:
         board.start()
         birth = engine.hello("B1")

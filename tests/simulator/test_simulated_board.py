@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from firmware.bench import romfs
 from simulator.world import World
 from tests.simulator.boards import board_config
 
@@ -16,7 +17,9 @@ WITHIN_S = 5.0
 async def world_of(rom: Path, program: str, *, flash_delays: bool = False, **ticks: int) -> AsyncIterator[World]:
     """A world with one board, H1, without power yet, whose main.py is `program`."""
     (rom / "main.py").write_text(program)
-    async with World(rom.parent / "boards", NOBODY, rom=rom, flash_delays=flash_delays) as world:
+    image = rom.parent / "firmware.romfs"
+    image.write_bytes(romfs.build(rom))
+    async with World(rom.parent / "boards", NOBODY, rom=image, flash_delays=flash_delays) as world:
         await world.add(board_config("H1"), **ticks)
         yield world
 

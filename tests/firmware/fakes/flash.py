@@ -1,11 +1,5 @@
-"""Starts the firmware as a board does: LittleFS in the file FLASH is mounted at "/", code is found in ROM, then boot and main run.
+"""The flash of a board under test: a file of blocks."""
 
-BEFORE: statements to run when the flash is mounted, for tests that spoil something; `flash.stall_ms` makes every write stop the
-board for so long, as a slow erase does.
-"""
-
-import os
-import sys
 import time
 
 import vfs
@@ -14,6 +8,8 @@ BLOCK, BLOCKS = 4096, 64
 
 
 class Flash:
+    """`stall_ms`: for so long every write stops the board."""
+
     def __init__(self, image):
         self._image = image
         self.stall_ms = 0
@@ -34,23 +30,12 @@ class Flash:
         return {4: BLOCKS, 5: BLOCK}.get(op, 0)
 
 
-def mount(path):
+def mount(image):
     """As the ESP32 port does: a flash that holds no file system gets one."""
-    flash = Flash(open(path, "r+b"))  # noqa: PTH123, SIM115 - MicroPython has no pathlib, and the flash stays
-    vfs.umount("/")
+    flash = Flash(image)
     try:
         vfs.mount(vfs.VfsLfs2(flash), "/")
     except OSError:
         vfs.VfsLfs2.mkfs(flash)
         vfs.mount(vfs.VfsLfs2(flash), "/")
     return flash
-
-
-rom, fakes, before = os.getenv("ROM"), os.getenv("FAKES"), os.getenv("BEFORE")
-flash = mount(os.getenv("FLASH"))
-vfs.mount(vfs.VfsPosix(fakes), "/fakes")
-vfs.mount(vfs.VfsPosix(rom), "/rom")
-sys.path[:] = ["/fakes", "/rom", ".frozen"]
-exec(before)
-__import__("boot")
-__import__("main")
