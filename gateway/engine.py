@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
+from gateway.delivery.queue import Queue
 from gateway.delivery.webhooks import WebhookLoop
 from gateway.domain import facts, incidents
 from gateway.domain.situation import Limits, Now, Situation, Turn
@@ -35,6 +37,15 @@ SUBSCRIPTIONS = (
     *(("dev/+/report", 0), ("dev/+/answer", 1), ("desk/+/command", 1)),
     ("incident/+", 0),
 )
+
+
+class Channel(Protocol):
+    """The loop of one channel. What it has waiting is put into its queue before `run`, and what is decided later as it comes."""
+
+    queue: Queue
+
+    async def run(self) -> None:
+        """Never returns; cancel it."""
 
 
 async def run(
@@ -105,7 +116,7 @@ class _Engine:
             on_outgoing=self._outgoing,
             on_denied=self._denied,
         )
-        self._webhooks = [WebhookLoop(webhook, life, self._intake.tried, clock=clock) for webhook in settings.webhooks]
+        self._channels: list[Channel] = [WebhookLoop(webhook, life, self._intake.tried, clock=clock) for webhook in settings.webhooks]
         self._begun = False
         self._unreadable = 0
         self._hears_incidents = False
@@ -125,9 +136,9 @@ class _Engine:
             tasks.create_task(self._clockwork(), name="clockwork")
             tasks.create_task(self._reports.run(), name="reports")
             tasks.create_task(self._store.keep_log_short(), name="checkpoints")
-            for webhook in self._webhooks:
-                webhook.put(journal.waiting(self._store.reading, webhook.name))
-                tasks.create_task(webhook.run(), name=f"webhook[{webhook.name}]")
+            for channel in self._channels:
+                channel.queue.put(journal.waiting(self._store.reading, channel.queue.channel))
+                tasks.create_task(channel.run(), name=channel.queue.channel)
 
     def _message(self, topic: str, payload: bytes, retained: bool) -> None:
         self._intake.message(topic, payload, retained)
@@ -159,8 +170,8 @@ class _Engine:
         return self._link.up.is_set() and not self._rivals.keep_still(self._monotonic())
 
     def _outgoing(self, outgoing: list[journal.Outgoing]) -> None:
-        for webhook in self._webhooks:
-            webhook.put(outgoing)
+        for channel in self._channels:
+            channel.queue.put(outgoing)
 
     async def _ticks(self) -> None:
         while True:
@@ -197,7 +208,7 @@ class _Engine:
 
 def _situation(settings: Settings, site: Site, store: Store, *, now_s: float) -> Situation:
     limits = Limits(ring_max_ms=settings.engine.ring_max_s * 1000, verify_ms=settings.engine.verify_s * 1000)
-    situation = Situation(site, limits, tuple(webhook.name for webhook in settings.webhooks))
+    situation = Situation(site, limits, tuple(f"webhook:{webhook.name}" for webhook in settings.webhooks))
     journal.restore(store.reading, situation, now_s=now_s)
     for board in site.boards:
         situation.device(board.id).kind = board.kind

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple, NoReturn
 
-from gateway.domain import facts, snapshots
+from gateway.domain import facts, replies, snapshots
 from gateway.domain.incidents import Incident
+from gateway.domain.replies import Reply
 from gateway.domain.situation import Act, DeliveryRow, Effects, Now, Situation, Turn, conclude
 from gateway.publication import Publication
 from gateway.reports import Reports
@@ -120,8 +121,12 @@ class Intake:
         self._wake.set()
 
     def tried(self, row: DeliveryRow) -> None:
-        """A channel has tried to send a message."""
-        self.put(partial(self._tried, row))
+        """A channel says how far a message has come."""
+        self.put(partial(facts.delivery, fact=row))
+
+    def replied(self, reply: Reply) -> None:
+        """Somebody has answered a message."""
+        self.put(partial(replies.take, reply=reply))
 
     async def run(self) -> None:
         """Never returns; cancel it. What is not committed then has no receipt and comes again."""
@@ -199,7 +204,7 @@ class Intake:
         shown = {ident: self.snapshot(incident) for ident, incident in effects.incidents.items()}
         outgoing = [_outgoing(row, shown[row.incident]) for row in effects.deliveries]
         if effects.has_rows:
-            batch = journal.batch(situation, effects, shown, outgoing)
+            batch = journal.batch(situation, effects, shown, outgoing, now_ms=turn.now.ms)
             await self._parts.store.write(batch.write)
         return shown, outgoing
 
@@ -299,10 +304,6 @@ class Intake:
         incident = turn.situation.incidents.get(ident)
         if incident is None or incident.state == "resolved":
             turn.effects.gone.append(ident)
-
-    def _tried(self, row: DeliveryRow, turn: Turn) -> None:
-        turn.effects.tried.append(row)
-        facts.delivery(turn, row.incident, row.delivery)
 
 
 def _no_topic(_owner: str, _payload: bytes, _retained: bool, _turn: Turn) -> None:

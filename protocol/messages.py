@@ -41,6 +41,11 @@ Crash = Annotated[
     _check(lambda text: wire.is_text(text, wire.CRASH_MAX), f"1 to {wire.CRASH_MAX} printable characters"),
     Field(json_schema_extra={"maxLength": wire.CRASH_MAX}),
 ]
+Channel = Annotated[
+    str,
+    _check(lambda name: all(is_id(part) for part in name.split(":", 1)), "a name, or <kind>:<name>"),
+    Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{1,32}(:[A-Za-z0-9_-]{1,32})?$"}),
+]
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 UnixMs = Annotated[int, Field(ge=0, le=TIME_MAX)]
 Seconds = Annotated[int, Field(ge=0, le=FOR_MAX_S)]
@@ -272,15 +277,43 @@ class TimelineEntry(Message):
     detail: str = ""
 
 
-class Delivery(Message):
-    """One message to one channel: how far it has come."""
+DeliveryState = Literal["waiting", "handed", "delivered", "acknowledged", "failed"]
 
-    channel: Id
+
+class Delivery(Message):
+    """One message by one channel: how far it has come, and when. `channel` is sms, voice, webhook:<name>, apprise:<target> or
+    sia:<receiver>; `person` is empty for a program; `step` is the ladder's, from 1, and 0 for what no ladder tells; `id` is the engine's.
+
+    waiting: decided, not sent yet. handed: the modem or server has it. delivered: it says that it has arrived. acknowledged: the person
+    has answered. failed: given up. `at_ms` is the newest of the times: of the last try while it waits.
+    """
+
+    id: Count = 0
+    channel: Channel
     what: Id
-    state: Literal["waiting", "delivered", "failed"]
+    person: Id | Literal[""] = ""
+    step: Count = 0
+    state: DeliveryState
     tries: Count
     at_ms: UnixMs
+    decided_ms: UnixMs = 0
+    handed_ms: UnixMs | None = None
+    delivered_ms: UnixMs | None = None
+    acknowledged_ms: UnixMs | None = None
     error: str = ""
+
+
+Says = Literal["safe", "need_help", "coming"]
+
+
+class RollCall(Message):
+    """What a home of the group has answered since the alarm: by its keys (`by`: the board), by a person's message or by the desk."""
+
+    home: Id
+    name: str
+    says: Says | Literal["no_answer"] = "no_answer"
+    by: str = ""
+    at_ms: UnixMs | None = None
 
 
 class Incident(Message):
@@ -308,6 +341,7 @@ class Incident(Message):
     place: Place
     activations: list[Activation]
     bells: list[Bell]
+    roll_call: list[RollCall] = []
     deliveries: list[Delivery] = []
     timeline: list[TimelineEntry] = []
 

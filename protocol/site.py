@@ -13,9 +13,11 @@ from pydantic.dataclasses import dataclass
 from protocol import tomlfile
 from protocol.messages import Id, Place
 from protocol.tomlfile import Misfit, Tables
+from protocol.topics import is_id
 
 # Users of the broker that are programs: no board may take their names.
 PROGRAMS = ("engine", "console", "observer")
+PHONE_CHANNELS = ("sms", "voice")
 Kind = Literal["household", "fire_point", "street_light", "sos_post"]
 BELLLESS: tuple[Kind, ...] = ("street_light",)
 Role = Literal["duty", "leader", "household", "technician", "viewer"]
@@ -39,6 +41,14 @@ def _phone(text: str) -> str:
     return digits
 
 
+def _person_channel(text: str) -> str:
+    kind, colon, target = text.partition(":")
+    if text in PHONE_CHANNELS or (kind == "apprise" and colon and is_id(target)):
+        return text
+    raise ValueError("expected sms, voice or apprise:<target>")
+
+
+PersonChannel = Annotated[str, AfterValidator(_person_channel)]
 Words = Annotated[str, Field(max_length=200), AfterValidator(_words)]
 Phone = Annotated[str, AfterValidator(_phone)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
@@ -99,13 +109,32 @@ class Board:
 
 
 class Person(Table):
-    """Somebody with a role; `group` for a leader or a member of a household."""
+    """Somebody with a role; `group` for a leader or a member of a household, `home` where that is.
+
+    `channels`: by which ways, in their order, this person is told: sms and voice to `phone`, apprise:<target> to a target of the
+    settings. Left out, it is sms and then voice for whoever has a phone.
+    """
 
     id: Id
     name: Words
     role: Role
     group: Id | None = None
+    home: Id | None = None
     phone: Phone | None = None
+    channels: list[PersonChannel] | None = None
+
+    @property
+    def ways(self) -> list[str]:
+        """The channels that lead to this person, in their order."""
+        if self.channels is not None:
+            return list(self.channels)
+        return ["sms", "voice"] if self.phone else []
+
+    @model_validator(mode="after")
+    def _phone_to_call(self) -> "Person":
+        if self.phone is None and any(channel in PHONE_CHANNELS for channel in self.channels or ()):
+            raise ValueError("expected a phone for the channels sms and voice")
+        return self
 
     @model_validator(mode="after")
     def _leader_has_group(self) -> "Person":
@@ -155,7 +184,32 @@ class Site(Table):
 
     def person(self, ident: str) -> Person | None:
         """The person with this id, if there is one."""
-        return next((person for person in self.people if person.id == ident), None)
+        return self._people.get(ident)
+
+    def person_with_phone(self, number: str) -> Person | None:
+        """The person whose phone this is (E.164), if there is one; of several the first in the file."""
+        return self._phones.get(number)
+
+    def home_of(self, device: str) -> str | None:
+        """The home where a board hangs; None if it hangs elsewhere or is unknown."""
+        board = self._boards.get(device)
+        return board.place if board and board.place in self._homes else None
+
+    def homes_of(self, group: str) -> list[tuple[str, str]]:
+        """The homes of a group, (id, name), in the order of the file."""
+        return [(home.id, home.name) for home in self.homes if home.group == group]
+
+    @cached_property
+    def _people(self) -> dict[str, Person]:
+        return {person.id: person for person in self.people}
+
+    @cached_property
+    def _phones(self) -> dict[str, Person]:
+        return {person.phone: person for person in reversed(self.people) if person.phone}
+
+    @cached_property
+    def _homes(self) -> set[str]:
+        return {home.id for home in self.homes}
 
     @cached_property
     def _boards(self) -> dict[str, Board]:
@@ -196,6 +250,7 @@ def _misfits(tables: Tables) -> list[Misfit]:
     found += _doubled(tables, "posts", seen=homes | fire_points)
     for table in ("homes", "fire_points", "posts", "people"):
         found += _unknown(tables, table, "group", groups, "a group")
+    found += _unknown(tables, "people", "home", homes, "a home")
     return found + _unknown(tables, "boards", "place", homes | fire_points | posts, "a home, fire point or post")
 
 

@@ -7,23 +7,22 @@ message that was delivered may come once more. Delivered means a status of 2xx w
 
 import asyncio
 import logging
-import random
-from collections import deque
+import time
 from collections.abc import Callable
 
 import h11
 
 from gateway.delivery.http import Poster
+from gateway.delivery.queue import Backoff, Queue
 from gateway.domain.situation import DeliveryRow
 from gateway.settings import Webhook
 from gateway.store.journal import Outgoing
-from protocol.messages import Delivery
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 8  # incidents at a time; the messages of one incident go in their order
-RETRY_S = (1.0, 300.0)
-TRIES_MAX = 300  # about a day: who reads of the fire after that reads of it in the morning paper
+# About a day: who reads of the fire after that reads of it in the morning paper.
+RETRY = Backoff(first_s=1.0, longest_s=300.0, tries_max=300)
 CURABLE = (408, 425, 429)  # of the 4xx, those that ask for another try (RFC 9110, 8470, 6585)
 
 
@@ -36,29 +35,17 @@ class Refused(Exception):
 
 
 class WebhookLoop:
-    """One webhook's loop. `tried` is told of each try; the message is this loop's until it is told of the last."""
+    """One webhook's loop. `on_tried` is told of each try; the message is this loop's until it is told of the last."""
 
-    def __init__(self, webhook: Webhook, life: str, tried: Callable[[DeliveryRow], None], *, clock: Callable[[], float]) -> None:
-        self.name = webhook.name
+    def __init__(
+        self, webhook: Webhook, life: str, on_tried: Callable[[DeliveryRow], None], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.queue = Queue(f"webhook:{webhook.name}", on_tried, RETRY, clock=clock)
         self._webhook = webhook
         self._life = life
-        self._tried = tried
         self._clock = clock
-        self._waiting: dict[str, deque[Outgoing]] = {}
-        self._new: deque[str] = deque()
-        self._wake = asyncio.Event()
         self._free = asyncio.Semaphore(AT_ONCE)
         self._failing_since: float | None = None
-
-    def put(self, outgoing: list[Outgoing]) -> None:
-        """Take the messages to this webhook among those that are on the disk now."""
-        for message in outgoing:
-            if message.row.delivery.channel == self.name:
-                if message.row.incident not in self._waiting:
-                    self._waiting[message.row.incident] = deque()
-                    self._new.append(message.row.incident)
-                self._waiting[message.row.incident].append(message)
-                self._wake.set()
 
     async def run(self) -> None:
         """Never returns; cancel it. What is on its way then is sent again after the next start."""
@@ -66,32 +53,26 @@ class WebhookLoop:
         try:
             async with asyncio.TaskGroup() as tasks:
                 while True:
-                    await self._wake.wait()
-                    self._wake.clear()
-                    while self._new:
-                        incident = self._new.popleft()
-                        tasks.create_task(self._incident(poster, incident), name=f"webhook[{self.name}] {incident}")
+                    await self._free.acquire()
+                    message = await self.queue.take()
+                    tasks.create_task(self._deliver(poster, message), name=f"{self.queue.channel} {message.row.incident}")
         finally:
             poster.close()
 
-    async def _incident(self, poster: Poster, incident: str) -> None:
-        waiting = self._waiting[incident]
-        while waiting:
-            message = waiting[0]
-            async with self._free:
-                error = await self._post(poster, message)
-            row = message.row._replace(delivery=self._after(message.row.delivery, error))
-            self._tried(row)
-            if row.delivery.state == "waiting":
-                waiting[0] = message._replace(row=row)
-                await asyncio.sleep(pause_s(row.delivery.tries, error))
-            else:
-                waiting.popleft()
-        del self._waiting[incident]
+    async def _deliver(self, poster: Poster, message: Outgoing) -> None:
+        try:
+            error = await self._post(poster, message)
+        finally:
+            self._free.release()
+        if error is None:
+            self.queue.delivered(message)
+        else:
+            is_curable = not isinstance(error, Refused) or error.is_curable
+            self.queue.again(message, str(error) or type(error).__name__, pause_s=None if is_curable else RETRY.longest_s)
 
     async def _post(self, poster: Poster, message: Outgoing) -> Exception | None:
         """One try. None if it is delivered, else why not."""
-        key = (b"Idempotency-Key", f"{self._life}-{message.row.id}".encode())
+        key = (b"Idempotency-Key", f"{self._life}-{message.row.delivery.id}".encode())
         error: Exception | None
         try:
             async with asyncio.timeout(self._webhook.timeout_s):
@@ -103,27 +84,13 @@ class WebhookLoop:
         self._tell(error)
         return error
 
-    def _after(self, delivery: Delivery, error: Exception | None) -> Delivery:
-        tries = delivery.tries + 1
-        state = "delivered" if error is None else "failed" if tries >= TRIES_MAX else "waiting"
-        words = "" if error is None else (str(error) or type(error).__name__)[:200]
-        return delivery.model_copy(update={"state": state, "tries": tries, "at_ms": int(self._clock() * 1000), "error": words})
-
     def _tell(self, error: Exception | None) -> None:
         now_s = self._clock()
         if error is None:
             if self._failing_since is not None:
-                logger.info("webhook %s answers again after %.0f s", self.name, now_s - self._failing_since)
+                logger.info("webhook %s answers again after %.0f s", self._webhook.name, now_s - self._failing_since)
             self._failing_since = None
             return
         level = logging.WARNING if self._failing_since is None else logging.DEBUG
-        logger.log(level, "webhook %s: %s", self.name, str(error) or type(error).__name__)
+        logger.log(level, "webhook %s: %s", self._webhook.name, str(error) or type(error).__name__)
         self._failing_since = now_s if self._failing_since is None else self._failing_since
-
-
-def pause_s(tries: int, error: Exception | None) -> float:
-    """How long to wait after this many tries: doubling, with jitter; the longest for what asking again does not cure."""
-    first, longest = RETRY_S
-    is_curable = not isinstance(error, Refused) or error.is_curable
-    top = min(longest, first * 2.0 ** min(tries - 1, 20)) if is_curable else longest
-    return random.uniform(top / 2, top)  # noqa: S311 - jitter is not a secret

@@ -6,8 +6,16 @@ from protocol.messages import Place
 
 
 class Person(Protocol):
-    """Somebody with a role; `group` for a leader or a member of a household."""
+    """Somebody with a role; `group` for a leader or a member of a household, `home` where that is; `ways`: their channels in order."""
 
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def home(self) -> str | None: ...  # noqa: D102
+    @property
+    def phone(self) -> str | None: ...  # noqa: D102
+    @property
+    def ways(self) -> list[str]: ...  # noqa: D102
     @property
     def role(self) -> str: ...  # noqa: D102 - the class says it
     @property
@@ -28,6 +36,12 @@ class Commune(Protocol):
 
     def group_name(self, group: str | None) -> str:
         """The group's name, "" for none."""
+
+    def home_of(self, device: str) -> str | None:
+        """The home where a board hangs, None if it hangs in none."""
+
+    def homes_of(self, group: str) -> list[tuple[str, str]]:
+        """The homes of a group: (id, name)."""
 
     def person(self, ident: str) -> Person | None:
         """The person with this id."""

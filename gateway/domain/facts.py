@@ -7,14 +7,14 @@ import json
 from functools import partial
 from typing import NamedTuple
 
-from gateway.domain import deadlines, desk, incidents, maintenance, supervision
+from gateway.domain import deadlines, deliveries, desk, incidents, maintenance, supervision
 from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import Placed, is_due, is_newer, place
 from gateway.domain.policy import CHATTERING, KIND, REARM_MS, ROLL_CALL, type_of
-from gateway.domain.situation import Act, EarlyProof, EventRow, Listed, Now, Point, Situation, Turn, put
+from gateway.domain.situation import Act, DeliveryRow, EarlyProof, EventRow, Listed, Now, Point, Situation, Turn, put
 from gateway.domain.supervision import Device
-from protocol.messages import POINT_TYPES, Birth, Command, CommandAnswer, Delivery, Event, OddEvent, Report, Will
+from protocol.messages import POINT_TYPES, Birth, Command, CommandAnswer, Event, OddEvent, Report, Will
 from protocol.topics import is_id
 from protocol.wire import is_event_id
 
@@ -69,9 +69,8 @@ def event(turn: Turn, ident: str, fact: Event, raw: bytes, *, is_doubled: bool) 
         _alarm_point(turn, device, fact, placed, before)
     elif fact.type == "bell":
         _bell(turn, device, fact, placed)
-    elif fact.type == "key" and fact.state == "active" and fact.point not in ROLL_CALL:
-        for incident in incidents.unresolved(turn.situation.incidents.values()):
-            _put_changed(turn, incident, incidents.cancelled(incident, device=ident, event=fact.id, now_ms=turn.now.ms))
+    elif fact.type == "key" and fact.state == "active":
+        _key(turn, device, fact)
 
 
 def odd_event(turn: Turn, ident: str, fact: OddEvent) -> None:
@@ -135,11 +134,31 @@ def command(turn: Turn, user: str, fact: Command) -> CommandAnswer:
     return answer
 
 
-def delivery(turn: Turn, incident: str, fact: Delivery) -> None:
-    """A message to a channel has come this far."""
-    known = turn.situation.incidents.get(incident)
-    if known is not None:
-        put(turn, incidents.delivered(known, fact, now_ms=turn.now.ms))
+def delivery(turn: Turn, fact: DeliveryRow) -> None:
+    """A channel says how far a message has come. What is known already of it (an answer that overtook the report) stays."""
+    known = turn.situation.incidents.get(fact.incident)
+    before = next((one for one in known.deliveries if one.id == fact.delivery.id), None) if known else None
+    if known is None or before is None:
+        turn.effects.tried.append(fact)
+        return
+    after = deliveries.merged(before, fact.delivery)
+    turn.effects.tried.append(fact._replace(delivery=after))
+    put(turn, incidents.delivered(known, after, now_ms=turn.now.ms))
+
+
+def fault(turn: Turn, key: str, words: str) -> None:
+    """Something of the gateway itself is not well: `key` says what (sms, sia:police, roster), `words` why. Logged once until it is over."""
+    if key not in turn.situation.faults:
+        turn.effects.note([Entry(turn.now.ms, "", key, "gateway_fault", words)])
+    if turn.situation.faults.get(key) != words:
+        turn.situation.faults[key] = turn.effects.faults[key] = words
+
+
+def fault_over(turn: Turn, key: str) -> None:
+    """It is well again."""
+    if turn.situation.faults.pop(key, None) is not None:
+        turn.effects.faults[key] = None
+        turn.effects.note([Entry(turn.now.ms, "", key, "gateway_ok")])
 
 
 def time(turn: Turn) -> None:
@@ -263,6 +282,16 @@ def _alarm(turn: Turn, alarm: Alarm, device: Device) -> None:
     for proof in turn.situation.early.pop(alarm.event, ()):
         after = incidents.heard(after, proof.event, device=proof.device, at_ms=proof.at_ms, now_ms=turn.now.ms)
     put(turn, after)
+
+
+def _key(turn: Turn, device: Device, fact: Event) -> None:
+    if fact.point in ROLL_CALL:
+        home = turn.situation.commune.home_of(device.id)
+        for incident in incidents.unresolved(turn.situation.of_group(device.group)):
+            put(turn, incidents.answered(incident, home=home, says=ROLL_CALL[fact.point], by=device.id, now_ms=turn.now.ms))
+        return
+    for incident in incidents.unresolved(turn.situation.incidents.values()):
+        _put_changed(turn, incident, incidents.cancelled(incident, device=device.id, event=fact.id, now_ms=turn.now.ms))
 
 
 def _bell(turn: Turn, device: Device, fact: Event, placed: Placed) -> None:

@@ -10,7 +10,7 @@ from gateway.domain import bells
 from gateway.domain.bells import Bell
 from gateway.domain.placing import AtFrom, is_newer
 from gateway.domain.policy import PATTERN, Kind
-from protocol.messages import Activation, Delivery, Event, Place, TimelineEntry
+from protocol.messages import Activation, Delivery, Event, Place, RollCall, Says, TimelineEntry
 
 State = Literal["open", "acknowledged", "resolved"]
 Step = Literal["activate", "acknowledge", "silence", "resolve"]
@@ -40,12 +40,16 @@ What = Literal[
     "bell_late",
     "bell_silenced",
     "acknowledged",
+    "roll_call",
     "silenced",
     "ring_ended",
     "resolved",
     "delivered",
     "delivery_failed",
 ]
+
+# What of a message's life stands in the timeline; the rest is in the list of messages.
+_DELIVERY_NEWS: dict[str, What] = {"delivered": "delivered", "failed": "delivery_failed"}
 
 AGAIN_MS = 10_000  # a finger that trembles, a contact that chatters, and a message to everybody for each of it
 CANCEL_MS = 600_000  # a cancel by key holds until the contact clears, at most 10 min
@@ -111,6 +115,7 @@ class Incident:
     events: dict[str, str] = field(default_factory=dict)
     activations: tuple[Activation, ...] = ()
     bells: tuple[Bell, ...] = ()
+    roll_call: tuple[RollCall, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
 
@@ -121,10 +126,11 @@ class Incident:
 
 
 class Asked(NamedTuple):
-    """Whom an activation rings and how long a lone smoke contact waits."""
+    """Whom an activation rings, how long a lone smoke contact waits, and the homes (id, name) that are asked how they are."""
 
     bells: tuple[tuple[str, str], ...]
     verify_ms: int
+    homes: tuple[tuple[str, str], ...] = ()
 
 
 def opened(ident: str, alarm: Alarm, *, group: str | None, asked: Asked, now_ms: int) -> Incident:
@@ -211,22 +217,26 @@ def resolved(incident: Incident, *, by: str, outcome: Outcome, reason: str, now_
     return noted(incident, now_ms, "resolved", by, reason or outcome)
 
 
-def delivered(incident: Incident, delivery: Delivery, *, now_ms: int) -> Incident:
-    """A message to a channel has come this far. `delivery` takes the place of the same one before."""
-    known = [(before.channel, before.what) for before in incident.deliveries if before.state == "waiting"]
-    if (delivery.channel, delivery.what) not in known:
-        return replace(incident, deliveries=(*incident.deliveries, delivery)[-TIMELINE_MAX:], revision=incident.revision + 1)
-    index = next(
-        index
-        for index, before in enumerate(incident.deliveries)
-        if (before.channel, before.what, before.state) == (delivery.channel, delivery.what, "waiting")
+def answered(incident: Incident, *, home: str | None, says: Says, by: str, now_ms: int) -> Incident:
+    """A home says how it is: by a key, a message, or somebody at the desk who was told. The newest word counts."""
+    roll_call = tuple(
+        entry.model_copy(update={"says": says, "by": by, "at_ms": now_ms}) if entry.home == home else entry for entry in incident.roll_call
     )
-    deliveries = (*incident.deliveries[:index], delivery, *incident.deliveries[index + 1 :])
-    incident = replace(incident, deliveries=deliveries)
-    if delivery.state == "waiting":
-        return replace(incident, revision=incident.revision + 1)
-    what: What = "delivered" if delivery.state == "delivered" else "delivery_failed"
-    return noted(incident, now_ms, what, delivery.channel, delivery.what)
+    detail = f"{home}: {says}" if home else says
+    return noted(replace(incident, roll_call=roll_call), now_ms, "roll_call", by, detail)
+
+
+def delivered(incident: Incident, delivery: Delivery, *, now_ms: int) -> Incident:
+    """A message has come this far. It takes the place of the same one before; of one that is over, by the same channel to the same
+    receiver about the same, only the newest is shown.
+    """
+    others = tuple(before for before in incident.deliveries if not _takes_place_of(delivery, before))
+    was = next((before for before in incident.deliveries if before.id == delivery.id), None)
+    incident = replace(incident, deliveries=_room((*others, delivery)), revision=incident.revision + 1)
+    what = _DELIVERY_NEWS.get(delivery.state)
+    if what is None or (was and was.state == delivery.state):
+        return incident
+    return noted(incident, now_ms, what, delivery.person or delivery.channel, delivery.channel if delivery.person else delivery.what)
 
 
 def _activated(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int, what: What) -> Incident:
@@ -260,7 +270,9 @@ def _activated(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int, what
 def sounding(incident: Incident, asked: Asked, *, pressed_ms: int, now_ms: int) -> Incident:
     """The incident with all bells of its group asked, for a press at `pressed_ms`."""
     waiting = bells.ask(asked.bells, pressed_ms=pressed_ms, now_ms=now_ms)
-    return replace(incident, rung=True, sounding=True, sounding_ms=now_ms, bells=waiting)
+    called = {entry.home for entry in incident.roll_call}
+    roll_call = (*incident.roll_call, *(RollCall(home=home, name=name) for home, name in asked.homes if home not in called))
+    return replace(incident, rung=True, sounding=True, sounding_ms=now_ms, bells=waiting, roll_call=roll_call)
 
 
 def _verifying(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int) -> Incident:
@@ -283,6 +295,19 @@ def _answers_newest(incident: Incident, event: Event) -> bool:
     if event.cause == incident.id:
         return event.n == incident.n
     return event.cause == incident.activations[-1].event
+
+
+def _takes_place_of(new: Delivery, old: Delivery) -> bool:
+    same = (old.channel, old.person, old.what) == (new.channel, new.person, new.what)
+    return old.id == new.id or (bool(new.person) and same and old.state != "waiting")
+
+
+def _room(deliveries: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
+    """Those that are over make room first: with one that waits forgotten, its incident would be settled too early."""
+    if len(deliveries) <= TIMELINE_MAX:
+        return deliveries
+    oldest = next((index for index, one in enumerate(deliveries) if one.state != "waiting"), 0)
+    return (*deliveries[:oldest], *deliveries[oldest + 1 :])
 
 
 def _is_again(before: Activation, alarm: Alarm) -> bool:

@@ -36,6 +36,8 @@ What = Literal[
     "self_test",
     "second_engine",
     "engine_error",
+    "gateway_fault",
+    "gateway_ok",
 ]
 
 FAULTS = ("open", "short", "stuck", "silent")
@@ -57,7 +59,9 @@ _POINT: tuple[What, What] = ("point_fault", "point_ok")
 
 
 class Entry(NamedTuple):
-    """One line of the log. `point` is empty where the whole board is meant."""
+    """One line of the log. `point` is empty where the whole board is meant; `device` is empty for the gateway itself, `point` then says
+    what of it.
+    """
 
     at_ms: int
     device: str

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from protocol.messages import Pattern
+from protocol.messages import Pattern, Says
 
 Kind = Literal["fire", "smoke", "sos"]
 
@@ -26,7 +26,7 @@ MAY_OWN_GROUP = ("leader",)
 # A birth lists points by name alone. Names are <type>-<number>, but for these.
 _NAMED = {"extinguisher": "presence", "self": "test", "tank": "level", "pump": "pressure"}
 # Keys by which a house answers the roll call: they silence and cancel nothing.
-ROLL_CALL = ("safe", "need-help", "coming")
+ROLL_CALL: dict[str, Says] = {"safe": "safe", "need-help": "need_help", "coming": "coming"}
 
 
 def type_of(point: str) -> str:

@@ -53,11 +53,17 @@ class EventRow(NamedTuple):
 
 
 class DeliveryRow(NamedTuple):
-    """One message to one channel, with its body still to be written from the incident as it stands after the commit."""
+    """One message by one channel, as the table `delivery` has it but for its body. `incident` is "" for a message about none.
 
-    id: int
+    `address`: where the channel sends it (a phone number, the name of a target), "" if the channel knows. `next_ms`: no try before.
+    `reference`: what the channel calls the message it was handed, so that a report that comes after a restart finds it.
+    """
+
     incident: str
     delivery: Delivery
+    address: str = ""
+    next_ms: int = 0
+    reference: str = ""
 
 
 class Listed(NamedTuple):
@@ -79,6 +85,7 @@ class EarlyProof(NamedTuple):
 class Situation:
     """The state. `incidents` holds those that are not settled, in the order of their opening.
 
+    `faults`: what is wrong with the gateway itself, key -> words.
     `listed`: what births list is waited for a moment, since the event itself says more and may come right behind.
     `early`: bells hear a call before its sender has written the event into its flash, so their answers may come first: call -> proofs.
     """
@@ -90,6 +97,7 @@ class Situation:
     points: dict[tuple[str, str], Point] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
     next_incident: int = 1
     next_delivery: int = 1
     listed: dict[tuple[str, str], Listed] = field(default_factory=dict)
@@ -143,7 +151,8 @@ class Situation:
         """Whom an alarm in this group rings."""
         if group not in self._asked:
             bells = self.commune.bells_of(group) if group else []
-            self._asked[group] = Asked(tuple((bell, self.commune.place_of(bell).name) for bell in bells), self.limits.verify_ms)
+            homes = tuple(self.commune.homes_of(group)) if group else ()
+            self._asked[group] = Asked(tuple((bell, self.commune.place_of(bell).name) for bell in bells), self.limits.verify_ms, homes)
         return self._asked[group]
 
     def incident_id(self, now_ms: int) -> str:
@@ -175,7 +184,9 @@ class Situation:
 
 @dataclass
 class Effects:
-    """What a batch of decisions stores (in one commit) and then sends. `gone`: incidents that nobody shall be shown any more."""
+    """What a batch of decisions stores (in one commit) and then sends. `gone`: incidents that nobody shall be shown any more; `faults`:
+    of the gateway itself, None for one that is over.
+    """
 
     events: list[EventRow] = field(default_factory=list)
     reports: list[tuple[str, Report]] = field(default_factory=list)
@@ -185,6 +196,7 @@ class Effects:
     entries: list[Entry] = field(default_factory=list)
     devices: set[str] = field(default_factory=set)
     commands: list[tuple[str, int, Command, CommandAnswer]] = field(default_factory=list)
+    faults: dict[str, str | None] = field(default_factory=dict)
     deliveries: list[DeliveryRow] = field(default_factory=list)
     tried: list[DeliveryRow] = field(default_factory=list)
     receipts: list[tuple[str, str]] = field(default_factory=list)
@@ -207,7 +219,7 @@ class Effects:
     def note(self, entries: list[Entry]) -> None:
         """Log these, and store the boards that they are about."""
         self.entries += entries
-        self.devices.update(entry.device for entry in entries)
+        self.devices.update(entry.device for entry in entries if entry.device)
 
     def announce(self, incident: str, news: News) -> None:
         """Tell the channels once in a batch; a re-alarm beside its own opening says nothing new."""
@@ -218,7 +230,8 @@ class Effects:
     @property
     def has_rows(self) -> bool:
         """True if there is something to commit."""
-        return any((self.events, self.points, self.incidents, self.orders, self.entries, self.devices, self.commands, self.tried))
+        written = (self.events, self.points, self.incidents, self.orders, self.entries, self.devices, self.commands, self.tried)
+        return any(written) or bool(self.faults)
 
 
 class Now(NamedTuple):
@@ -263,7 +276,8 @@ def conclude(turn: Turn) -> None:
 
 
 def _order_delivery(turn: Turn, ident: str, channel: str, what: News) -> None:
-    delivery = Delivery(channel=channel, what=what, state="waiting", tries=0, at_ms=turn.now.ms)
-    put(turn, delivered(turn.situation.incidents[ident], delivery, now_ms=turn.now.ms))
-    turn.effects.deliveries.append(DeliveryRow(turn.situation.next_delivery, ident, delivery))
+    number = turn.situation.next_delivery
     turn.situation.next_delivery += 1
+    delivery = Delivery(id=number, channel=channel, what=what, state="waiting", tries=0, at_ms=turn.now.ms, decided_ms=turn.now.ms)
+    put(turn, delivered(turn.situation.incidents[ident], delivery, now_ms=turn.now.ms))
+    turn.effects.deliveries.append(DeliveryRow(ident, delivery, next_ms=turn.now.ms))

@@ -44,6 +44,7 @@ def restored(shown: messages.Incident, hidden: Core) -> Incident:
         resolved_by=shown.resolved_by,
         outcome=shown.outcome,
         activations=tuple(shown.activations),
+        roll_call=tuple(shown.roll_call),
         deliveries=tuple(shown.deliveries),
         timeline=tuple(shown.timeline),
         **hidden._asdict(),
@@ -84,6 +85,7 @@ def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.In
         place=incident.place,
         activations=list(incident.activations),
         bells=[messages.Bell(device=bell.device, place=bell.place, state=bell.state, after_ms=bell.after_ms) for bell in incident.bells],
+        roll_call=list(incident.roll_call),
         deliveries=list(incident.deliveries),
         timeline=list(incident.timeline),
     )

@@ -29,7 +29,11 @@ _TABLES = {
     "incident": ("number", "id", "state", "opened_ms", "snapshot", "core"),
     "ring": ("group_id", "rev", "body"),
     "maintenance": ("at_ms", "device", "place", "point", "what", "detail"),
-    "delivery": ("id", "incident", "channel", "what", "state", "tries", "at_ms", "error", "body"),
+    "delivery": (
+        *("id", "incident", "channel", "what", "person", "step", "state", "tries", "at_ms", "decided_ms", "handed_ms", "delivered_ms"),
+        *("acknowledged_ms", "error", "address", "next_ms", "reference", "body"),
+    ),
+    "fault": ("key", "since_ms", "words"),
     "command": ("person", "id", "at_ms", "request", "answer"),
     "device": (
         *("id", "kind", "place", "group_id", "state", "life", "boot", "born_ms", "watch_s", "last_seen_ms"),
@@ -70,23 +74,32 @@ def insert(db: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]]) 
             start += size
 
 
+_TRIED = (
+    "UPDATE delivery SET state = ?, tries = ?, at_ms = ?, handed_ms = ?, delivered_ms = ?, acknowledged_ms = ?, error = ?, next_ms = ?,"
+    " reference = ? WHERE id = ?"
+)
+
+
 class Batch(NamedTuple):
     """Everything that a batch of decisions writes, as rows: made in the loop, so that the writer's thread only runs SQL."""
 
     tables: dict[str, list[tuple[Any, ...]]]
     tried: list[tuple[Any, ...]]
+    faults_over: list[str]
 
     def write(self, db: sqlite3.Connection) -> None:
         """To be run by Store.write."""
         for table, rows in self.tables.items():
             insert(db, table, rows)
         for row in self.tried:
-            db.execute("UPDATE delivery SET state = ?, tries = ?, at_ms = ?, error = ? WHERE id = ?", row)
+            db.execute(_TRIED, row)
+        for key in self.faults_over:
+            db.execute("DELETE FROM fault WHERE key = ?", (key,))
 
 
-def batch(situation: Situation, effects: Effects, snapshots: dict[str, bytes], outgoing: list[Outgoing]) -> Batch:
+def batch(situation: Situation, effects: Effects, snapshots: dict[str, bytes], outgoing: list[Outgoing], *, now_ms: int) -> Batch:
     """The rows of a batch. `snapshots`: the payload of every incident that it changes, as it will be published."""
-    place = {entry.device: situation.commune.place_of(entry.device).name for entry in effects.entries}
+    place = {entry.device: situation.commune.place_of(entry.device).name if entry.device else "" for entry in effects.entries}
     tables: dict[str, list[tuple[Any, ...]]] = {
         "event": [tuple(row) for row in effects.events],
         "point": [(device, name, *point) for (device, name), point in effects.points.items()],
@@ -96,16 +109,14 @@ def batch(situation: Situation, effects: Effects, snapshots: dict[str, bytes], o
             (entry.at_ms, entry.device, place[entry.device], entry.point, entry.what, entry.detail) for entry in effects.entries
         ],
         "delivery": [_delivery(sent) for sent in outgoing],
+        "fault": [(key, now_ms, words) for key, words in effects.faults.items() if words is not None],
         "command": [
             (person, command.id, at_ms, command.payload().decode(), answer.payload().decode())
             for person, at_ms, command, answer in effects.commands
         ],
         "device": device_rows(situation.devices[ident] for ident in effects.devices if ident in situation.devices),
     }
-    tried: list[tuple[Any, ...]] = [
-        (row.delivery.state, row.delivery.tries, row.delivery.at_ms, row.delivery.error, row.id) for row in effects.tried
-    ]
-    return Batch(tables, tried)
+    return Batch(tables, [_tried(row) for row in effects.tried], [key for key, words in effects.faults.items() if words is None])
 
 
 def device_rows(devices: Iterable[Device]) -> list[tuple[Any, ...]]:
@@ -146,22 +157,32 @@ def restore(db: sqlite3.Connection, situation: Situation, *, now_s: float) -> No
         situation.keep(restored(messages.Incident.model_validate_json(snapshot), _CORE.validate_json(hidden)))
     for group, body in db.execute("SELECT group_id, body FROM ring").fetchall():
         situation.orders[group] = _ORDER.validate_json(body)
+    situation.faults = dict(db.execute("SELECT key, words FROM fault").fetchall())
     situation.next_incident = db.execute("SELECT ifnull(max(number), 0) + 1 FROM incident").fetchone()[0]
     situation.next_delivery = db.execute("SELECT ifnull(max(id), 0) + 1 FROM delivery").fetchone()[0]
 
 
 def waiting(db: sqlite3.Connection, channel: str) -> list[Outgoing]:
-    """Messages to a channel that are not delivered yet, oldest first."""
+    """Messages to a channel that it has not sent yet, oldest first."""
+    return _messages(db, channel, "state = 'waiting'")
+
+
+def handed(db: sqlite3.Connection, channel: str) -> list[Outgoing]:
+    """Messages that a channel has handed over and that nobody has said more of, oldest first: their reports may come still."""
+    return _messages(db, channel, "state = 'handed'")
+
+
+def _messages(db: sqlite3.Connection, channel: str, which: str) -> list[Outgoing]:
     rows = db.execute(
-        "SELECT id, incident, channel, what, tries, at_ms, error, body FROM delivery WHERE state = 'waiting' AND channel = ? ORDER BY id",
+        f"SELECT {', '.join(_TABLES['delivery'])} FROM delivery WHERE channel = ? AND {which} ORDER BY id",  # noqa: S608 - our own words
         (channel,),
     ).fetchall()
-    return [
-        Outgoing(
-            DeliveryRow(ident, incident, Delivery(channel=name, what=what, state="waiting", tries=tries, at_ms=at_ms, error=error)), body
-        )
-        for ident, incident, name, what, tries, at_ms, error, body in rows
-    ]
+    found = []
+    for row in rows:
+        stored = dict(zip(_TABLES["delivery"], row, strict=True))
+        incident, address, next_ms, reference, body = (stored.pop(name) for name in ("incident", "address", "next_ms", "reference", "body"))
+        found.append(Outgoing(DeliveryRow(incident, Delivery(**stored), address, next_ms, reference), body))
+    return found
 
 
 def identities(db: sqlite3.Connection, event_id: str) -> list[Identity]:
@@ -183,9 +204,18 @@ def _incident(incident: Incident, snapshot: bytes) -> tuple[Any, ...]:
 
 def _delivery(sent: Outgoing) -> tuple[Any, ...]:
     row, body = sent
+    told = row.delivery
     return (
-        *(row.id, row.incident, row.delivery.channel, row.delivery.what, row.delivery.state),
-        *(row.delivery.tries, row.delivery.at_ms, row.delivery.error, body),
+        *(told.id, row.incident, told.channel, told.what, told.person, told.step, told.state, told.tries, told.at_ms, told.decided_ms),
+        *(told.handed_ms, told.delivered_ms, told.acknowledged_ms, told.error, row.address, row.next_ms, row.reference, body),
+    )
+
+
+def _tried(row: DeliveryRow) -> tuple[Any, ...]:
+    told = row.delivery
+    return (
+        *(told.state, told.tries, told.at_ms, told.handed_ms, told.delivered_ms, told.acknowledged_ms),
+        *(told.error, row.next_ms, row.reference, told.id),
     )
 
 

@@ -53,7 +53,7 @@ def wrong(tmp_path: Path) -> Path:
 def test_a_right_site_file_is_summed_up() -> None:
     done = keng("site", "check", DEMO)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{DEMO}: in order: Xã Mẫu (xa-mau): 2 groups, 12 homes, 3 fire points, 15 boards, 3 people\n"
+    assert done.stdout == f"{DEMO}: in order: Xã Mẫu (xa-mau): 2 groups, 12 homes, 3 fire points, 15 boards, 4 people\n"
 
 
 def test_a_right_site_file_is_summed_up_for_programs() -> None:
@@ -67,8 +67,8 @@ def test_a_right_site_file_is_summed_up_for_programs() -> None:
         "homes": 12,
         "fire_points": 3,
         "boards": 15,
-        "people": 3,
-        "roles": {"duty": 1, "leader": 1, "technician": 1},
+        "people": 4,
+        "roles": {"duty": 1, "leader": 1, "technician": 1, "household": 1},
     }
 
 

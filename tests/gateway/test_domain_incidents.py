@@ -273,7 +273,8 @@ def test_a_snapshot_fits_its_topic_however_long_it_lasts_and_whatever_fails():
         world.command("acknowledge")
         for row in list(world.effects.deliveries):
             with world.turn() as turn:
-                facts.delivery(turn, row.incident, row.delivery.model_copy(update={"state": "failed", "tries": 300, "error": "ế" * 200}))
+                failed = row.delivery.model_copy(update={"state": "failed", "tries": 300, "error": "ế" * 200})
+                facts.delivery(turn, row._replace(delivery=failed))
     place = world.only.place.model_copy(update={"way_in": "ngõ " * 100, "landmark": "chợ " * 100})
     activations = tuple(activation.model_copy(update={"place": place}) for activation in world.only.activations)
     payload = snapshots.payload(replace(world.only, activations=activations), engine="5be07711-1", group_name="Tổ")

@@ -28,7 +28,7 @@ async def keep(path: Path, world: World) -> None:
             for ident, incident in world.effects.incidents.items()
         }
         outgoing = [journal.Outgoing(row, "{}") for row in world.effects.deliveries]
-        await store.write(journal.batch(world.situation, world.effects, shown, outgoing).write)
+        await store.write(journal.batch(world.situation, world.effects, shown, outgoing, now_ms=START_MS).write)
 
 
 def test_each_start_is_a_boot_of_the_same_life(tmp_path):

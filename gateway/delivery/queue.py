@@ -1,0 +1,172 @@
+"""The messages of one channel on their way: which is sent next, and what is told of each. Every channel's loop stands on one of these.
+
+    queue = Queue("sms", on_tried, tries_max=8)
+    while True:
+        message = await queue.take()            # on the disk already; after a kill it comes again
+        try:
+            reference = await modem.send(**json.loads(message.body))
+        except ModemError as exc:
+            queue.again(message, str(exc))      # backs off; given up after `tries_max`
+        else:
+            queue.handed(message, reference)    # and when the network reports it: queue.delivered(message)
+
+What is told goes to the engine, which keeps it with the incident and in the table `delivery`; nothing here touches the disk.
+"""
+
+import asyncio
+import heapq
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+from gateway.domain.situation import DeliveryRow
+from gateway.store.journal import Outgoing
+from protocol.messages import DeliveryState
+
+ERROR_MAX = 200
+
+
+class Backoff(NamedTuple):
+    """Seconds after the first try, doubling to `longest_s`; given up after `tries_max` tries."""
+
+    first_s: float
+    longest_s: float
+    tries_max: int
+
+
+class Queue:
+    """Messages about one incident to one receiver go in their order, one at a time. Of what is due, what was never tried comes first,
+    then what the ladder told first, then the oldest.
+
+    `channel` as the rows name it; `on_tried` gets each row as it is from then on. `clock` in Unix seconds; pauses are waited on the
+    monotonic clock, so that setting the clock neither hurries nor delays them.
+    """
+
+    def __init__(
+        self, channel: str, on_tried: Callable[[DeliveryRow], None], backoff: Backoff, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.channel = channel
+        self._on_tried = on_tried
+        self._backoff = backoff
+        self._clock = clock
+        self._lanes: dict[tuple[str, str], deque[Outgoing]] = {}
+        self._ready: list[tuple[tuple[int, int, int], tuple[str, str]]] = []
+        self._later: list[tuple[float, int, tuple[str, str]]] = []
+        self._withdrawn: set[int] = set()
+        self._wake = asyncio.Event()
+
+    def put(self, outgoing: list[Outgoing]) -> None:
+        """Take this channel's messages among those that are on the disk now."""
+        for message in outgoing:
+            if message.row.delivery.channel == self.channel:
+                lane = self._lanes.setdefault(_lane(message), deque())
+                lane.append(message)
+                if len(lane) == 1:
+                    self._schedule(message, self._wait_s(message.row))
+
+    def withdraw(self, ids: Collection[int]) -> None:
+        """Do not send these any more; one that is being sent is."""
+        waiting = {message.row.delivery.id for lane in self._lanes.values() for message in lane}
+        self._withdrawn |= waiting.intersection(ids)
+
+    async def take(self) -> Outgoing:
+        """The next message that is due; waits until there is one. It is the caller's until one of the functions below is told of it."""
+        while True:
+            now_s = asyncio.get_running_loop().time()
+            while self._later and self._later[0][0] <= now_s:
+                _, _, lane = heapq.heappop(self._later)
+                heapq.heappush(self._ready, (_rank(self._lanes[lane][0]), lane))
+            while self._ready:
+                _, lane = heapq.heappop(self._ready)
+                message = self._lanes[lane][0]
+                if message.row.delivery.id not in self._withdrawn:
+                    return message
+                self._next(lane)
+            self._wake.clear()
+            pause_s = self._later[0][0] - now_s if self._later else None
+            try:
+                await asyncio.wait_for(self._wake.wait(), pause_s)
+            except TimeoutError:
+                continue
+
+    def handed(self, message: Outgoing, reference: str = "") -> None:
+        """The modem or server has it; what it calls it, if a report is to come."""
+        self._over(message, "handed", {"handed_ms": self._now_ms()}, reference)
+
+    def delivered(self, message: Outgoing) -> None:
+        """It has arrived. For a message that was handed before, too."""
+        now_ms = self._now_ms()
+        self._over(message, "delivered", {"handed_ms": message.row.delivery.handed_ms or now_ms, "delivered_ms": now_ms})
+
+    def failed(self, message: Outgoing, error: str) -> None:
+        """It cannot be sent, and trying again would not help. For a message that was handed before, too."""
+        self._over(message, "failed", {"error": error[:ERROR_MAX]})
+
+    def again(self, message: Outgoing, error: str, *, pause_s: float | None = None) -> float:
+        """It could not be sent and shall be tried again; given up after the last try. The seconds until then: `pause_s`, else as the
+        back-off says.
+        """
+        tries = message.row.delivery.tries + 1
+        if tries >= self._backoff.tries_max:
+            self.failed(message, error)
+            return 0.0
+        wait_s = self.pause_s(tries) if pause_s is None else pause_s
+        row = self._told(message, "waiting", {"error": error[:ERROR_MAX]})
+        row = row._replace(next_ms=self._now_ms() + int(wait_s * 1000))
+        self._lanes[_lane(message)][0] = message = message._replace(row=row)
+        self._schedule(message, wait_s)
+        self._on_tried(row)
+        return wait_s
+
+    def pause_s(self, tries: int) -> float:
+        """How long to wait after this many tries: doubling, with jitter."""
+        top = min(self._backoff.longest_s, self._backoff.first_s * 2.0 ** min(tries - 1, 20))
+        return random.uniform(top / 2, top)  # noqa: S311 - jitter is not a secret
+
+    def _over(self, message: Outgoing, state: DeliveryState, times: dict[str, Any], reference: str = "") -> None:
+        row = self._told(message, state, {"error": "", **times})
+        lane = self._lanes.get(_lane(message))
+        if lane and lane[0].row.delivery.id == message.row.delivery.id:
+            self._next(_lane(message))
+        self._on_tried(row._replace(reference=reference or row.reference))
+
+    def _told(self, message: Outgoing, state: DeliveryState, fields: dict[str, Any]) -> DeliveryRow:
+        before = message.row.delivery
+        tries = before.tries + (before.state == "waiting")
+        told = before.model_copy(update={"state": state, "tries": tries, "at_ms": self._now_ms(), **fields})
+        return message.row._replace(delivery=told)
+
+    def _next(self, lane: tuple[str, str]) -> None:
+        gone = self._lanes[lane].popleft()
+        self._withdrawn.discard(gone.row.delivery.id)
+        if self._lanes[lane]:
+            self._schedule(self._lanes[lane][0], self._wait_s(self._lanes[lane][0].row))
+        else:
+            del self._lanes[lane]
+
+    def _schedule(self, message: Outgoing, wait_s: float) -> None:
+        if wait_s > 0:
+            due_s = asyncio.get_running_loop().time() + wait_s
+            heapq.heappush(self._later, (due_s, message.row.delivery.id, _lane(message)))
+        else:
+            heapq.heappush(self._ready, (_rank(message), _lane(message)))
+        self._wake.set()
+
+    def _wait_s(self, row: DeliveryRow) -> float:
+        """Never longer than was decided; a decision that lies in the future (the clock was set back) is due now."""
+        now_ms = self._now_ms()
+        return 0.0 if row.delivery.at_ms > now_ms else max(0, row.next_ms - now_ms) / 1000
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def _lane(message: Outgoing) -> tuple[str, str]:
+    return message.row.incident, message.row.delivery.person
+
+
+def _rank(message: Outgoing) -> tuple[int, int, int]:
+    told = message.row.delivery
+    return told.tries, told.step, told.id
