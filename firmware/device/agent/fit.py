@@ -5,6 +5,8 @@ driver). OUTPUTS and OPTIONAL_OUTPUTS are the terminals that it switches, HEAP_K
 INPUTS, OUTPUTS, ANALOG, ADC1 and HEAP_KB.
 """
 
+from protocol.wire import shown
+
 CONTACTS = ("contact", "mains")  # drivers on a digital input; the others are on an ADC1 channel
 CALLS = ("at_once", "verify", "never")
 DAY_S = 86_400
@@ -114,12 +116,12 @@ def _wrong_parameter(driver, parameters):
     for key, value in parameters.items():
         if key == "call":
             if value not in CALLS:
-                return "call: expected one of %s, got %r" % (", ".join(CALLS), value)
+                return "call: expected one of %s, got %s" % (", ".join(CALLS), shown(value))
         elif key == "loop":
             if driver != "contact" or type(value) is not str:
-                return "loop: expected the terminal of a loop, at a contact, got %r" % (value,)
+                return "loop: expected the terminal of a loop, at a contact, got %s" % shown(value)
         elif key not in limits:
             return "%s: expected one of %s" % (key, ", ".join(sorted(limits)))
         elif type(value) is not int or not limits[key][0] <= value <= limits[key][1]:
-            return "%s: expected %d..%d, got %r" % (key, limits[key][0], limits[key][1], value)
+            return "%s: expected %d..%d, got %s" % (key, limits[key][0], limits[key][1], shown(value))
     return None

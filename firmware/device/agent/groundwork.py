@@ -29,6 +29,9 @@ def lay():
     lights = [(name, hardware.switch(name)) for name in wires.outputs if name in ("indicator", "strobe", "light")]
     settings.points = {}  # wired: 1 kB of a 64-bit heap
     hardware.seal()
+    faults += wires.problems
+    for fault in faults:
+        print("fault: %s" % fault)  # noqa: T201 - the technician's serial console: without a network nobody else hears of it
     return {
         "config": settings,
         "identity": who,
@@ -41,7 +44,7 @@ def lay():
         "battery": wires.battery,
         "lamp": wires.lamp,
         "lights": lights,
-        "faults": faults + wires.problems,
+        "faults": faults,
     }
 
 

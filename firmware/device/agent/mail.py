@@ -104,6 +104,7 @@ class Mail:
             kind=self._config.kind,
             fw=parts.version,
             group=self._config.group,
+            config=self._config.digest,
             reset=parts.board.reset_reason(),
             active=parts.panel.uncleared(),
             faults=[_printable(text) for text in parts.faults.texts()],

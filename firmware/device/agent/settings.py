@@ -2,10 +2,14 @@
 
 
 class Config:
-    """`networked` is False for a board that knows neither site nor broker: its own bell still obeys its own buttons."""
+    """`networked` is False for a board that knows neither site nor broker: its own bell still obeys its own buttons.
+
+    `digest`: 8 hex digits that tell this configuration from another, None without one (agent.config.digest).
+    """
 
     def __init__(self):
         self.networked = False
+        self.digest = None
         self.site = ""
         self.device = ""
         self.kind = "household"

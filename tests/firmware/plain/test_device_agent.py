@@ -98,7 +98,8 @@ class Stage:
         self.line.said = []
 
     def assemble(self):
-        settings = config.parse('{"v":1,"site":"s","device":"B1","kind":"household","group":"G1","brokers":[{"host":"h","port":1}]}')
+        text = b'{"v":1,"site":"s","device":"B1","kind":"household","group":"G1","brokers":[{"host":"h","port":1}]}'
+        settings = config.build(config.fields_of(text))
         self.who = identity.begin(self.files, os.urandom)
         self.journal = journal.Journal(self.files, self.who)
         self.journal.load()
