@@ -1,16 +1,18 @@
 """What must hold for any input: the device's pure modules under CPython, with hypothesis."""
 
 import contextlib
+import inspect
 import itertools
 
 import pytest
-from agent import config, mqtt_codec, patterns
+from agent import config, fit, mqtt_codec, patterns
 from agent.events import ALARM, Event
 from agent.mqtt_codec import ProtocolError
 from agent.outbox import CAPACITY, IN_FLIGHT, Outbox
 from agent.outputs import Output
 from agent.points import BLIND_MS, DEBOUNCE_MS, Contact
 from drivers.loop import ACTIVE_HOLD_MS, ACTIVE_MV, HYSTERESIS_MV, OPEN_MV, OTHER_HOLD_MS, SHORT_MV, Loop
+from drivers.ratiometric import Level, Pressure
 from hypothesis import given
 from hypothesis import strategies as st
 from plain.test_device_link import BYTES, PACKETS, new_reader, read
@@ -77,6 +79,12 @@ def test_mutated_stream_raises_nothing_but_its_own_error(where: int, value: int,
         except ProtocolError:
             break
         start += size
+
+
+@pytest.mark.parametrize(("driver", "gauge"), [("level", Level), ("pressure", Pressure)])
+def test_what_fit_assumes_is_what_the_driver_takes(driver: str, gauge: type) -> None:
+    taken = {name: parameter.default for name, parameter in inspect.signature(gauge).parameters.items()}
+    assert {name: taken[name] for name in fit.DEFAULTS[driver]} == fit.DEFAULTS[driver]
 
 
 def test_no_strict_prefix_of_a_packet_is_a_packet() -> None:

@@ -94,7 +94,7 @@ class Agent(Listener):
 
     def _look_at(self, point, now):
         state = point.sense(now)
-        if state != point.state:
+        if state != point.state and not point.waits(state, now):
             self._changed(point, state, now)
 
     def _changed(self, point, state, now):
@@ -107,10 +107,14 @@ class Agent(Listener):
             self._alarms.raised(point, event.id, now)
         elif state == "clear":  # a detector whose wire burns through is no clear
             self._alarms.cleared(point)
-        self._keeper.keep(event)
+        kept = point.count(now)
+        if kept:
+            self._keeper.keep(event)
         point.state = state
         point.event_id = event.id
         self._refresh("key" if is_key else "time", now)
+        if not kept:
+            self._post(event, now)
 
     def _new_event(self, point, kind, state, now, bell=NO_BELL):
         return Event(self._parts.identity.next_id(), point, kind, state, at=now, t=self._clock.unix(now), bell=bell)
@@ -129,16 +133,18 @@ class Agent(Listener):
 
     def _gauge(self, gauge, now):
         state = gauge.sample(now)
-        if state != gauge.point.state:
+        if state != gauge.point.state and not gauge.point.waits(state, now):
             self._changed(gauge.point, state, now)
-        self._note(gauge.point.name, gauge.fault)
+        self._note(gauge.point, gauge.fault, now)
 
-    def _watch_contacts(self, _):
+    def _watch_contacts(self, now):
         for point in self._parts.panel.contacts:
-            self._note(point.name, point.contact.fault)
+            self._note(point, point.contact.fault, now)
 
-    def _note(self, name, fault):
-        self._parts.faults.set(name, "%s: %s" % (name, fault) if fault else None)
+    def _note(self, point, fault, now):
+        if point.chatters(now):
+            fault = "chatters"
+        self._parts.faults.set(point.name, "%s: %s" % (point.name, fault) if fault else None)
 
     def _watch_rings(self, now):
         if self.mail.up and self._presence.is_deaf(now):
