@@ -157,6 +157,7 @@ class Stage:
         self.bell_wire_whole = True
         self.plan = []  # (ms, deed): see at()
         self._outs = {}
+        self._receipted = 0
         self.pins = __import__("firmware.boards." + pins, None, None, ("NAME",))
         if folder is None:
             _folders[0] += 1
@@ -311,8 +312,11 @@ class Stage:
         self.hear("dev/B1/receipt", b'{"v":1,"engine":"%s","id":"%s"}' % (ENGINE.encode(), ident.encode()))
 
     def receipt_all(self):
-        for _, payload in [entry for entry in self.line.said if entry[0] == "dev/B1/event"]:
-            self.receipt(json.loads(payload)["id"])
+        """The engine receipts what was said since it did so last."""
+        for topic, payload in self.line.said[self._receipted :]:
+            if topic == "dev/B1/event":
+                self.receipt(json.loads(payload)["id"])
+        self._receipted = len(self.line.said)
 
     def said(self, leaf):
         return [payload for topic, payload in self.line.said if topic == leaf]
@@ -344,5 +348,6 @@ def online(*arguments, **keywords):
     stage.live(300)
     stage.line.said = []
     stage.line.times = []
+    stage._receipted = 0
     stage.changes = []
     return stage
