@@ -15,7 +15,7 @@ from protocol.topics import LIMITS
 from protocol.wire import is_printable
 
 LONGEST = 4096  # bytes of the file: it has to fit into one order
-FIXED = ("v", "site", "device")  # no order changes them: a board of another name is another board
+FIXED = ("v", "site", "device", "server_name")  # no order changes them: a board of another name is another board; TLS stays on
 VALID_S = 30
 
 _STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)  # an error would tell a secret
@@ -84,6 +84,9 @@ class Point(BaseModel):
 class BoardConfig(BaseModel):
     """Everything a board must know. `brokers` are tried in turn; the client id is `device`, as the broker requires.
 
+    `server_name`: whose certificate the brokers have, at whatever address; with it the link is TLS and the board has files of its own
+    (docs/board-tls.md), without it there is no TLS.
+
     `points`: those that a kind has at choice and this board has, or (null) those of the kind that this board has not.
     """
 
@@ -95,6 +98,7 @@ class BoardConfig(BaseModel):
     kind: Kind
     group: Id
     brokers: Annotated[list[Address], Field(min_length=1, max_length=8)]
+    server_name: Annotated[str, Field(max_length=253), _printable(253)] = ""
     password: Annotated[str, Field(max_length=128), _printable(128)] = ""
     wifi: Annotated[list[Network], Field(max_length=8)] = []
     bell_sense: bool = True

@@ -38,17 +38,25 @@ def eventually(probe: Callable[[], Any], what: str, deadline_s: float = DEADLINE
     raise AssertionError(f"not within {deadline_s} s: {what}")
 
 
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Broker:
     """A mosquitto on a free port of loopback."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n")
+        self._config.write_text(self.configuration())
         self._process: subprocess.Popen[bytes]
         self.start()
+
+    def configuration(self) -> str:
+        return f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
 
     def start(self) -> None:
         self._process = subprocess.Popen([str(MOSQUITTO), "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

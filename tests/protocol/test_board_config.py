@@ -48,6 +48,7 @@ def test_board_has_a_file_for_every_kind_of_the_site() -> None:
     [
         ({}, "at least one key"),
         ({"device": "B-2"}, "device: expected one of kind, group, brokers"),
+        ({"server_name": ""}, "server_name: expected one of kind, group, brokers"),
         ({"verfy_s": 30}, "verfy_s: expected one of kind, group, brokers"),
         ({"verify_s": 91}, "verify_s"),
         ({"wifi": [{"ssid": "Ngõ" * 9, "key": ""}]}, "32 printable bytes"),

@@ -223,8 +223,10 @@ class Agent(Listener):
         self._parts.faults.set("rights", "subscription refused: %s" % ", ".join(refused) if refused else None)
         self.mail.connected(self._clock.now())
 
-    def link_down(self, why):
-        """Say so once for each reason."""
+    def link_down(self, why, turned_away):
+        """Say so once for each reason; the next birth says why we were turned away."""
+        if turned_away:
+            self._parts.faults.set("link", "link: " + why)
         if why != self._last_loss:
             print("link: %s" % why)  # noqa: T201 - the technician's serial console
         self._last_loss = why
@@ -247,6 +249,7 @@ class Agent(Listener):
         is_new = self._presence.hello(hello)
         if is_new is None:
             return
+        self._parts.faults.set("link", None)  # the birth that is answered has said it
         self._clock.set_unix(hello.t)
         group = self._parts.config.group
         wrong = hello.group not in (None, group)

@@ -65,4 +65,15 @@ def _session(agent, settings, who, ticks):
     will = wire.encode_will(life=who.life, boot=who.boot)
     account = link.Account(device, settings.password, topics.device(site, device, "state"), will)
     wanted = inbox.subscriptions(site, device, settings.group)
-    return session.Session(account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready)
+    return session.Session(
+        account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready, tls=_tls(settings)
+    )
+
+
+def _tls(settings):
+    """None only where the configuration names no broker."""
+    if not settings.server_name:
+        return None
+    from agent.tls import Tls
+
+    return Tls(settings.server_name, settings.device)

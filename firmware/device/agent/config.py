@@ -171,6 +171,7 @@ CHECKS = (
     ("kind", _fit(lambda value: value in KINDS, "one of %s" % ", ".join(KINDS))),
     ("group", _IS_ID),
     ("brokers", _rows(1, _HOST, _PORT)),
+    ("server_name", _fit(lambda value: is_text(value, 0, HOST_MAX), "at most %d printable characters" % HOST_MAX)),
     ("password", _fit(lambda value: is_text(value, 0, PASSWORD_MAX), "at most %d printable characters" % PASSWORD_MAX)),
     ("wifi", _rows(0, _SSID, _KEY)),
     ("bell_sense", _fit(lambda value: type(value) is bool, "true or false")),

@@ -15,6 +15,7 @@ class Config:
         self.kind = "household"
         self.group = ""
         self.brokers = ()  # (host, port), tried in turn
+        self.server_name = ""  # in the broker's certificate; "" for a link without TLS
         self.password = ""
         self.wifi = ()  # (ssid, key)
         self.bell_sense = True

@@ -24,6 +24,7 @@ def test_config_is_read():
     assert read.networked
     assert (read.site, read.device, read.kind, read.group, read.password) == ("s", "B1", "household", "G1", "hush")
     assert (read.brokers, read.wifi, read.bell_sense, read.verify_s) == ((("10.0.0.1", 1883),), (("Ngõ 5", "secret"),), False, 30)
+    assert (read.server_name, config.build(fields(server_name="gw.local")).server_name) == ("", "gw.local")
     assert read.points == {"heat-1": {"loop": "loop-1"}, "button-2": None, "tamper": {}}
 
 
@@ -33,6 +34,7 @@ def test_each_wrong_field_is_named_with_what_was_expected_and_what_came():
         ({"site": "a/b"}, 'site: expected 1 to 32 of A-Z a-z 0-9 _ -, got "a/b"'),
         ({"kind": "castle"}, 'kind: expected one of household, fire_point, street_light, sos_post, got "castle"'),
         ({"kind": []}, "kind: expected one of household, fire_point, street_light, sos_post, got list"),
+        ({"server_name": None}, "server_name: expected at most 253 printable characters, got None"),
         ({"brokers": []}, "brokers: expected a list of 1 to 8, got 0"),
         ({"brokers": {}}, "brokers: expected a list of 1 to 8, got dict"),
         ({"brokers": [5]}, "brokers: expected objects with host and port, got int"),
