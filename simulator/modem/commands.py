@@ -32,6 +32,7 @@ class Commands:
             "+CREG?": self._registration,
             "+CPMS?": self._memory,
             "+CLCC": self._calls,
+            "+GCAP": self._abilities,
             "+CGMI": self._maker,
             "+CGMM": self._model,
             "H": self._hang_up,
@@ -104,6 +105,9 @@ class Commands:
     async def _memory(self) -> tuple[str, ...]:
         used, room = len(self._modem.memory), self._modem.faults.room
         return (f'+CPMS: "SM",{used},{room},"SM",{used},{room},"SM",{used},{room}', "OK")
+
+    async def _abilities(self) -> tuple[str, ...]:
+        return ("+GCAP: +CGSM", "OK")
 
     async def _maker(self) -> tuple[str, ...]:
         return ("KENG", "OK")

@@ -18,7 +18,7 @@ from simulator.modem.terminal import Terminal
 CTRL_Z, ESCAPE, RETURN = b"\x1a", b"\x1b", b"\r"
 BOOT_S = 0.1
 GARBAGE = b"\x00\xff\xfe\x80"
-CHATTER = ("+CSQ: 20,99", "^RSSI:20", "+CREG: 1", '+CIEV: "SIGNAL",4', "*PSUTTZ: 26,11,22,7,3,12")
+CHATTER = ("^RSSI:20", "+CREG: 1", '+CIEV: "SIGNAL",4', "*PSUTTZ: 26,11,22,7,3,12")
 
 
 class VirtualModem:

@@ -16,19 +16,21 @@ _CALL_ENDS = ("NO CARRIER", "BUSY", "NO ANSWER", "NO DIALTONE", "NO DIAL TONE") 
 _NOTICES = ("+CMTI:", "+CMT:", "+CDSI:", "+CDS:", "+CBM:", "+CLIP:", "+CRING:", "RING", "VOICE CALL:", "RDY", "NORMAL POWER DOWN")
 _WITH_PDU = ("+CMT:", "+CDS:", "+CBM:")
 _STATES = ("+CREG:", "+CGREG:", "+CEREG:")  # answers and notices look alike
+_NOT_WORDS = re.compile(r"AT|[+^*$%#]", re.IGNORECASE)  # an echo, or a maker's own notice
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 
 
 class Command(NamedTuple):
-    """A command line without its end. `prefix`: what its information lines begin with ("*" for any line, "" for none).
+    """A command line without its end. `prefix`: what its information lines begin with ("*": any words, "": none).
 
-    `pdus`: each of these is followed by a line with a PDU. `data`: what to enter at the prompt, if it asks for some. `timeout_s`: the
-    longest that an answer may take.
+    `pdus`: each of these is followed by a line with a PDU. `insists`: an OK without any is another command's. `data`: what to enter at
+    the prompt, if it asks for some. `timeout_s`: the longest that an answer may take.
     """
 
     line: str
     prefix: str = ""
     pdus: bool = False
+    insists: bool = False
     data: str = ""
     timeout_s: float = 5.0
 
@@ -94,6 +96,7 @@ class Dialogue:
         """Nobody waits for the answer any more. The bytes to send: out of the prompt, should the modem wait there."""
         self._command = None
         self._notice = None
+        self._tail = b""  # half an answer must not become the beginning of the next one's
         return ESCAPE
 
     def receive(self, data: bytes) -> list[Happening]:
@@ -157,10 +160,12 @@ class Dialogue:
             return None
         refusal = _refusal(line)
         if line == "OK" or refusal:
+            if self._command.insists and not self._lines and not refusal:
+                return None
             self._command = None
             return Answer(tuple(self._lines), refusal)
         prefix = self._command.prefix
-        if prefix and ((prefix == "*" and not line.upper().startswith("AT")) or line.startswith(prefix)):
+        if prefix and (line.startswith(prefix) or (prefix == "*" and not _NOT_WORDS.match(line))):
             self._lines.append(line)
             self._wants_pdu = self._command.pdus
         return None

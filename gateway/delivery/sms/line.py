@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +15,10 @@ from gateway.delivery.sms.port import Port, PortLost, open_port
 logger = logging.getLogger(__name__)
 
 NOTICES_MAX = 200  # of a modem that talks without end
-TRIES = 5
+TRIES = 4  # the first wakes a modem that sleeps
 QUIET_S = 0.2  # an answer that is late comes right before the next one's, since a modem takes one command at a time
-_HELLO = Command("AT", timeout_s=1.5)
+_HELLO = Command("AT", timeout_s=1.0)
+_OWN = Command("AT+GCAP", "+GCAP:", insists=True, timeout_s=10.0)  # asked nowhere else, so that its words can be no other answer's
 
 
 class Refused(Exception):
@@ -78,12 +79,16 @@ class Line:
     async def synchronize(self) -> None:
         """Return when the modem answers, and nothing old is on its way. Raises Mute, PortLost."""
         for _ in range(TRIES):
-            self._send(self._dialogue.give_up())
+            if self.lost is None:
+                self._port.write(self._dialogue.give_up())
             try:
                 await self._exchange(_HELLO)
             except TimeoutError:
                 continue
+            # That OK may have been of a command that was given up: one is in step once its very own words come back.
             await asyncio.sleep(QUIET_S)
+            with suppress(TimeoutError):
+                await self._exchange(_OWN)
             return
         raise Mute(f"no answer to AT in {TRIES} tries")
 
@@ -92,23 +97,21 @@ class Line:
         self._port.set_line(name, on)
 
     async def _exchange(self, command: Command) -> Answer:
+        if self.lost is not None:
+            raise self.lost
         self._waiting = asyncio.get_running_loop().create_future()
+        self._port.write(self._dialogue.ask(command))
         try:
-            self._send(self._dialogue.ask(command))
             async with asyncio.timeout(command.timeout_s):
                 return await self._waiting
         except BaseException:
             # Out of the prompt, whatever ended the waiting: the next command would become part of a message.
+            escape = self._dialogue.give_up()
             if self.lost is None:
-                self._port.write(self._dialogue.give_up())
+                self._port.write(escape)
             raise
         finally:
             self._waiting = None
-
-    def _send(self, data: bytes) -> None:
-        if self.lost is not None:
-            raise self.lost
-        self._port.write(data)
 
     def _received(self, data: bytes) -> None:
         for happening in self._dialogue.receive(data):
