@@ -5,7 +5,7 @@ At a press, in this order: the own bell, the call to the group, the event into t
 
 import asyncio
 
-from agent import inbox, loops
+from agent import inbox, loops, upkeep
 from agent.bell import Cause
 from agent.errands import SELF_TEST, Errands
 from agent.events import ALARM_TYPES, NO_BELL, Event
@@ -26,8 +26,8 @@ BELL = "bell"
 class Parts:
     """What an agent is made of, each the object of the module of that name.
 
-    config, identity, clock, journal, alarms, bell, panel, outbox, presence, orders, faults, board, network; random() and version; and
-    where there are such: battery, signals, lamp.
+    config, identity, clock, journal, alarms, bell, panel, outbox, presence, orders, faults, board, network, watch, crashes, floor;
+    random() and version; and where there are such: battery, signals, lamp.
     """
 
     battery = None
@@ -49,22 +49,24 @@ class Agent(Listener):
         self._bell = parts.bell
         self._presence = parts.presence
         self._outbox = parts.outbox
-        self._keeper = parts.keeper = Keeper(parts.journal, parts.faults, self._stored, self._refill)
+        self._keeper = parts.keeper = Keeper(parts.journal, parts.faults, self._stored, self._refill, parts.watch)
         self.mail = Mail(parts)
         self._errands = Errands(parts.orders, parts.bell, self, self.mail)
         self._resumed = False
         self._last_loss = None
 
     async def run(self):
-        """Never returns."""
+        """Ends only with watch.Hung."""
+        watch = self._parts.watch
         parts = [
-            loops.every(POLL_MS, self.polls(), self._clock),
-            loops.every(PULSE_MS, self.pulses(), self._clock),
-            loops.every(GAUGE_MS, self.gaugings(), self._clock),
-            loops.for_ever(self._keeper.run),
+            watch.run(),
+            loops.every(POLL_MS, self.polls(), self._clock, watch),
+            loops.every(PULSE_MS, self.pulses(), self._clock, watch),
+            loops.every(GAUGE_MS, self.gaugings(), self._clock, watch),
+            loops.for_ever(self._keeper.run, watch),
         ]
         if self.mail.session:
-            parts.append(loops.for_ever(self.mail.session.run))
+            parts.append(loops.for_ever(self.mail.session.run, watch))
         await asyncio.gather(*parts)
 
     def polls(self):
@@ -85,7 +87,8 @@ class Agent(Listener):
 
     def gaugings(self):
         """The steps to take every GAUGE_MS."""
-        return [lambda now, gauge=gauge: self._gauge(gauge, now) for gauge in self._parts.panel.gauges] + [self._watch_contacts]
+        gauges = [lambda now, gauge=gauge: self._gauge(gauge, now) for gauge in self._parts.panel.gauges]
+        return gauges + [self._watch_contacts, self._keep_up]
 
     # What happens on the board.
 
@@ -140,6 +143,9 @@ class Agent(Listener):
     def _watch_contacts(self, now):
         for point in self._parts.panel.contacts:
             self._note(point, point.contact.fault, now)
+
+    def _keep_up(self, now):
+        upkeep.turn(self._parts, self._errands, now)
 
     def _note(self, point, fault, now):
         if point.chatters(now):
@@ -207,6 +213,10 @@ class Agent(Listener):
         """Send an event that is receipted and means nothing."""
         self._post(self._new_event(SELF_TEST, "test", "active", now), now)
 
+    def forget_crashes(self):
+        """The next start is a normal one, whatever happened before. Raises OSError."""
+        self._parts.crashes.forget()
+
     def reset(self):
         """Start the board again."""
         self._parts.board.reset()
@@ -251,6 +261,9 @@ class Agent(Listener):
             return
         self._parts.faults.set("link", None)  # the birth that is answered has said it
         self._clock.set_unix(hello.t)
+        job = self._parts.crashes.answered()
+        if job:
+            self._keeper.chore(job)
         group = self._parts.config.group
         wrong = hello.group not in (None, group)
         self._parts.faults.set("group", "group %s expected, configured for %s" % (hello.group, group) if wrong else None)

@@ -3,7 +3,7 @@
 import os
 import random
 
-from agent import alarms, board, inbox, link, orders, outbox, presence, session
+from agent import alarms, board, inbox, link, orders, outbox, presence, session, watch
 from agent.agent import Agent, Parts
 from agent.faults import Faults
 from protocol import topics, wire
@@ -35,6 +35,9 @@ def assemble(ground):
             orders=orders.Orders(ground["files"]),
             faults=Faults(ground["faults"]),
             board=ground["board"],
+            watch=watch.Watch(ground["feed"], ground["crashes"].caught),
+            crashes=ground["crashes"],
+            floor=ground["floor"],
             network=board.Network(settings.wifi),
             random=random.random,
             version=VERSION,

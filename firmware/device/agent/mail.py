@@ -108,8 +108,12 @@ class Mail:
             reset=parts.board.reset_reason(),
             active=parts.panel.uncleared(),
             faults=[_printable(text) for text in parts.faults.texts()],
+            crash=parts.crashes.text,
+            safe=parts.crashes.safe,
         )
-        if not self.session.publish(self._topic("state"), payload, retain=True):
+        if self.session.publish(self._topic("state"), payload, retain=True):
+            parts.crashes.sent()
+        else:
             self._presence.announce(self._parts.clock.now())
 
     def _send_report(self, now):

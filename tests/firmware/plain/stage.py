@@ -15,14 +15,26 @@ class Machine:
 
     PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
     stage = None
+    BUILT_S = 1_763_000_000
 
     @staticmethod
     def reset_cause():
-        return Machine.PWRON_RESET
+        return Machine.stage.cause
 
     @staticmethod
     def reset():
         Machine.stage.resets += 1
+
+    class WDT:
+        def __init__(self, timeout):
+            self._stage = Machine.stage
+
+        def feed(self):
+            self._stage.meals += 1
+
+    class RTC:
+        def datetime(self, fields):
+            Machine.stage.date = fields
 
     class Pin:
         IN, OUT, PULL_UP = 1, 3, 2
@@ -63,6 +75,7 @@ class Network:
 sys.modules["machine"] = Machine
 sys.modules["network"] = Network
 sys.modules["pins"] = Machine  # groundwork takes its own from each stage
+sys.modules["built"] = Machine
 
 from agent import assembly, groundwork, keeper, loops  # noqa: E402
 from drivers import lamp  # noqa: E402
@@ -87,7 +100,7 @@ def quietly(run):
     """Run a coroutine function; CPython has no sys.print_exception."""
     printed = getattr(sys, "print_exception", None)
     if printed is None:
-        sys.print_exception = lambda exc: None
+        sys.print_exception = lambda exc, file=sys.stdout: file.write(f"{type(exc).__name__}: {exc}")
     try:
         asyncio.run(run())
     finally:
@@ -143,13 +156,16 @@ class Time:
 class Stage:
     """A board B1 of group G1. `levels` and `analog` are the world: terminal -> active; terminal -> mV, or a function of the time in us.
 
-    `folder`: what another stage has left, for a restart.
+    `folder`: what another stage has left, for a restart; `cause`: of this start, as `machine` has it.
     """
 
-    def __init__(self, kind="household", points=None, *, pins="esp32_wroom", bell_sense=False, folder=None):
+    def __init__(self, kind="household", points=None, *, pins="esp32_wroom", bell_sense=False, folder=None, cause=Machine.PWRON_RESET):
         self.us = 0
         self.trips = 0
         self.resets = 0
+        self.cause = cause
+        self.meals = 0  # of the watchdog
+        self.date = None  # to which the board has set its clock
         self.levels = {}
         self.analog = dict(REST_MV)
         self.handlers = {}
@@ -256,8 +272,10 @@ class Stage:
         """Let the board run for so long, its flash included."""
 
         async def run():
+            self.agent._keeper._work = asyncio.Event()  # CPython's belongs to the loop of the last time
+            self.agent._keeper._work.set()
             polls, pulses, gaugings = self.agent.polls(), self.agent.pulses(), self.agent.gaugings()
-            writing = asyncio.create_task(loops.for_ever(self.agent._keeper.run))
+            writing = asyncio.create_task(loops.for_ever(self.agent._keeper.run, self.parts.watch))
             end = self.ms + ms
             while self.ms < end:
                 before = self.ms

@@ -2,10 +2,10 @@
 import asyncio
 import json
 
-from agent import loops, points
+from agent import loops, points, watch
 from agent.files import Files
 from agent.outbox import CAPACITY
-from stage import ENGINE, Stage, online, quietly
+from stage import ENGINE, Stage, online
 
 from protocol import wire
 
@@ -199,6 +199,7 @@ def test_retained_messages_and_those_of_others_change_nothing():
 
 def test_steps_that_raise_cost_nobody_else_a_turn():
     turns = []
+    caught = []
 
     def trip(now):
         raise KeyError(now)
@@ -208,9 +209,10 @@ def test_steps_that_raise_cost_nobody_else_a_turn():
             return 0
 
     async def run():
-        task = asyncio.create_task(loops.every(1, [trip, turns.append], Zero()))
+        task = asyncio.create_task(loops.every(1, [trip, turns.append], Zero(), watch.Watch(None, caught.append)))
         await asyncio.sleep(0.05)
         assert len(turns) > 2
+        assert len(caught) == 1
         task.cancel()
 
-    quietly(run)
+    asyncio.run(run())
