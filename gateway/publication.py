@@ -32,17 +32,20 @@ class Publication:
         self.keep(effects)
         for group in effects.orders:
             self._rings.send(group)
-        for device, event in effects.receipts:
-            self._link.publish(topics.device(self._site, device, "receipt"), Receipt(engine=self._engine, id=event).payload())
+        self.receipts(effects.receipts)
         for device, start in effects.hellos:
             self._hello(device, start)
         for user, answer in effects.answers:
             self.answer(user, answer)
         for ident, incident in effects.incidents.items():
             self.incident(ident, snapshots[ident], is_over=incident.state == "resolved")
-
         for ident in effects.gone:
             self._link.publish(topics.incident(self._site, ident), b"", retain=True)
+
+    def receipts(self, receipts: list[tuple[str, str]]) -> None:
+        """These events are on the disk: (device, event)."""
+        for device, event in receipts:
+            self._link.publish(topics.device(self._site, device, "receipt"), Receipt(engine=self._engine, id=event).payload())
 
     def answer(self, user: str, answer: CommandAnswer) -> None:
         """The answer to a desk command."""
@@ -55,9 +58,9 @@ class Publication:
         if is_over:
             self._link.publish(topic, b"", retain=True)
 
-    def gateway(self, version: str) -> None:
-        """I am here."""
-        message = Gateway(online=True, engine=self._engine, version=version)
+    def gateway(self, version: str, faults: list[str]) -> None:
+        """I am here, with these faults of my own."""
+        message = Gateway(online=True, engine=self._engine, version=version, faults=faults)
         self._link.publish(topics.gateway(self._site), message.payload(), retain=True)
 
     def tick(self) -> None:

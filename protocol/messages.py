@@ -229,11 +229,12 @@ class Order(Compact):
 
 
 class Gateway(Message):
-    """Engine: online, or (last will) not. Retained."""
+    """Engine: online, or (last will) not; and what is wrong with the gateway itself. Retained."""
 
     online: bool
     engine: Start
     version: Text
+    faults: list[Text] = []
 
 
 class Place(Message):
