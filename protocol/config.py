@@ -68,6 +68,8 @@ class Point(BaseModel):
     hysteresis: Count | None = None
     supply_mv: Count | None = None
     sag_mv: Count | None = None
+    capacity_mah: Count | None = None
+    load_ma: Count | None = None
     nominal_ma: Count | None = None
     after_sunset_min: Annotated[int, Field(ge=-60, le=120)] | None = None
     before_sunrise_min: Annotated[int, Field(ge=-60, le=120)] | None = None

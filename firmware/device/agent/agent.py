@@ -53,6 +53,7 @@ class Agent(Listener):
         self.mail = Mail(parts)
         self._errands = Errands(parts.orders, parts.bell, self, self.mail)
         self._resumed = False
+        self._hushed = False  # the chirp of a board without mains
         self._last_loss = None
 
     async def run(self):
@@ -104,6 +105,8 @@ class Agent(Listener):
         """What raises here (MemoryError) leaves the point's state as it was, so that the next look at it tries again."""
         event = self._new_event(point.name, point.type, state, now)
         is_key = point.name == SILENCE and state == "active"
+        if point.type == "mains" or is_key:
+            self._hushed = is_key
         if is_key:
             self._alarms.key(self._bell.sound, now)
         elif state == "active":
@@ -164,7 +167,7 @@ class Agent(Listener):
         causes = self._alarms.causes(now)
         if self._errands.trial:
             causes.append(Cause(self._errands.trial.sound, None))
-        if not self._parts.config.networked:
+        if not self._parts.config.networked or (self._parts.panel.state_of("mains") == "active" and not self._hushed):
             causes.append(Cause("fault", None))
         facts = self._bell.update(causes, by, now)
         self.mail.send_calls(calls)

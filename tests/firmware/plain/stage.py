@@ -85,6 +85,13 @@ SITE = "s"
 ENGINE = "5be07711-3"
 REST_MV = {"battery": 2050, "loop-1": 2245, "loop-2": 2245, "loop-3": 2245, "tank": 1250, "pump": 1250, "lamp-current": 1650, "light": 3000}
 _folders = [0]
+_run = asyncio.run
+if hasattr(asyncio, "Runner"):  # CPython: an asyncio.Event belongs to one loop, and a board lives through many calls of live()
+    import atexit
+
+    _runner = asyncio.Runner()
+    _run = _runner.run
+    atexit.register(_runner.close)
 
 
 async def until(test):
@@ -102,7 +109,7 @@ def quietly(run):
     if printed is None:
         sys.print_exception = lambda exc, file=sys.stdout: file.write(f"{type(exc).__name__}: {exc}")
     try:
-        asyncio.run(run())
+        _run(run())
     finally:
         if printed is None:
             del sys.print_exception
