@@ -15,7 +15,6 @@ from rig import Board, Engine, eventually
 MakeBoard = Callable[..., Board]
 OURS, OTHERS = Authority("Our CA"), Authority("Other CA")
 BOARD = OURS.board("B1")
-HEAP = "176k"  # 8 kB more than without TLS
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def broker(tmp_path: Path) -> Iterator[secured.Broker]:
 
 
 def make(make_board: MakeBoard, broker: secured.Broker, server_name: str = NAME) -> Board:
-    return make_board(start=False, heap=HEAP, server_name=server_name, brokers=[{"host": "127.0.0.1", "port": broker.tls_port}])
+    return make_board(start=False, heap=secured.HEAP, server_name=server_name, brokers=[{"host": "127.0.0.1", "port": broker.tls_port}])
 
 
 @pytest.mark.parametrize(
