@@ -77,7 +77,7 @@ def device(micropython: str) -> Iterator[Device]:
     """Ask the device's half: device(decode=name, payload=bytes) or device(encode=name, fields={...})."""
     environment = {**os.environ, "MICROPYPATH": f"{ROOT}:.frozen"}
     command = [micropython, "-X", "heapsize=160k", str(Path(__file__).parent / "device_half.py")]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, errors="replace") as process:
         assert process.stdin is not None
         assert process.stdout is not None
         pipes = process.stdin, process.stdout
