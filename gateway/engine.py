@@ -5,6 +5,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +14,6 @@ from gateway.delivery.queue import Queue
 from gateway.delivery.webhooks import WebhookLoop
 from gateway.domain import facts, incidents
 from gateway.domain.situation import Limits, Now, Situation, Turn
-from gateway.health import Health
 from gateway.intake import Intake, Parts
 from gateway.mqtt import Account, Link
 from gateway.publication import Publication, last_will
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 VERSION = version("keng")
 TICK_S = 10.0
+DISK = "disk"  # the key of its fault
 CLOCKWORK_S = 0.2  # a silent bell is named so much later than its deadline at most
 SUBSCRIPTIONS = (
     # `gateway` first: who else is online is known before anything is answered.
@@ -104,12 +105,11 @@ class _Engine:
         self._rings = Rings(self._link, site.id, store.engine, [group.id for group in site.groups], monotonic=monotonic)
         self._rings.keep(self._situation.orders)
         self._begun = False
-        self._health = Health(self._changed)
-        self._backlog = Backlog(store, on_fault=lambda fault: self._health.set("disk", fault), on_saved=self._saved)
+        self._backlog = Backlog(store, on_fault=self._disk, on_saved=self._saved)
         self._rubbish = Rubbish(store.reading)
         self._rivals = Rivals(store.engine)
         self._reports = Reports(store, self._situation, self._rubbish, days=settings.engine.reports_days, clock=clock)
-        self._publication = Publication(self._link, self._rings, site, site.id, store.engine, clock=clock)
+        self._publication = Publication(self._link, self._rings, site, site.id, (store.engine, VERSION), clock=clock)
         self._intake = Intake(
             Parts(
                 *(self._situation, store, self._backlog, self._publication, self._reports, self._rubbish, self._rivals),
@@ -159,18 +159,21 @@ class _Engine:
         if self._begun:
             self._intake.put(self._say_online)
 
+    def _disk(self, fault: str | None) -> None:
+        self._intake.put(partial(facts.fault, key=DISK, words=fault) if fault else partial(facts.fault_over, key=DISK))
+
     def _saved(self, receipts: list[tuple[str, str]]) -> None:
         if self._may_send():
             self._publication.receipts(receipts)
 
     def _say_online(self, _turn: Turn) -> None:
         if self._may_send():
-            self._publication.gateway(VERSION, self._health.faults)
+            self._publication.gateway(self._situation.faults)
 
     def _say_everything(self, _turn: Turn) -> None:
         if not self._may_send():
             return
-        self._publication.gateway(VERSION, self._health.faults)
+        self._publication.gateway(self._situation.faults)
         self._publication.tick()
         self._rings.send_all()
         for incident in incidents.unresolved(self._situation.incidents.values()):

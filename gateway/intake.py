@@ -221,6 +221,8 @@ class Intake:
             self._parts.publication.keep(turn.effects)
         else:
             self._parts.publication.send(turn.effects, shown)
+            if turn.effects.faults:
+                self._parts.publication.gateway(turn.situation.faults)
         for device, report in turn.effects.reports:
             self._parts.reports.add(device, report, turn.now.ms)
 

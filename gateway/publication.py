@@ -1,6 +1,6 @@
 """What the engine says on MQTT, after it is on the disk: rings first, then receipts, then what people look at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.domain.commune import Commune
 from gateway.domain.situation import Effects
@@ -8,17 +8,18 @@ from gateway.mqtt import Link, Will
 from gateway.ring import Rings
 from protocol import topics
 from protocol.messages import CommandAnswer, Gateway, Hello, Receipt, Tick
+from protocol.wire import clean
 
 
 class Publication:
-    """Everything but the repeats of rings. `engine` is this start, <life>-<boot>."""
+    """Everything but the repeats of rings. `who` is this start of the engine, <life>-<boot>, and its version."""
 
-    def __init__(self, link: Link, rings: Rings, commune: Commune, site: str, engine: str, *, clock: Callable[[], float]) -> None:
+    def __init__(self, link: Link, rings: Rings, commune: Commune, site: str, who: tuple[str, str], *, clock: Callable[[], float]) -> None:
         self._link = link
         self._rings = rings
         self._commune = commune
         self._site = site
-        self._engine = engine
+        self._engine, self._version = who
         self._clock = clock
 
     def keep(self, effects: Effects) -> None:
@@ -58,9 +59,10 @@ class Publication:
         if is_over:
             self._link.publish(topic, b"", retain=True)
 
-    def gateway(self, version: str, faults: list[str]) -> None:
-        """I am here, with these faults of my own."""
-        message = Gateway(online=True, engine=self._engine, version=version, faults=faults)
+    def gateway(self, faults: Mapping[str, str]) -> None:
+        """I am here, with these faults of my own (key -> words)."""
+        words = [clean(f"{key}: {words}") for key, words in sorted(faults.items())]
+        message = Gateway(online=True, engine=self._engine, version=self._version, faults=words)
         self._link.publish(topics.gateway(self._site), message.payload(), retain=True)
 
     def tick(self) -> None:

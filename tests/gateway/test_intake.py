@@ -62,7 +62,7 @@ class Desk:
         self.rubbish = Rubbish(store.reading)
         self.faults: list[str | None] = []
         self.reports = Reports(store, self.situation, self.rubbish, days=1, clock=lambda: self.moment[0])
-        publication = Publication(self.link, self.rings, commune, site().id, store.engine, clock=lambda: self.moment[0])
+        publication = Publication(self.link, self.rings, commune, site().id, (store.engine, "0.1.0"), clock=lambda: self.moment[0])
         self.rivals = Rivals(store.engine)
         self.backlog = Backlog(store, on_fault=self.faults.append, on_saved=publication.receipts)
         self.intake = Intake(
