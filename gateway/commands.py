@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from gateway import broker as brokers
+from gateway import logs, startup
 from gateway import settings as settings_files
-from gateway import startup
 from gateway.identity import accounts
 from gateway.identity.accounts import Accounts
 from gateway.settings import Settings
@@ -69,7 +69,7 @@ def _engine(site: SiteFile, settings: SettingsFile = None, data: Data = DATA, ac
         data.mkdir(parents=True, exist_ok=True)
         from gateway.engine import run  # noqa: PLC0415  # not for the console
 
-        startup.log_to_stdout()
+        logs.to_stdout(chosen.log.format)
         startup.run_until_stopped(run(chosen, commune, account, database=data / "keng.db"))
 
 
@@ -90,7 +90,7 @@ def _console(site: SiteFile, settings: SettingsFile = None, data: Data = DATA, a
         account = _accounts(accounts, data, commune, chosen).account("console")
         from gateway.console.app import serve  # noqa: PLC0415  # FastAPI and all: the engine must not wait for it
 
-        startup.log_to_stdout()
+        logs.to_stdout(chosen.log.format)
         startup.run_until_stopped(serve(chosen, commune, account, database=data / "keng.db"))
 
 

@@ -118,6 +118,12 @@ class Console(Table):
         return _loopback(host, "the console of this version has no login")
 
 
+class Log(Table):
+    """How the parts write their log to stdout."""
+
+    format: Literal["text", "json"] = "text"
+
+
 class Webhook(Table):
     """Where each incident is posted as JSON. `timeout_s` is for one try."""
 
@@ -151,6 +157,7 @@ class Settings(Table):
     broker: Broker = Broker()
     engine: Engine = Engine()
     console: Console = Console()
+    log: Log = Log()
     webhooks: list[Webhook] = []
     receivers: list[Receiver] = []
 

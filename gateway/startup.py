@@ -1,7 +1,6 @@
 """What every command of the gateway does first: read both files and tell every mistake of both; and how it ends."""
 
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -38,6 +37,15 @@ def load_site(path: Path) -> Site:
     """The site file alone. Raises FileMistakes."""
     mistakes: list[str] = []
     found = _tried(lambda: site_files.load(path), path, mistakes)
+    if found is None:
+        raise FileMistakes(mistakes)
+    return found
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings file alone. Raises FileMistakes."""
+    mistakes: list[str] = []
+    found = _tried(lambda: settings_files.load(path), path, mistakes)
     if found is None:
         raise FileMistakes(mistakes)
     return found
@@ -104,11 +112,6 @@ def run_until_stopped(part: Coroutine[Any, Any, None]) -> None:
             await task
 
     asyncio.run(run())
-
-
-def log_to_stdout() -> None:
-    """One line a record; journald and `keng up` add what is missing."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def _end(command: str, lines: list[str], code: int) -> NoReturn:

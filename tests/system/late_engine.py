@@ -5,7 +5,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from gateway import startup
+from gateway import logs, startup
 from gateway.engine import run
 from gateway.identity import accounts
 
@@ -18,7 +18,7 @@ def main() -> None:
     chosen = parser.parse_args()
     site, settings = startup.load(chosen.site, chosen.settings)
     account = accounts.load(chosen.data).account("engine")
-    startup.log_to_stdout()
+    logs.to_stdout("text")
     asyncio.run(run(settings, site, account, database=chosen.data / "keng.db", clock=lambda: time.time() + chosen.ahead_s))
 
 
