@@ -43,6 +43,7 @@ _ABOUT = {
     "console": "the web console alone",
     "broker": "the broker alone, and its users",
     "site": "check the commune's description",
+    "sia": "try a police receiver",
     "sim": "the commune on a laptop",
     "device": "the technician's bench",
 }

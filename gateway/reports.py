@@ -10,7 +10,7 @@ from typing import Any
 from gateway.domain.situation import Situation
 from gateway.rubbish import Rubbish, write
 from gateway.store import journal
-from gateway.store.store import Store, is_of_disk
+from gateway.store.store import Store
 from protocol.messages import Report
 
 logger = logging.getLogger(__name__)
@@ -22,12 +22,11 @@ DAY_MS = 86_400_000
 
 class Reports:
     """Collects rows and writes them: ROWS_MAX at once as soon as there are so many, the rest, and what is known of the boards, every
-    EVERY_S. `heard`: boards with something new, to be written with the next batch. `lost`: reports that the disk did not take.
+    EVERY_S. `heard`: boards with something new, to be written with the next batch.
     """
 
     def __init__(self, store: Store, situation: Situation, rubbish: Rubbish, *, days: int, clock: Callable[[], float]) -> None:
         self.heard: set[str] = set(situation.devices)
-        self.lost = 0
         self._store = store
         self._situation = situation
         self._rubbish = rubbish
@@ -55,7 +54,8 @@ class Reports:
         due_s = loop.time() + EVERY_S
         while True:
             try:
-                await asyncio.wait_for(self._full.wait(), max(0.0, due_s - loop.time()))
+                async with asyncio.timeout_at(due_s):  # wait_for of Python 3.11 swallows a cancellation that comes with the event
+                    await self._full.wait()
             except TimeoutError:
                 due_s = loop.time() + EVERY_S
                 await self.flush()
@@ -64,15 +64,13 @@ class Reports:
 
     async def flush(self) -> None:
         """Write everything now, devices and rubbish too."""
-        heard, self.heard = self.heard, set()
-        devices = [self._situation.devices[ident] for ident in heard if ident in self._situation.devices]
+        devices = [self._situation.devices[ident] for ident in self.heard if ident in self._situation.devices]
+        self.heard.clear()
         rubbish = self._rubbish.take()
-        if (devices or rubbish or self._rows) and not await self._write_rows(journal.device_rows(devices), rubbish):
-            self.heard |= heard
-            self._rubbish.put_back(rubbish)
+        if devices or rubbish or self._rows:
+            await self._write_rows(journal.device_rows(devices), rubbish)
 
-    async def _write_rows(self, devices: list[tuple[Any, ...]], rubbish: list[tuple[str, str, int, int, str, bytes]] | None = None) -> bool:
-        """False if the disk took nothing: then the reports are lost, as the least that there is."""
+    async def _write_rows(self, devices: list[tuple[Any, ...]], rubbish: list[tuple[str, str, int, int, str, bytes]] | None = None) -> None:
         rows, self._rows = self._rows[:ROWS_MAX], self._rows[ROWS_MAX:]
         if len(self._rows) < ROWS_MAX:
             self._full.clear()
@@ -87,11 +85,4 @@ class Reports:
                 "DELETE FROM report WHERE id IN (SELECT id FROM report ORDER BY id LIMIT ?) AND at_ms < ?", (2 * len(rows) + 1, old_ms)
             )
 
-        try:
-            await self._store.write(work, urgent=False)
-        except (sqlite3.Error, OSError) as exc:
-            if not is_of_disk(exc):
-                raise
-            self.lost += len(rows)
-            return False
-        return True
+        await self._store.write(work, urgent=False)

@@ -87,7 +87,8 @@ class Queue:
             self._wake.clear()
             pause_s = self._later[0][0] - now_s if self._later else None
             try:
-                await asyncio.wait_for(self._wake.wait(), pause_s)
+                async with asyncio.timeout(pause_s):  # wait_for of Python 3.11 swallows a cancellation that comes with the event
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

@@ -29,6 +29,19 @@ _NAMED = {"extinguisher": "presence", "self": "test", "tank": "level", "pump": "
 ROLL_CALL: dict[str, Says] = {"safe": "safe", "need-help": "need_help", "coming": "coming"}
 
 
+# What a police receiver is told of which kind of incident: a lone smoke contact when it is believed, what the desk does only at the end.
+TO_RECEIVER: dict[Kind, tuple[str, ...]] = {
+    "fire": ("opened", "re_alarmed", "resolved"),
+    "sos": ("opened", "re_alarmed", "resolved"),
+    "smoke": (),
+}
+
+
+def is_told(channel: str, kind: Kind, news: str) -> bool:
+    """True if a channel to a program (webhook:<name>, sia:<name>) is told of `news`."""
+    return not channel.startswith("sia:") or news in TO_RECEIVER[kind]
+
+
 def type_of(point: str) -> str:
     """The type that a point's name tells: "smoke-1" is smoke, "extinguisher-2" presence, "need-help" a key."""
     if point == "silence" or point in ROLL_CALL:

@@ -11,7 +11,7 @@ from gateway.domain.deadlines import Next
 from gateway.domain.incidents import Asked, Incident, delivered
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import AtFrom
-from gateway.domain.policy import FAMILY, Kind
+from gateway.domain.policy import FAMILY, Kind, is_told
 from gateway.domain.ringing import Order
 from gateway.domain.supervision import Device
 from protocol.messages import Command, CommandAnswer, Delivery, Event, Report
@@ -264,7 +264,8 @@ def conclude(turn: Turn) -> None:
     for ident, news in effects.news.items():
         for what in news:
             for channel in situation.channels:
-                _order_delivery(turn, ident, channel, what)
+                if is_told(channel, situation.incidents[ident].kind, what):
+                    _order_delivery(turn, ident, channel, what)
     for group in {incident.group for incident in effects.incidents.values() if incident.group}:
         before = situation.orders.get(group, Order())
         after = ringing.order(before, situation.of_group(group))

@@ -15,12 +15,13 @@ async def leaves(port, times):
     before = open_files()
     for _ in range(times):
         try:
-            stream = await asyncio.wait_for(streams.connect("127.0.0.1", port), 0.01)
+            _, writer = await asyncio.wait_for(streams.connect("127.0.0.1", port), 0.01)
         except Exception as exc:
             end = type(exc).__name__
         else:
             end = "success"  # as far as anybody can tell before the first read
-            stream.close()
+            writer.close()
+            await writer.wait_closed()
     return open_files() - before, end
 
 

@@ -1,8 +1,9 @@
 """A receiver of SIA DC-09 that does what its script says. It reads and answers with a codec that is not ours."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 
 from siadc09 import message as independent
@@ -96,3 +97,27 @@ async def listening(*script: str | bytes, key: bytes | None = None) -> AsyncIter
         yield receiver
     finally:
         server.close()
+
+
+@contextmanager
+def in_a_thread(*script: str | bytes, key: bytes | None = None) -> Iterator[FaultyReceiver]:
+    """For tests that wait for other processes. Write to its script by replacing what is in it."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    scope = listening(*script, key=key)
+    try:
+        yield asyncio.run_coroutine_threadsafe(scope.__aenter__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_close(scope), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+async def _close(scope: AbstractAsyncContextManager[FaultyReceiver]) -> None:
+    await scope.__aexit__(None, None, None)
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

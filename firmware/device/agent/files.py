@@ -15,7 +15,6 @@ except ImportError:  # CPython
         return [(name,) for name in os.listdir(folder)]
 
 
-JOURNAL = "/journal"
 TMP = "tmp"
 
 

@@ -18,7 +18,6 @@ class Presence:
         self._life = None  # the life of the last hello
         self._birth_due = None
         self._births = 0
-        self._has_news = False  # what no birth has said yet
         self._ticked = None
         self._listening = 0  # since when ticks come, rings could be heard, or the connection is up: the latest
 
@@ -31,7 +30,6 @@ class Presence:
         """What the birth says has changed: it is due at once."""
         self._births = 0
         self._birth_due = now
-        self._has_news = True
 
     def take_birth(self, now):
         """True if the birth is to be sent now; counts it as sent."""
@@ -39,7 +37,6 @@ class Presence:
             return False
         self._birth_due = now + BIRTH_AGAIN_MS[min(self._births, len(BIRTH_AGAIN_MS) - 1)]
         self._births += 1
-        self._has_news = False
         return True
 
     def hello(self, hello):
@@ -47,8 +44,7 @@ class Presence:
         known one, None if it is not for us."""
         if hello.birth != self._start:
             return None
-        if not self._has_news:
-            self._birth_due = None
+        self._birth_due = None
         counted = self.counts(hello.engine)
         self._life = life_of(hello.engine)
         return self._heard_of(hello.engine) or not counted

@@ -6,7 +6,7 @@ area 3, point 007). Names follow as text, in letters that every receiver can sho
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, get_args
 
 from gateway.domain.maintenance import What
@@ -83,6 +83,7 @@ FAULT: dict[What, str] = {
 }
 
 AREA_MAX, POINT_MAX = 999, 999
+_LATEST_MS = 253_370_000_000_000  # in the year 9998: a board with a wild clock may name a later one
 TEXT_MAX, PLACE_MAX = 100, 160  # of the standard's own there is none; receivers cut what they cannot show
 
 
@@ -152,7 +153,7 @@ def extended(event: Event) -> tuple[str, ...]:
     found += [f"{letter}{text}" for letter, text in (("I", event.text), ("L", event.location)) if text]
     if event.lat is not None and event.lon is not None:
         found += [f"X{_angle(event.lon, 3, 'EW')}", f"Y{_angle(event.lat, 2, 'NS')}"]
-    at = datetime.fromtimestamp(event.at_ms / 1000, UTC)
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(event.at_ms, _LATEST_MS))
     return (*found, f"H{at.strftime('%H:%M:%S,%m-%d-%Y')}")
 
 

@@ -6,7 +6,10 @@ another: they are told apart by connection, account and sequence number.
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from gateway.delivery.sia import codes
@@ -16,7 +19,6 @@ from gateway.settings import Receiver as Settings
 
 logger = logging.getLogger(__name__)
 
-AGAIN_S = 10.0  # between link tests while it does not answer
 FAULT_AFTER = 2  # messages in a row without an answer: one lost packet is no fault
 ANSWER_BYTES_MAX = 65536  # an answer has 50; who sends more does not answer
 READ_BYTES = 4096
@@ -32,8 +34,9 @@ class Refused(Exception):
 
 
 class Receiver:
-    """`up` is set while it answers, and before anything is known. `on_fault` gets words when it has become a fault and None when it is
-    over; `tell` every message and answer, in words for people.
+    """`up` is set while it answers, and before anything is known. `on_fault` gets sia:<name> with words when it has become a fault, and
+    with None when it is over or was none; `tell` every message and answer, in words for people. `again_s`: between link tests while it
+    does not answer.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Receiver:
         clock: Callable[[], float],
         on_fault: Callable[[str, str | None], None],
         tell: Callable[[str], None] = logger.debug,
+        again_s: float = 10.0,
     ) -> None:
         self.name = settings.name
         self.up = asyncio.Event()
@@ -53,10 +57,17 @@ class Receiver:
         self._clock = clock
         self._on_fault = on_fault
         self._tell = tell
+        self._again_s = again_s
         self._clock_off = timedelta()
         self._failures = 0
         self._failing_since_s = 0.0
+        self._is_fault: bool | None = None  # what an earlier start has told is not known here
         self._used = asyncio.Event()
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether link tests tell if it answers."""
+        return self._settings.supervision_s > 0
 
     async def send(self, seq: int, event: Event) -> None:
         """One event, until the receiver has acknowledged it. Raises OSError if it does not answer within the time-out, or Refused.
@@ -71,19 +82,21 @@ class Receiver:
         await self._watched(self._frame("NULL", 0))
 
     async def supervise(self) -> None:
-        """Test the link whenever nothing was sent for supervision_s (5.5.2). Never returns; cancel it."""
+        """Test the link whenever nothing was sent for supervision_s (5.5.2), and while it does not answer. Never returns; cancel it."""
         while True:
-            try:
+            with suppress(OSError, Refused):
                 await self.test_link()
-            except (OSError, Refused):
-                await asyncio.sleep(AGAIN_S)
-                continue
-            while await self._is_used_within(self._settings.supervision_s):
-                self._used.clear()
+            while self.up.is_set() and await self._is_used_within(self._settings.supervision_s):
+                pass
+            if not self.up.is_set():
+                await asyncio.sleep(self._again_s)
 
     async def _is_used_within(self, seconds: float) -> bool:
+        """Whether something was sent, answered or not."""
+        self._used.clear()
         try:
-            await asyncio.wait_for(self._used.wait(), seconds)
+            async with asyncio.timeout(seconds):  # wait_for of Python 3.11 swallows a cancellation that comes together with the event
+                await self._used.wait()
         except TimeoutError:
             return False
         return True
@@ -123,7 +136,7 @@ class Receiver:
         """Send a frame and wait for its answer. Has no time-out of its own."""
         stamped = frame._replace(at=self._now() + self._clock_off)
         self._tell(f"to {self.name}: {_words(stamped, is_encrypted=self._key is not None)}")
-        reader, writer = await asyncio.open_connection(self._settings.host, self._settings.port)
+        reader, writer = await self._connected()
         try:
             writer.write(encode(stamped, self._key))
             await writer.drain()
@@ -132,6 +145,14 @@ class Receiver:
             writer.close()
         self._tell(f"from {self.name}: {_words(answer, is_encrypted=answer.encrypted)}")
         return answer
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, port = self._settings.host, self._settings.port
+        try:
+            return await asyncio.open_connection(host, port)
+        except OSError as exc:
+            why = exc.strerror if isinstance(exc, socket.gaierror) or not exc.errno else os.strerror(exc.errno)
+            raise ConnectionError(f"cannot be reached at {host} port {port}: {why or exc}") from None
 
     async def _answer(self, reader: asyncio.StreamReader, sent: Frame) -> Frame:
         waiting, total = b"", 0
@@ -169,21 +190,24 @@ class Receiver:
     def _answered(self) -> None:
         if self._failures:
             logger.info("receiver %s answers again after %.0f s", self.name, self._clock() - self._failing_since_s)
-        if self._failures >= FAULT_AFTER:
-            self._on_fault(self.name, None)
+        if self._is_fault is not False:
+            self._is_fault = False
+            self._on_fault(f"sia:{self.name}", None)
         self._failures = 0
-        self._used.set()
         self.up.set()
+        self._used.set()
 
     def _failed(self, words: str) -> None:
         if self._failures == 0:
             self._failing_since_s = self._clock()
         self._failures += 1
         logger.log(logging.WARNING if self._failures == 1 else logging.DEBUG, "receiver %s: %s", self.name, words)
-        if self._failures == FAULT_AFTER:
-            self._on_fault(self.name, words)
-        if self._settings.supervision_s:
+        if self._failures >= FAULT_AFTER and not self._is_fault:
+            self._is_fault = True
+            self._on_fault(f"sia:{self.name}", words)
+        if self.is_supervised:
             self.up.clear()
+        self._used.set()
 
 
 def is_answer(found: Frame, sent: Frame, *, is_encrypted: bool) -> bool:

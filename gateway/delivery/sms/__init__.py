@@ -1,1 +1,0 @@
-"""SMS and telephone calls through a GSM modem on a serial port: docs/sms.md."""
