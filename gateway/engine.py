@@ -23,6 +23,7 @@ from gateway.rivals import AnotherEngine, Rivals
 from gateway.rubbish import Rubbish
 from gateway.settings import Settings
 from gateway.store import journal
+from gateway.store.backlog import Backlog
 from gateway.store.store import Store, open_store
 from protocol import topics
 from protocol.site import Site
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 VERSION = version("keng")
 TICK_S = 10.0
+DISK = "disk"  # the key of its fault
 CLOCKWORK_S = 0.2  # a silent bell is named so much later than its deadline at most
 SUBSCRIPTIONS = (
     # `gateway` first: who else is online is known before anything is answered.
@@ -102,27 +104,28 @@ class _Engine:
         self._situation = _situation(settings, site, store, now_s=monotonic())
         self._rings = Rings(self._link, site.id, store.engine, [group.id for group in site.groups], monotonic=monotonic)
         self._rings.keep(self._situation.orders)
+        self._begun = False
+        self._backlog = Backlog(store, on_fault=self._disk, on_saved=self._saved)
         self._rubbish = Rubbish(store.reading)
         self._rivals = Rivals(store.engine)
         self._reports = Reports(store, self._situation, self._rubbish, days=settings.engine.reports_days, clock=clock)
-        self._publication = Publication(self._link, self._rings, site, site.id, store.engine, clock=clock)
+        self._publication = Publication(self._link, self._rings, site, site.id, (store.engine, VERSION), clock=clock)
         self._intake = Intake(
             Parts(
-                *(self._situation, store, self._publication, self._reports, self._rubbish, self._rivals),
+                *(self._situation, store, self._backlog, self._publication, self._reports, self._rubbish, self._rivals),
                 restored=lambda: _situation(settings, site, store, now_s=monotonic()),
             ),
             site.id,
             clock=clock,
             monotonic=monotonic,
             on_outgoing=self._outgoing,
-            on_denied=self._denied,
+            on_denied=self._changed,
         )
         self._channels: list[Channel] = [WebhookLoop(webhook, life, self._intake.tried, clock=clock) for webhook in settings.webhooks]
         if settings.receivers:
             from gateway.delivery.sia import channel as sia  # noqa: PLC0415  # cryptography, 4 MiB, for those who have a receiver
 
             self._channels += sia.loops(settings.receivers, self._intake.tried, self._fault, clock=clock)
-        self._begun = False
         self._unreadable = 0
         self._hears_incidents = False
 
@@ -140,6 +143,7 @@ class _Engine:
             tasks.create_task(self._ticks(), name="ticks")
             tasks.create_task(self._clockwork(), name="clockwork")
             tasks.create_task(self._reports.run(), name="reports")
+            tasks.create_task(self._backlog.run(), name="backlog")
             tasks.create_task(self._store.keep_log_short(), name="checkpoints")
             for channel in self._channels:
                 channel.queue.put(journal.waiting(self._store.reading, channel.queue.channel))
@@ -158,18 +162,26 @@ class _Engine:
         if self._begun:
             self._intake.put(self._say_everything)
 
-    def _denied(self) -> None:
+    def _changed(self) -> None:
+        """What the topic `gateway` says of us is not so, or not so any more."""
         if self._begun:
             self._intake.put(self._say_online)
 
+    def _disk(self, fault: str | None) -> None:
+        self._intake.put(partial(facts.fault, key=DISK, words=fault) if fault else partial(facts.fault_over, key=DISK))
+
+    def _saved(self, receipts: list[tuple[str, str]]) -> None:
+        if self._may_send():
+            self._publication.receipts(receipts)
+
     def _say_online(self, _turn: Turn) -> None:
         if self._may_send():
-            self._publication.gateway(VERSION)
+            self._publication.gateway(self._situation.faults)
 
     def _say_everything(self, _turn: Turn) -> None:
         if not self._may_send():
             return
-        self._publication.gateway(VERSION)
+        self._publication.gateway(self._situation.faults)
         self._publication.tick()
         self._rings.send_all()
         for incident in incidents.unresolved(self._situation.incidents.values()):

@@ -23,6 +23,7 @@ from gateway.reports import Reports
 from gateway.rivals import Rivals
 from gateway.rubbish import Rubbish
 from gateway.store import journal
+from gateway.store.backlog import Backlog
 from gateway.store.journal import Outgoing
 from gateway.store.store import Store
 from protocol import messages, topics
@@ -58,6 +59,7 @@ class Parts(NamedTuple):
 
     situation: Situation
     store: Store
+    backlog: Backlog
     publication: Publication
     reports: Reports
     rubbish: Rubbish
@@ -160,7 +162,10 @@ class Intake:
             committed = await self._commit(turn)
         except ENVIRONMENT:
             raise
-        except Exception as exc:  # noqa: BLE001 - no input may end the engine: its board would send it again after each start
+        except Exception as exc:
+            # No input may end the engine: its board would send it again after each start.
+            if self._parts.backlog.failing:
+                raise  # what the disk knows is older than what people were told: only a new start, of another life, may go back to it
             situation.go_back(self._parts.restored(), *kept)
             if len(acts) == 1:
                 await self._set_apart(acts[0], exc)
@@ -206,7 +211,9 @@ class Intake:
         outgoing = [_outgoing(row, shown[row.incident]) for row in effects.deliveries]
         if effects.has_rows:
             batch = journal.batch(situation, effects, shown, outgoing, now_ms=turn.now.ms)
-            await self._parts.store.write(batch.write)
+            effects.receipts = await self._parts.backlog.save(batch, effects.receipts, effects.events)
+        elif self._parts.backlog.failing:
+            effects.receipts = [receipt for receipt in effects.receipts if not self._parts.backlog.event_rows(receipt[1])]
         return shown, outgoing
 
     def _send(self, turn: Turn, shown: dict[str, bytes], outgoing: list[Outgoing]) -> None:
@@ -215,6 +222,8 @@ class Intake:
             self._parts.publication.keep(turn.effects)
         else:
             self._parts.publication.send(turn.effects, shown)
+            if turn.effects.faults:
+                self._parts.publication.gateway(turn.situation.faults)
         for device, report in turn.effects.reports:
             self._parts.reports.add(device, report, turn.now.ms)
 
@@ -279,8 +288,8 @@ class Intake:
             facts.odd_event(turn, device, event)
 
     def _known(self, event_id: str, effects: Effects) -> list[facts.Identity]:
-        """Every event with this id, of the journal and of this turn."""
-        here = [facts.Identity(*row[:5]) for row in effects.event_rows(event_id)]
+        """Every event with this id: of the journal, on its way to it, and of this turn."""
+        here = [facts.Identity(*row[:5]) for row in self._parts.backlog.event_rows(event_id) + effects.event_rows(event_id)]
         return here + journal.identities(self._parts.store.reading, event_id)
 
     def _state(self, device: str, payload: bytes, retained: bool, turn: Turn) -> None:

@@ -1,6 +1,6 @@
 """What the engine says on MQTT, after it is on the disk: rings first, then receipts, then what people look at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.domain.commune import Commune
 from gateway.domain.situation import Effects
@@ -8,17 +8,18 @@ from gateway.mqtt import Link, Will
 from gateway.ring import Rings
 from protocol import topics
 from protocol.messages import CommandAnswer, Gateway, Hello, Receipt, Tick
+from protocol.wire import clean
 
 
 class Publication:
-    """Everything but the repeats of rings. `engine` is this start, <life>-<boot>."""
+    """Everything but the repeats of rings. `who` is this start of the engine, <life>-<boot>, and its version."""
 
-    def __init__(self, link: Link, rings: Rings, commune: Commune, site: str, engine: str, *, clock: Callable[[], float]) -> None:
+    def __init__(self, link: Link, rings: Rings, commune: Commune, site: str, who: tuple[str, str], *, clock: Callable[[], float]) -> None:
         self._link = link
         self._rings = rings
         self._commune = commune
         self._site = site
-        self._engine = engine
+        self._engine, self._version = who
         self._clock = clock
 
     def keep(self, effects: Effects) -> None:
@@ -32,17 +33,20 @@ class Publication:
         self.keep(effects)
         for group in effects.orders:
             self._rings.send(group)
-        for device, event in effects.receipts:
-            self._link.publish(topics.device(self._site, device, "receipt"), Receipt(engine=self._engine, id=event).payload())
+        self.receipts(effects.receipts)
         for device, start in effects.hellos:
             self._hello(device, start)
         for user, answer in effects.answers:
             self.answer(user, answer)
         for ident, incident in effects.incidents.items():
             self.incident(ident, snapshots[ident], is_over=incident.state == "resolved")
-
         for ident in effects.gone:
             self._link.publish(topics.incident(self._site, ident), b"", retain=True)
+
+    def receipts(self, receipts: list[tuple[str, str]]) -> None:
+        """These events are on the disk: (device, event)."""
+        for device, event in receipts:
+            self._link.publish(topics.device(self._site, device, "receipt"), Receipt(engine=self._engine, id=event).payload())
 
     def answer(self, user: str, answer: CommandAnswer) -> None:
         """The answer to a desk command."""
@@ -55,9 +59,10 @@ class Publication:
         if is_over:
             self._link.publish(topic, b"", retain=True)
 
-    def gateway(self, version: str) -> None:
-        """I am here."""
-        message = Gateway(online=True, engine=self._engine, version=version)
+    def gateway(self, faults: Mapping[str, str]) -> None:
+        """I am here, with these faults of my own (key -> words)."""
+        words = [clean(f"{key}: {words}") for key, words in sorted(faults.items())]
+        message = Gateway(online=True, engine=self._engine, version=self._version, faults=words)
         self._link.publish(topics.gateway(self._site), message.payload(), retain=True)
 
     def tick(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.domain.situation import Situation
 from gateway.rubbish import Rubbish, write
 from gateway.store import journal
-from gateway.store.store import Store
+from gateway.store.store import Store, is_of_disk
 from protocol.messages import Report
 
 logger = logging.getLogger(__name__)
@@ -22,11 +22,12 @@ DAY_MS = 86_400_000
 
 class Reports:
     """Collects rows and writes them: ROWS_MAX at once as soon as there are so many, the rest, and what is known of the boards, every
-    EVERY_S. `heard`: boards with something new, to be written with the next batch.
+    EVERY_S. `heard`: boards with something new, to be written with the next batch. `lost`: reports that the disk did not take.
     """
 
     def __init__(self, store: Store, situation: Situation, rubbish: Rubbish, *, days: int, clock: Callable[[], float]) -> None:
         self.heard: set[str] = set(situation.devices)
+        self.lost = 0
         self._store = store
         self._situation = situation
         self._rubbish = rubbish
@@ -64,13 +65,15 @@ class Reports:
 
     async def flush(self) -> None:
         """Write everything now, devices and rubbish too."""
-        devices = [self._situation.devices[ident] for ident in self.heard if ident in self._situation.devices]
-        self.heard.clear()
+        heard, self.heard = self.heard, set()
+        devices = [self._situation.devices[ident] for ident in heard if ident in self._situation.devices]
         rubbish = self._rubbish.take()
-        if devices or rubbish or self._rows:
-            await self._write_rows(journal.device_rows(devices), rubbish)
+        if (devices or rubbish or self._rows) and not await self._write_rows(journal.device_rows(devices), rubbish):
+            self.heard |= heard
+            self._rubbish.put_back(rubbish)
 
-    async def _write_rows(self, devices: list[tuple[Any, ...]], rubbish: list[tuple[str, str, int, int, str, bytes]] | None = None) -> None:
+    async def _write_rows(self, devices: list[tuple[Any, ...]], rubbish: list[tuple[str, str, int, int, str, bytes]] | None = None) -> bool:
+        """False if the disk took nothing: then the reports are lost, as the least that there is."""
         rows, self._rows = self._rows[:ROWS_MAX], self._rows[ROWS_MAX:]
         if len(self._rows) < ROWS_MAX:
             self._full.clear()
@@ -85,4 +88,11 @@ class Reports:
                 "DELETE FROM report WHERE id IN (SELECT id FROM report ORDER BY id LIMIT ?) AND at_ms < ?", (2 * len(rows) + 1, old_ms)
             )
 
-        await self._store.write(work, urgent=False)
+        try:
+            await self._store.write(work, urgent=False)
+        except (sqlite3.Error, OSError) as exc:
+            if not is_of_disk(exc):
+                raise
+            self.lost += len(rows)
+            return False
+        return True

@@ -29,6 +29,12 @@ class Rubbish:
         rows, self._rows = self._rows, {}
         return [(*pair, *row) for pair, row in rows.items()]
 
+    def put_back(self, rows: list[tuple[str, str, int, int, str, bytes]]) -> None:
+        """What `take` gave could not be written: count it again."""
+        for device, kind, times, first_ms, why, first in rows:
+            since = self._rows.get((device, kind))
+            self._rows[device, kind] = (times + (since[0] if since else 0), first_ms, why, first)
+
 
 def write(db: sqlite3.Connection, rows: list[tuple[str, str, int, int, str, bytes]]) -> None:
     """Add what `take` gave to the table."""

@@ -35,6 +35,7 @@ EventId = Annotated[
     str, _check(wire.is_event_id, "<life>-<boot>-<seq>"), Field(json_schema_extra={"pattern": "^[0-9a-f]{8}-[0-9]{1,10}-[0-9]{1,10}$"})
 ]
 Life = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
 Text = Annotated[str, _check(wire.is_text, f"1 to {wire.TEXT_MAX} printable characters"), Field(json_schema_extra={"maxLength": 200})]
 Crash = Annotated[
     str,
@@ -77,7 +78,7 @@ class Birth(Compact):
     """Board: I am here. Retained on dev/<dev>/state.
 
     `crash`: where its own code failed last and how, told until a hello has answered it. `safe`: it runs with button, bell and network
-    alone.
+    alone. `config`: config.BoardConfig.digest of the configuration in use.
     """
 
     online: Literal[True] = True
@@ -86,6 +87,7 @@ class Birth(Compact):
     kind: Id
     fw: Text
     group: Id | None = None
+    config: Digest | None = None
     reset: Text
     active: dict[Id, EventId] = {}
     faults: list[Text] = []
@@ -210,21 +212,29 @@ class Tick(Message):
 
 
 class Order(Compact):
-    """Engine: do this once, within `valid_s` of its arrival."""
+    """Engine: do this once, within `valid_s` of its arrival. `config` belongs to "set config": make it with config.change()."""
 
     id: Id
     do: Literal["test", "identify", "silence", "set", "update", "restart", "report"]
     what: Id | None = None
     seconds: Seconds = 0
     valid_s: Seconds
+    config: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _config_is_set_and_only_set(self) -> Self:
+        if ((self.do, self.what) == ("set", "config")) != (self.config is not None):
+            raise ValueError("expected a config with set config, and only there")
+        return self
 
 
 class Gateway(Message):
-    """Engine: online, or (last will) not. Retained."""
+    """Engine: online, or (last will) not; and what is wrong with the gateway itself. Retained."""
 
     online: bool
     engine: Start
     version: Text
+    faults: list[Text] = []
 
 
 class Place(Message):

@@ -20,7 +20,7 @@ TIME_MAX = 0x1FFFFFFFFFFFFF  # 2^53 - 1: what every JSON reader keeps exactly (R
 
 Hello = namedtuple("Hello", ("engine", "t", "birth", "group", "ring"))
 Receipt = namedtuple("Receipt", ("engine", "id"))
-Order = namedtuple("Order", ("id", "do", "what", "seconds", "valid_s"))
+Order = namedtuple("Order", ("id", "do", "what", "seconds", "valid_s", "config"))
 Call = namedtuple("Call", ("id", "k", "type", "pattern"))
 Ring = namedtuple("Ring", ("engine", "rev", "incident", "pattern", "n", "place", "for_s", "covers", "mute", "heard", "acknowledged"))
 Tick = namedtuple("Tick", ("engine", "t"))
@@ -65,15 +65,20 @@ def decode_tick(payload: bytes) -> Tick:
 
 
 def decode_order(payload: bytes) -> Order:
-    """`seconds` defaults to 0; an order whose `do` is unknown decodes, so that it can be answered."""
+    """`seconds` defaults to 0; an order whose `do` is unknown decodes, so that it can be answered.
+
+    `config`: the keys to set and their values, unchecked, of "set config"; None with every other order.
+    """
     fields = load(payload, LIMITS["order"])
     what = fields.get("what")
+    sets = fields.get("do") == "set" and what == "config"
     return Order(
         name(fields, "id"),
         name(fields, "do"),
         None if what is None else name(fields, "what"),
         whole(fields, "seconds", 0, FOR_MAX_S, 0),
         whole(fields, "valid_s", 0, FOR_MAX_S),
+        _table(_needed(fields, "config"), "config") if sets else None,
     )
 
 
@@ -118,10 +123,11 @@ def _ring(fields):
     )
 
 
-def encode_birth(*, life, boot, kind, fw, group, reset, active, faults=(), crash=None, safe=False) -> bytes:
+def encode_birth(*, life, boot, kind, fw, group, reset, active, config=None, faults=(), crash=None, safe=False) -> bytes:
     """`active`: point -> event id of each point that is not clear. `faults`: what the board found wrong with itself, in words.
 
     `crash`: where its own code failed last and how, cut to CRASH_MAX. `safe`: it runs without everything that could fail again.
+    `config`: the digest of the configuration in use.
     """
     return _object(
         ("v", VERSION),
@@ -131,6 +137,7 @@ def encode_birth(*, life, boot, kind, fw, group, reset, active, faults=(), crash
         ("kind", kind),
         ("fw", clean(fw)),
         ("group", group),
+        ("config", config),
         ("reset", clean(reset)),
         ("active", active),
         ("faults", [clean(fault) for fault in faults] if faults else None),
@@ -243,9 +250,12 @@ def parse_event_id(text):
 
 def is_text(value, longest=TEXT_MAX) -> bool:
     """True for 1 to `longest` characters that UTF-8 can carry and a terminal survives: no control characters, no lone surrogates."""
-    if type(value) is not str or not 1 <= len(value) <= longest:
-        return False
-    for letter in value:
+    return type(value) is str and 1 <= len(value) <= longest and is_printable(value)
+
+
+def is_printable(text: str) -> bool:
+    """True for text without control characters and lone surrogates."""
+    for letter in text:
         if not _printable(letter):
             return False
     return True

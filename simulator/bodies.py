@@ -1,6 +1,7 @@
 """What a world knows of a board that it starts, and what the board's body, a MicroPython process or a light board, reports back."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
@@ -11,10 +12,11 @@ from simulator.watch import Watch
 
 
 class Cause(IntEnum):
-    """machine.reset_cause() of the ESP32."""
+    """machine.reset_cause() of the ESP32: PWRON_RESET, WDT_RESET, and SOFT_RESET, which follows machine.reset()."""
 
     POWER = 1
-    RESET = 2
+    WATCHDOG = 3
+    RESET = 5
 
 
 @dataclass
@@ -50,6 +52,12 @@ class Reports(Protocol):
 
     def reset(self, device: str) -> None:
         """The board restarts itself."""
+
+    def bitten(self, device: str) -> None:
+        """The board has not fed its watchdog in time: it starts again."""
+
+    def clock(self, device: str, at: datetime) -> None:
+        """The board has set its clock."""
 
     def ended(self, device: str) -> None:
         """The board's program ended, unasked or not."""

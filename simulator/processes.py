@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -41,6 +42,7 @@ class Processes:
         self._plans: dict[str, Plan] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self._keys: dict[str, str] = {}
+        self._dogs: dict[str, asyncio.TimerHandle] = {}
         self._starts = 0
 
     async def __aenter__(self) -> Self:
@@ -61,6 +63,8 @@ class Processes:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for device in list(self._dogs):
+            self._unleash(device)
         assert self._forks.stdin  # noqa: S101  opened as a pipe
         self._forks.stdin.close()
         await self._forks.wait()
@@ -99,6 +103,7 @@ class Processes:
         key = self._keys.get(device)
         if key is None:
             return
+        self._unleash(device)
         ended = self._ended[key]
         if not ended.is_set():
             self._ask(kill=key)
@@ -126,6 +131,15 @@ class Processes:
     def reach(self, device: str, in_reach: bool) -> None:
         """Take the access point away or bring it back."""
         self._send(device, f"w {int(in_reach)}")
+
+    def _fed(self, device: str, timeout_s: float) -> None:
+        """The watchdog counts real time, as the chip's does: what is due when a clock jumps ahead is no delay."""
+        self._unleash(device)
+        self._dogs[device] = asyncio.get_running_loop().call_later(timeout_s, self._reports.bitten, device)
+
+    def _unleash(self, device: str) -> None:
+        if dog := self._dogs.pop(device, None):
+            dog.cancel()
 
     def _send(self, device: str, line: str) -> None:
         if found := self._lines.get(device):
@@ -176,6 +190,11 @@ class Processes:
                 self._reports.cut(device)
             case ["r"]:
                 self._reports.reset(device)
+            case ["d", ms]:
+                self._fed(device, int(ms) / 1000)
+            case ["u", *numbers]:
+                year, month, day, hour, minute, second = map(int, numbers)
+                self._reports.clock(device, datetime(year, month, day, hour, minute, second, tzinfo=UTC))
 
 
 class _Line(asyncio.Protocol):

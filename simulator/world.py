@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -55,7 +56,9 @@ class World:
     ) -> None:
         self.watch = watch or Watch()
         self.changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
-        self.restarts: dict[str, int] = {}
+        self.restarts: dict[str, int] = {}  # by machine.reset()
+        self.bites: dict[str, int] = {}  # by the watchdog
+        self.clocks: dict[str, datetime] = {}
         self.crashed: set[str] = set()
         self._directory = directory
         self._broker = broker
@@ -117,7 +120,7 @@ class World:
         )
         self._on[device] = False
         self._switches[device] = asyncio.Lock()
-        self.restarts[device] = 0
+        self.restarts[device] = self.bites[device] = 0
 
     # Hands
 
@@ -264,7 +267,17 @@ class World:
     def reset(self, device: str) -> None:
         """A board restarts itself."""
         self.restarts[device] += 1
-        self._errand(self._restart(device))
+        self._errand(self._restart(device, Cause.RESET))
+
+    def bitten(self, device: str) -> None:
+        """A board's watchdog restarts it."""
+        self.bites[device] += 1
+        self._errand(self._restart(device, Cause.WATCHDOG))
+
+    def clock(self, device: str, at: datetime) -> None:
+        """A board has set its clock, by which it judges certificates."""
+        self.clocks[device] = at
+        self.watch.changed()
 
     def ended(self, device: str) -> None:
         """A board's process is gone: a crash unless its power was cut."""
@@ -273,7 +286,7 @@ class World:
             self._dark(device)
         self.watch.changed()
 
-    async def _restart(self, device: str) -> None:
+    async def _restart(self, device: str, cause: Cause) -> None:
         async with self._switches[device]:
             if not self._on[device]:
                 return
@@ -281,7 +294,7 @@ class World:
             await self._bodies.stop(device)
             self._dark(device)
             self._on[device] = True
-            await self._bodies.start(self._plans[device], Cause.RESET)
+            await self._bodies.start(self._plans[device], cause)
 
     def _errand(self, work: Coroutine[None, None, None]) -> None:
         errand = self._tasks.create_task(work)

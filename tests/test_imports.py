@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = {"protocol", "firmware", "gateway", "simulator", "keng"}
-ON_BOARD = {"agent", "drivers", "kinds", "pins", "main", "boot"}
+ON_BOARD = {"agent", "drivers", "kinds", "pins", "built", "main", "boot"}
 MICROPYTHON = {
     *("asyncio", "binascii", "collections", "deflate", "errno", "gc", "hashlib", "io", "json", "math", "micropython", "os"),
     *("random", "select", "socket", "ssl", "struct", "sys", "time", "vfs"),

@@ -5,9 +5,12 @@ and takes no heap. The same sources give the same bytes: the source name in each
 """
 
 import argparse
+import os
 import runpy
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -68,9 +71,20 @@ def build(out: Path, board: str = "esp32_wroom") -> dict[str, int]:
     out.mkdir(parents=True, exist_ok=True)
     for old in [*out.rglob("*.mpy"), *out.glob(IMAGE)]:
         old.unlink()
-    sizes = {name: romfs.compile_module(name.replace("/", "."), path, out / f"{name}.mpy") for name, path in modules.items()}
+    with tempfile.TemporaryDirectory() as scratch:
+        modules["built"] = Path(scratch, "built.py")
+        modules["built"].write_text(f"BUILT_S = {_built_s(modules.values())}\n", encoding="utf-8")
+        sizes = {name: romfs.compile_module(name.replace("/", "."), path, out / f"{name}.mpy") for name, path in modules.items()}
     (out / IMAGE).write_bytes(romfs.pack(out))
     return sizes
+
+
+def _built_s(sources: Iterable[Path]) -> int:
+    """The date of a bundle, Unix s: no board with it lives before that. SOURCE_DATE_EPOCH (reproducible-builds.org), else the newest
+    source's: not the present, since the same sources give the same bytes.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return int(given) if given.isdigit() else int(max(path.stat().st_mtime for path in sources if path.exists()))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,15 +8,16 @@ import time
 import machine
 
 # What only a start needs, in its two steps: 28 kB of code on a 64-bit port, half of it on an ESP32.
-GROUNDWORK = ("agent.groundwork", "agent.config", "agent.wiring", "agent.fit", "pins", "kinds.")
-ASSEMBLY = ("agent.assembly",)
+GROUNDWORK = "agent.groundwork agent.config agent.wiring agent.fit agent.dates agent.crash agent.plain pins built kinds."
+ASSEMBLY = "agent.assembly"
+TECHNICIAN_MS = 3_600_000
 
 
 def once(module, function, passing, *arguments):
     """The result of a function of a module; it and the modules whose names begin with one of `passing` are thrown away then."""
     result = getattr(__import__(module, None, None, (function,)), function)(*arguments)
     for name in list(sys.modules):
-        if any(name.startswith(start) for start in passing):
+        if any(name.startswith(start) for start in passing.split()):
             del sys.modules[name]
             if "." in name:
                 package, leaf = name.split(".")
@@ -30,10 +31,18 @@ def start():
     return once("agent.assembly", "assemble", ASSEMBLY, once("agent.groundwork", "lay", GROUNDWORK))
 
 
+began = time.ticks_ms()
 try:
     asyncio.run(start().run())
+except KeyboardInterrupt:
+    # A technician at the console, whose time the watchdog must not cut short; a board that is forgotten here goes on by itself.
+    machine.WDT(timeout=TECHNICIAN_MS)
 except Exception as exc:
-    # Nothing is left that could ring: the only cure is a new start. Ctrl-C of a technician is no Exception.
+    # Nothing is left that could ring: the only cure is a new start.
     sys.print_exception(exc)
+    try:
+        once("agent.crash", "fell", "agent.crash", exc, time.ticks_diff(time.ticks_ms(), began) // 1000)
+    except Exception as why:
+        sys.print_exception(why)
     time.sleep(1)
     machine.reset()

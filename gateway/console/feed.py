@@ -26,12 +26,14 @@ EngineState = Literal["online", "offline", "silent", "unknown"]
 class Liveness:
     """What is known of broker and engine. offline: it said so, or its last will did. silent: online, yet no tick for 25 s.
 
-    unknown: we do not reach the broker, or nobody has said anything there. `since_ms`: Unix time at which this began.
+    unknown: we do not reach the broker, or nobody has said anything there. `since_ms`: Unix time at which this began. `faults`: what
+    a running engine says is wrong with the gateway.
     """
 
     broker: Literal["connected", "lost"]
     engine: EngineState
     since_ms: int
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,9 @@ class Feed:
         connected = self._link.up.is_set()
         engine = self._engine() if connected else "unknown"
         broker: Literal["connected", "lost"] = "connected" if connected else "lost"
-        if (broker, engine) != (self.liveness.broker, self.liveness.engine):
-            self.liveness = Liveness(broker, engine, self._clock.now_ms())
+        faults = tuple(self._gateway.faults) if self._gateway and engine == "online" else ()
+        if (broker, engine, faults) != (self.liveness.broker, self.liveness.engine, self.liveness.faults):
+            self.liveness = Liveness(broker, engine, self._clock.now_ms(), faults)
             self._changes.tell()
 
     def _engine(self) -> EngineState:

@@ -1,11 +1,13 @@
 """The engine's database: one thread with the one connection that writes. What arrives together shares a commit, and waits for no company.
 
-Errors of SQLite go to whoever asked for the write; the engine ends on them, since a receipt without a row would lose an alarm.
+Errors of SQLite go to whoever asked for the write: see backlog.py for those of the disk.
 """
 
 import asyncio
+import errno
 import fcntl
 import importlib.resources
+import logging
 import os
 import secrets
 import sqlite3
@@ -15,13 +17,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 
 FOLDER_MODE = 0o750  # others of the group (the console) read, nobody else does
 FILE_MODE = 0o640
+RESERVE_BYTES = 4 << 20
+RESERVE_STEP = 256 << 10
 CHECKPOINT_BYTES = 4 << 20  # SQLite's own default is 1,000 pages of 4 kB
 CHECKPOINT_EVERY_S = 5.0
+# Primary result codes (sqlite.org/rescode.html) of a disk that takes or gives nothing. Others are mistakes of ours.
+_OF_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT)
+_OF_FILES = (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT)
 
 
 class NewerFile(OSError):
@@ -30,6 +39,13 @@ class NewerFile(OSError):
 
 class FileInUse(OSError):
     """Another engine has the database open."""
+
+
+def is_of_disk(error: BaseException) -> bool:
+    """True for an error that means that the disk takes or gives nothing now."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_DISK
+    return isinstance(error, OSError) and error.errno in _OF_FILES
 
 
 class Store:
@@ -61,8 +77,11 @@ class Store:
         log = self.path.with_name(self.path.name + "-wal")
         while True:
             await asyncio.sleep(CHECKPOINT_EVERY_S)
-            if log.stat().st_size > CHECKPOINT_BYTES:
-                await asyncio.to_thread(_checkpoint, self.path)
+            try:
+                if log.stat().st_size > CHECKPOINT_BYTES:
+                    await asyncio.to_thread(_checkpoint, self.path)
+            except (sqlite3.Error, OSError) as exc:
+                logger.warning("%s cannot be folded back now: %s", log, exc)  # the log only grows until it can
 
     def close(self) -> None:
         """Wait for the running commit and close."""
@@ -105,6 +124,40 @@ class Store:
         self._start()
 
 
+class Reserve:
+    """Room on the disk that a start may have when everything else is full: SQLite needs 32 kB to open a database, and a few pages more
+    to count the start. It is given away in steps, so that it lasts for several starts.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def give(self) -> bool:
+        """Free a step of it. False if there is none left."""
+        try:
+            size = self._path.stat().st_size
+            os.truncate(self._path, max(0, size - RESERVE_STEP))
+        except OSError:
+            return False
+        return size > 0
+
+    def fill(self) -> None:
+        """Take all of it again, if there is room."""
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        except OSError as exc:
+            logger.warning("%s: no reserve: %s", self._path, exc.strerror)
+            return
+        size = os.fstat(file).st_size
+        try:
+            os.posix_fallocate(file, 0, RESERVE_BYTES)
+        except OSError as exc:
+            os.ftruncate(file, size)  # what it got before there was no more
+            logger.warning("%s: no room for the whole reserve: %s", self._path, exc.strerror)
+        finally:
+            os.close(file)
+
+
 @asynccontextmanager
 async def open_store(path: Path) -> AsyncIterator[Store]:
     """The database at `path`, made or brought to the newest schema, with a new boot of the engine in it.
@@ -118,18 +171,7 @@ async def open_store(path: Path) -> AsyncIterator[Store]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FileInUse(f"{path}: expected no other engine, got one that has it open") from None
-        # SQLite gives its -wal and -shm files the rights of the database.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
-        db = _connect(path)
-        try:
-            upgrade(db, path)
-            engine = _boot(db)
-            reading = _connect(path)
-            reading.execute("PRAGMA query_only = 1")
-        except BaseException:
-            db.close()
-            raise
-        store = Store(path, engine, db, reading)
+        store = _opened(path, Reserve(path.with_name(path.name + ".reserve")))
         try:
             yield store
         finally:
@@ -138,9 +180,39 @@ async def open_store(path: Path) -> AsyncIterator[Store]:
         os.close(lock)
 
 
+def _opened(path: Path, reserve: Reserve) -> Store:
+    while True:
+        try:
+            store = _open(path)
+        except (sqlite3.Error, OSError) as exc:
+            if not (is_of_disk(exc) and reserve.give()):
+                raise
+            logger.warning("%s: %s; some of the reserve is given away", path, exc)
+        else:
+            reserve.fill()
+            return store
+
+
+def _open(path: Path) -> Store:
+    # SQLite gives its -wal and -shm files the rights of the database.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+    db = _connect(path)
+    try:
+        upgrade(db, path)
+        engine = _boot(db)
+        reading = _connect(path)
+        reading.execute("PRAGMA query_only = 1")
+    except BaseException:
+        db.close()
+        raise
+    return Store(path, engine, db, reading)
+
+
 def upgrade(db: sqlite3.Connection, path: Path) -> None:
     """Bring the schema to the newest version, all steps in one transaction. Raises NewerFile."""
     steps = _steps()
+    if _version(db, len(steps), path) == len(steps):
+        return  # on a full disk even a write that changes nothing would fail
     db.execute("BEGIN IMMEDIATE")
     try:
         for step in steps[_version(db, len(steps), path) :]:

@@ -9,6 +9,8 @@ board -> world:  o <gpio> <level>        an output has changed
                  f <erases> <programs>   flash operations of this start so far, sent at every sync
                  c                       the ordered power cut is reached
                  r                       machine.reset()
+                 d <ms>                  the watchdog is fed, and bites after so long
+                 u <y> <m> <d> <h> <m> <s>  the clock is set
 
 Firmware never sees this module: it stands behind machine, network and time.
 """

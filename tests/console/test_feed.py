@@ -11,7 +11,7 @@ from gateway.console.changes import Changes
 from gateway.console.feed import SETTLE_S, TICK_LOST_S, Clock, Feed
 from gateway.mqtt import Account
 from protocol import topics
-from protocol.messages import Tick
+from protocol.messages import Gateway, Tick
 
 
 class Watch:
@@ -46,6 +46,22 @@ def test_open_incidents_are_known_at_once_to_a_console_that_starts_later(broker:
         async with listening(broker.port, Watch()) as feed:
             await soon(lambda: [one.id for one in feed.incidents] == ["2026-000123"])
             await soon(lambda: feed.liveness.engine == "online")
+
+    played(play())
+
+
+def test_what_is_wrong_with_the_gateway_is_known_until_it_is_over(broker: Broker, engine: EnginePeer) -> None:
+    def say(*faults: str) -> None:
+        message = Gateway(online=True, engine=START, version="0.1.0", faults=list(faults))
+        engine.say(topics.gateway(SITE.id), message.payload(), retain=True)
+
+    async def play() -> None:
+        async with listening(broker.port, Watch()) as feed:
+            say("disk: database or disk is full")
+            await soon(lambda: feed.liveness.faults == ("disk: database or disk is full",))
+            assert feed.liveness.engine == "online"
+            say()
+            await soon(lambda: feed.liveness.faults == ())
 
     played(play())
 

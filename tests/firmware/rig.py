@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ MICROPYTHON = Path(sys.executable).with_name("micropython")
 PINS = runpy.run_path(str(ROOT / "firmware/boards/esp32_wroom.py"))
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 SITE = "test"
+RESET = 64  # the exit code of machine.reset(): see fakes/machine.py
 ENGINE = "5be07711-3"
 DEADLINE_S = 10.0
 HEAP = "168k"  # 160 kB are the firmware's; the stand-ins of tests/firmware/fakes, compiled on the board, take 8
@@ -38,17 +40,25 @@ def eventually(probe: Callable[[], Any], what: str, deadline_s: float = DEADLINE
     raise AssertionError(f"not within {deadline_s} s: {what}")
 
 
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Broker:
     """A mosquitto on a free port of loopback."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n")
+        self._config.write_text(self.configuration())
         self._process: subprocess.Popen[bytes]
         self.start()
+
+    def configuration(self) -> str:
+        return f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
 
     def start(self) -> None:
         self._process = subprocess.Popen([str(MOSQUITTO), "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -179,6 +189,49 @@ class Engine:
         self.heard.append((time.monotonic(), topic, fields if isinstance(fields, dict) else {}, message.retain))
 
 
+class Side:
+    """What goes on beside a board: its watchdog, which kills `process` unless it is fed in time, and its clock.
+
+    `bites` of the watchdog, `meals` that it had, and `clocks`: Unix s that the board has set its clock to.
+    """
+
+    def __init__(self) -> None:
+        self.bites = self.meals = 0
+        self.clocks: list[int] = []
+        self.process: subprocess.Popen[bytes] | None = None
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._socket.sendto(b"", self._socket.getsockname())
+        self._thread.join()
+        self._socket.close()
+
+    def _watch(self) -> None:
+        while True:
+            try:
+                words = self._socket.recv(64).split()
+            except TimeoutError:
+                self._bite()
+                continue
+            if not words:
+                return
+            if words[0] == b"wdt":
+                self.meals += 1
+                self._socket.settimeout(int(words[1]) / 1000)
+            else:
+                self.clocks.append(int(datetime(*map(int, words[1:]), tzinfo=UTC).timestamp()))  # type: ignore[misc]
+
+    def _bite(self) -> None:
+        self._socket.settimeout(None)
+        if self.process and self.process.poll() is None:
+            self.bites += 1
+            self.process.kill()
+
+
 class Board:
     """One board. `cut()` ends it without a warning, as the loss of power does; `start()` starts it again.
 
@@ -191,6 +244,7 @@ class Board:
         self._flash.write_bytes(b"\xff" * FLASH_SIZE)
         self._config = config if config is None or isinstance(config, str) else json.dumps(config)
         self.bell_wire_whole = True
+        self._bites = 0
         self.outputs: list[tuple[float, int, int]] = []
         self._images = [str(rom), str(rom.with_name("fakes.romfs"))]
         self._heap = heap
@@ -203,6 +257,7 @@ class Board:
         self._socket.bind(("127.0.0.1", 0))
         self._socket.settimeout(DEADLINE_S)
         self._process: subprocess.Popen[bytes] | None = None
+        self.side = Side()
 
     def start(self, before: str = "") -> None:
         """Power on. `before`: MicroPython to run when the flash is mounted, before the firmware."""
@@ -216,11 +271,14 @@ class Board:
             "BEFORE": before or "0",
             "LEVELS": json.dumps(self._levels),
             "FOLLOWS": json.dumps(follows),
+            "SIDE": str(self.side.port),
+            "CAUSE": str(self._cause()),
             "WIRE": str(self._socket.getsockname()[1]),
         }
         command = [sys.executable, "-m", "simulator.inplace", *self._images, "--", "-X", f"heapsize={self._heap}", str(HERE / "start.py")]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            self._process = self.side.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self._bites = self.side.bites
         self._socket.settimeout(DEADLINE_S)
         data = b""
         while data != b"here":  # what comes before is of the start before
@@ -235,6 +293,13 @@ class Board:
     def close(self) -> None:
         self.cut()
         self._socket.close()
+        self.side.close()
+
+    def _cause(self) -> int:
+        """machine.reset_cause() of an ESP32: SOFT_RESET after machine.reset(), WDT_RESET, else PWRON_RESET."""
+        if self.side.bites > self._bites:
+            return 3
+        return 5 if self.exit_code() == RESET else 1
 
     @property
     def pid(self) -> int:

@@ -91,7 +91,8 @@ def test_fire_point_with_eight_extinguishers_tank_pump_and_strobe(make_board: Ma
     assert "faults" not in engine.hello("B1")
     engine.settle("B1")
     report = engine.wait("dev/B1/report", lambda m: m["values"].get("tank"))
-    assert (report["values"], report["mains"]) == ({"tank": 50, "pump": 800}, True)
+    assert (report["values"]["tank"], report["values"]["pump"], report["mains"]) == (50, 800, True)
+    assert report["values"]["hours_left"] > 0
     board.set("extinguisher-8", True)
     engine.wait("dev/B1/event", lambda m: m["point"] == "extinguisher-8" and m["type"] == "presence")
     board.millivolts(500, "tank")

@@ -1,18 +1,23 @@
 """What must hold for any input: the device's pure modules under CPython, with hypothesis."""
 
 import contextlib
+import inspect
 import itertools
 
-from agent import mqtt_codec, patterns
+import pytest
+from agent import config, fit, mqtt_codec, patterns
 from agent.events import ALARM, Event
 from agent.mqtt_codec import ProtocolError
 from agent.outbox import CAPACITY, IN_FLIGHT, Outbox
 from agent.outputs import Output
 from agent.points import BLIND_MS, DEBOUNCE_MS, Contact
 from drivers.loop import ACTIVE_HOLD_MS, ACTIVE_MV, HYSTERESIS_MV, OPEN_MV, OTHER_HOLD_MS, SHORT_MV, Loop
+from drivers.ratiometric import Level, Pressure
 from hypothesis import given
 from hypothesis import strategies as st
 from plain.test_device_link import BYTES, PACKETS, new_reader, read
+
+from protocol.config import Address, BoardConfig, Network, Point
 
 PRESENT = st.lists(st.tuples(st.booleans(), st.integers(1, 60)), max_size=200)
 
@@ -76,6 +81,12 @@ def test_mutated_stream_raises_nothing_but_its_own_error(where: int, value: int,
         start += size
 
 
+@pytest.mark.parametrize(("driver", "gauge"), [("level", Level), ("pressure", Pressure)])
+def test_what_fit_assumes_is_what_the_driver_takes(driver: str, gauge: type) -> None:
+    taken = {name: parameter.default for name, parameter in inspect.signature(gauge).parameters.items()}
+    assert {name: taken[name] for name in fit.DEFAULTS[driver]} == fit.DEFAULTS[driver]
+
+
 def test_no_strict_prefix_of_a_packet_is_a_packet() -> None:
     packets = [bytes(packet) for packet in (BYTES[:4], BYTES[4:10], BYTES[10:19], BYTES[19:25], BYTES[25:29], BYTES[29:33], BYTES[33:])]
     assert [read(packet) for packet in packets] == [[packet] for packet in PACKETS]
@@ -121,6 +132,8 @@ def test_outbox_keeps_its_limits_and_no_alarm_gives_way_to_less(steps: list[tupl
         if given_up and given_up.rank == ALARM:
             assert len(alarms) > CAPACITY
             alarms.remove(given_up.id)
+        if given_up:
+            sent.pop(given_up.id, None)
         sent |= {one.id: now for one in outbox.take(now)}
         assert len(outbox) <= CAPACITY
         assert sum(now - at < 1000 for at in sent.values()) <= IN_FLIGHT
@@ -190,3 +203,39 @@ def test_loop_changes_only_after_readings_of_the_hold_without_a_break(readings: 
         held = {band: held.get(band, now) for band in meant}
         if changed:
             assert now - held[loop.state] >= (ACTIVE_HOLD_MS if loop.state == "active" else OTHER_HOLD_MS)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=32).filter(lambda text: len(text.encode()) <= 32)
+IDS = st.text("ABCabc019_-", min_size=1, max_size=32)
+CONFIGS = st.builds(
+    BoardConfig,
+    site=IDS,
+    device=IDS,
+    kind=st.sampled_from(config.KINDS),
+    group=IDS,
+    brokers=st.lists(st.builds(Address, host=TEXTS, port=st.integers(1, 65535)), min_size=1, max_size=8),
+    password=TEXTS,
+    wifi=st.lists(st.builds(Network, ssid=TEXTS, key=TEXTS), max_size=8),
+    bell_sense=st.booleans(),
+    verify_s=st.integers(0, 90),
+    points=st.dictionaries(IDS, st.none() | st.builds(Point, hold_ms=st.none() | st.integers(0, 10_000), loop=st.none() | IDS), max_size=4),
+)
+
+
+@given(CONFIGS)
+def test_board_reads_and_tells_every_configuration_of_the_model(written: BoardConfig) -> None:
+    data = written.model_dump_json().encode()
+    if len(data) > config.LONGEST:
+        with pytest.raises(config.ConfigError, match="at most"):
+            config.fields_of(data)
+        return
+    fields = config.fields_of(data)
+    read = config.build(fields)
+    assert (read.site, read.kind, read.password, read.verify_s) == (written.site, written.kind, written.password, written.verify_s)
+    assert read.brokers == tuple((address.host, address.port) for address in written.brokers)
+    assert read.digest == written.digest()
+    assert config.unknown(fields) == []
+
+
+def test_board_and_model_know_the_same_keys() -> None:
+    assert [key for key, _ in config.CHECKS] == list(BoardConfig.model_fields)

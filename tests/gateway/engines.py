@@ -57,6 +57,7 @@ class Town:
         self.port = port
         self.database = folder / "data" / "keng.db"
         self.settings: dict[str, Any] = {}
+        self.within: list[str] = []  # the command in whose surroundings the engine runs
         self.heard: list[tuple[str, dict[str, Any] | None, bool]] = []
         self.engine: subprocess.Popen[bytes] | None = None
         self._log = (folder / "engine.log").open("wb")
@@ -65,7 +66,7 @@ class Town:
 
     def start(self, *, wait: bool = True) -> None:
         """Start the engine, and wait until it says that it is online."""
-        command = [sys.executable, "-c", RUN, str(self.port), str(self.database), json.dumps(self.settings), str(DEMO)]
+        command = [*self.within, sys.executable, "-c", RUN, str(self.port), str(self.database), json.dumps(self.settings), str(DEMO)]
         before = len(self.of("gateway"))
         self.engine = subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=self._log)
         if wait:

@@ -3,7 +3,7 @@ from commune import LIFE, START_MS, World
 
 from gateway.domain import facts
 from gateway.domain.placing import EARLIEST_MS, is_due, place
-from protocol.messages import Will
+from protocol.messages import Report, Will
 
 
 def states(world: World, device: str) -> str:
@@ -30,6 +30,33 @@ def test_a_sleeping_board_has_twice_its_time():
     assert states(world, "H03-07") == "online"
     world.later(1)
     assert states(world, "H03-07") == "lost"
+
+
+def test_a_sleeping_board_is_known_as_such_after_a_restart_of_the_engine():
+    world = World()
+    world.born("H03-07", retained=True, sleeping=True, next_s=600)
+    world.later(1199)
+    assert states(world, "H03-07") == "online"
+    world.later(1)
+    assert states(world, "H03-07") == "lost"
+
+
+def test_a_board_that_wakes_for_good_is_watched_as_any_other():
+    world = World()
+    world.born("H03-07", sleeping=True, next_s=600)
+    world.born("H03-07")
+    world.later(80)
+    assert states(world, "H03-07") == "lost"
+
+
+def test_a_board_on_battery_that_reports_every_63_s_is_never_lost():
+    world = World()
+    world.born("H03-07")
+    for _ in range(60):
+        world.later(63)
+        with world.turn() as turn:
+            facts.report(turn, "H03-07", Report(up=1, heap=1, mains=False, waiting=0, dropped=0, refused=0))
+        assert (states(world, "H03-07"), world.situation.devices["H03-07"].mains) == ("online", False)
 
 
 def test_a_board_that_was_never_heard_is_unknown_and_not_lost():

@@ -19,6 +19,7 @@ from gateway.ring import Rings
 from gateway.rivals import Rivals
 from gateway.rubbish import Rubbish
 from gateway.store import journal, queries
+from gateway.store.backlog import Backlog
 from gateway.store.store import Store, open_store
 from protocol.messages import Event, Report
 
@@ -59,11 +60,13 @@ class Desk:
         self.link = Link(Account("127.0.0.1", 9, "engine", ""), [], lambda *_: None)
         self.rings = Rings(self.link, site().id, store.engine, [GROUP], monotonic=lambda: self.moment[1])
         self.rubbish = Rubbish(store.reading)
+        self.faults: list[str | None] = []
         self.reports = Reports(store, self.situation, self.rubbish, days=1, clock=lambda: self.moment[0])
-        publication = Publication(self.link, self.rings, commune, site().id, store.engine, clock=lambda: self.moment[0])
+        publication = Publication(self.link, self.rings, commune, site().id, (store.engine, "0.1.0"), clock=lambda: self.moment[0])
         self.rivals = Rivals(store.engine)
+        self.backlog = Backlog(store, on_fault=self.faults.append, on_saved=publication.receipts)
         self.intake = Intake(
-            Parts(self.situation, store, publication, self.reports, self.rubbish, self.rivals, restored),
+            Parts(self.situation, store, self.backlog, publication, self.reports, self.rubbish, self.rivals, restored),
             site().id,
             clock=lambda: self.moment[0],
             monotonic=lambda: self.moment[1],
@@ -160,7 +163,7 @@ def test_a_row_that_the_database_refuses_costs_no_other_alarm(tmp_path):
     play(tmp_path / "keng.db", scene)
 
 
-def test_a_disk_that_fails_ends_the_engine_without_a_receipt(tmp_path):
+def test_a_database_that_is_not_ours_ends_the_engine_without_a_receipt(tmp_path):
     async def scene(desk: Desk) -> None:
         await desk.store.write(lambda db: db.execute("DROP TABLE event"))
         desk.press("H03-07", 1)

@@ -27,8 +27,12 @@ ENCODE = {
 
 
 def plain(value):
-    """A named tuple, and one within it, as lists: this json module knows no tuples."""
-    return [plain(item) for item in value] if isinstance(value, tuple) else value
+    """As JSON has it: tuples as lists, keys as text, and in words the numbers that JSON does not know."""
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, float) and value - value != 0 else value
 
 
 def answer(request):

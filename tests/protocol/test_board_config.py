@@ -1,6 +1,7 @@
 """A board's configuration: the host's model, the board's reader, and what the board's drivers take."""
 
 import json
+import re
 import runpy
 from pathlib import Path
 from typing import get_args
@@ -8,10 +9,12 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from protocol.config import Address, BoardConfig, Point
+from protocol.config import Address, BoardConfig, Network, Point, change
 from protocol.site import Kind
+from protocol.topics import LIMITS
 
-DEVICE = Path(__file__).parents[2] / "firmware/device"
+ROOT = Path(__file__).parents[2]
+DEVICE = ROOT / "firmware/device"
 FIT = runpy.run_path(str(DEVICE / "agent/fit.py"))
 
 
@@ -38,3 +41,55 @@ def test_model_knows_every_parameter_of_every_driver_and_no_other() -> None:
 
 def test_board_has_a_file_for_every_kind_of_the_site() -> None:
     assert {path.stem for path in (DEVICE / "kinds").glob("*.py")} - {"__init__"} == set(get_args(Kind))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, "at least one key"),
+        ({"device": "B-2"}, "device: expected one of kind, group, brokers"),
+        ({"server_name": ""}, "server_name: expected one of kind, group, brokers"),
+        ({"verfy_s": 30}, "verfy_s: expected one of kind, group, brokers"),
+        ({"verify_s": 91}, "verify_s"),
+        ({"wifi": [{"ssid": "Ngõ" * 9, "key": ""}]}, "32 printable bytes"),
+    ],
+)
+def test_order_with_a_mistake_is_refused_before_it_is_sent(fields: dict[str, object], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        change("o-1", fields)
+
+
+def test_error_of_an_order_tells_no_secret() -> None:
+    for fields in ({"password": "hush\n"}, {"wifi": [{"ssid": "lane", "key": "hush" * 16}]}):
+        with pytest.raises(ValueError, match=r"password|wifi") as refused:
+            change("o-1", fields)
+        assert "hush" not in str(refused.value)
+
+
+def test_order_longer_than_its_topic_is_refused() -> None:
+    points = {f"{'extinguisher' * 2}-{number}": {"hold_ms": 10_000, "stuck_s": 604_800} for number in range(80)}
+    with pytest.raises(ValueError, match="order of at most 4096 bytes"):
+        change("o-1", {"points": points})
+    assert len(change("o-1", {"points": dict(list(points.items())[:50])}).payload()) <= LIMITS["order"]
+
+
+def test_digest_knows_what_was_told_and_no_secret() -> None:
+    plain = config(site="s", device="B1", group="G1", brokers=[{"host": "h", "port": 1}])
+    assert (
+        plain.digest() == "10df323a"
+    )  # sha256sum of {"brokers":[{"host":"h","port":1}],"device":"B1","group":"G1","kind":"household","site":"s"}
+    secret = plain.model_copy(update={"password": "p", "verify_s": 60})
+    assert secret.digest() == plain.digest()
+    assert config(verify_s=30).digest() != config().digest()
+
+
+def test_docs_explain_each_key_and_no_other() -> None:
+    told = re.findall(r"^\| `([a-z_.\[\]]+)` \|", (ROOT / "docs/board-config.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    rows = {"brokers[]": Address, "wifi[]": Network, "points": Point}
+    keys = [*BoardConfig.model_fields, *(f"{name}.{key}" for name, model in rows.items() for key in model.model_fields)]
+    assert sorted(told) == sorted(keys)
+
+
+def test_example_in_the_docs_is_a_right_configuration() -> None:
+    text = (ROOT / "docs/board-config.md").read_text(encoding="utf-8").partition("```json\n")[2].partition("```")[0]
+    assert BoardConfig.model_validate_json(text).kind == "household"

@@ -23,6 +23,7 @@ Device = Callable[..., dict[str, Any]]
 FROM_BOARD = {
     "birth": b'{"v":1,"online":true,"life":"9c41f2aa","boot":17,"kind":"household","fw":"1.0.0","group":"TLG-03","reset":"power","active":{"smoke-1":"9c41f2aa-16-9"}}',
     "birth, after a crash": b'{"v":1,"online":true,"life":"9c41f2aa","boot":18,"kind":"household","fw":"1.0.0","group":"TLG-03","reset":"watchdog","active":{},"crash":"agent/points.py sense; KeyError: x","safe":true}',
+    "birth, config": b'{"v":1,"online":true,"life":"9c41f2aa","boot":17,"kind":"household","fw":"1.0.0","group":"TLG-03","config":"5fa3c1d0","reset":"power","active":{}}',
     "will": b'{"v":1,"online":false,"life":"9c41f2aa","boot":17}',
     "event": b'{"v":1,"id":"9c41f2aa-17-42","t":1763791234567,"age":35,"point":"button-1","type":"button","state":"active","now":"active","calling":true}',
     "event, presence": b'{"v":1,"id":"9c41f2aa-17-43","age":12,"point":"extinguisher-2","type":"presence","state":"active","now":"active"}',
@@ -36,12 +37,13 @@ TO_BOARD = {
     "hello": b'{"v":1,"engine":"5be07711-204","t":1763791234610,"for":"9c41f2aa-17","group":"TLG-03","ring":null}',
     "receipt": b'{"v":1,"engine":"5be07711-204","id":"9c41f2aa-17-42"}',
     "order": b'{"v":1,"id":"o-9f3c","do":"test","what":"bell","seconds":2,"valid_s":30}',
+    "order, set": b'{"v":1,"id":"o-9f3d","do":"set","what":"config","valid_s":30,"config":{"verify_s":45,"points":{"button-2":null}}}',
     "call": b'{"v":1,"id":"9c41f2aa-17-42","k":1,"type":"button","pattern":"fire"}',
     "ring": RING,
     "hello, ringing": b'{"v":1,"engine":"5be07711-204","t":1,"for":"9c41f2aa-17","group":null,"ring":' + RING + b"}",
 }
 DESK = {
-    "gateway": b'{"v":1,"online":true,"engine":"5be07711-204","version":"0.1.0"}',
+    "gateway": b'{"v":1,"online":true,"engine":"5be07711-204","version":"0.1.0","faults":["disk: full"]}',
     "desk_command": b'{"v":1,"id":"c-77","t":1763791234610,"do":"acknowledge","incident":"2026-000123","version":7}',
 }
 
@@ -75,7 +77,7 @@ def device(micropython: str) -> Iterator[Device]:
     """Ask the device's half: device(decode=name, payload=bytes) or device(encode=name, fields={...})."""
     environment = {**os.environ, "MICROPYPATH": f"{ROOT}:.frozen"}
     command = [micropython, "-X", "heapsize=160k", str(Path(__file__).parent / "device_half.py")]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, errors="replace") as process:
         assert process.stdin is not None
         assert process.stdout is not None
         pipes = process.stdin, process.stdout
@@ -156,6 +158,9 @@ texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_
 )
 patterns = st.sampled_from(wire.PATTERNS)
 states = st.sampled_from(["active", "clear", "open", "short", "stuck", "silent"])
+changes = st.recursive(
+    st.none() | st.booleans() | counts | texts, lambda of: st.lists(of, max_size=3) | st.dictionaries(ids, of, max_size=3)
+)
 rings = st.builds(
     m.Ring,
     engine=starts, rev=counts, incident=st.none() | ids, pattern=st.none() | patterns, n=counts, place=st.none() | ids, for_s=seconds,
@@ -168,7 +173,8 @@ ENGINE_WRITES = {
     "tick": st.builds(m.Tick, engine=starts, t=times),
     "order": st.builds(
         m.Order, id=ids, do=st.sampled_from(["test", "silence", "restart"]), what=st.none() | ids, seconds=seconds, valid_s=seconds
-    ),
+    )
+    | st.builds(m.Order, id=ids, do=st.just("set"), what=st.just("config"), valid_s=seconds, config=st.dictionaries(ids, changes)),
     "call": st.builds(m.Call, id=event_ids, k=st.integers(1, wire.COUNT_MAX), type=ids, pattern=patterns),
     "ring": rings,
 }
@@ -176,7 +182,7 @@ optional = {"t": times, "age": times, "calling": st.booleans(), "cause": ids, "k
 DEVICE_WRITES = {
     "birth": st.fixed_dictionaries(
         {"life": lives, "boot": counts, "kind": ids, "fw": texts, "group": st.none() | ids, "reset": texts, "active": st.dictionaries(ids, event_ids, max_size=8)},
-        optional={"faults": st.lists(texts, max_size=3), "crash": texts, "safe": st.just(True)},
+        optional={"faults": st.lists(texts, max_size=3), "crash": texts, "safe": st.just(True), "config": lives},
     ),
     "will": st.fixed_dictionaries({"life": lives, "boot": counts}),
     "event": st.fixed_dictionaries(

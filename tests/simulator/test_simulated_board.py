@@ -97,9 +97,43 @@ while True:
     async def run() -> tuple[bool, int]:
         async with world_of(rom, program) as world:
             await world.power("H1", True)
-            return await printed(world, "cause 1\ncause 2"), world.restarts["H1"]
+            return await printed(world, "cause 1\ncause 5"), world.restarts["H1"]
 
     assert asyncio.run(run()) == (True, 1)
+
+
+def test_watchdog_that_is_not_fed_starts_a_board_again_that_stands_still(rom: Path) -> None:
+    program = """
+import machine, time
+print("cause", machine.reset_cause())
+dog = machine.WDT(timeout=300)
+if machine.reset_cause() == machine.WDT_RESET:
+    while True:
+        time.sleep_ms(20)
+        dog.feed()
+while True:
+    pass
+"""
+
+    async def run() -> tuple[bool, int, bool]:
+        async with world_of(rom, program) as world:
+            await world.power("H1", True)
+            again = await printed(world, "cause 1\ncause 3")
+            return again, world.bites["H1"], await world.watch.until(lambda: world.bites["H1"] > 1, 1.0)
+
+    assert asyncio.run(run()) == (True, 1, False)
+
+
+def test_clock_that_a_board_sets_is_seen(rom: Path) -> None:
+    program = "import machine, time\nmachine.RTC().datetime((2026, 11, 22, 0, 7, 8, 9, 0))\ntime.sleep(9)"
+
+    async def run() -> str:
+        async with world_of(rom, program) as world:
+            await world.power("H1", True)
+            await world.watch.until(lambda: "H1" in world.clocks, WITHIN_S)
+            return world.clocks["H1"].isoformat()
+
+    assert asyncio.run(run()) == "2026-11-22T07:08:09+00:00"
 
 
 def test_configuration_is_written_once_and_files_outlive_a_power_cut(rom: Path) -> None:

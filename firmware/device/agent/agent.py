@@ -5,7 +5,7 @@ At a press, in this order: the own bell, the call to the group, the event into t
 
 import asyncio
 
-from agent import inbox, loops
+from agent import inbox, loops, upkeep
 from agent.bell import Cause
 from agent.errands import SELF_TEST, Errands
 from agent.events import ALARM_TYPES, NO_BELL, Event
@@ -26,8 +26,8 @@ BELL = "bell"
 class Parts:
     """What an agent is made of, each the object of the module of that name.
 
-    config, identity, clock, journal, alarms, bell, panel, outbox, presence, orders, faults, board, network; random() and version; and
-    where there are such: battery, signals, lamp.
+    config, identity, clock, journal, alarms, bell, panel, outbox, presence, orders, faults, board, network, watch, crashes, floor;
+    random() and version; and where there are such: battery, signals, lamp.
     """
 
     battery = None
@@ -49,22 +49,25 @@ class Agent(Listener):
         self._bell = parts.bell
         self._presence = parts.presence
         self._outbox = parts.outbox
-        self._keeper = parts.keeper = Keeper(parts.journal, parts.faults, self._stored, self._refill)
+        self._keeper = parts.keeper = Keeper(parts.journal, parts.faults, self._stored, self._refill, parts.watch)
         self.mail = Mail(parts)
         self._errands = Errands(parts.orders, parts.bell, self, self.mail)
         self._resumed = False
+        self._hushed = False  # the chirp of a board without mains
         self._last_loss = None
 
     async def run(self):
-        """Never returns."""
+        """Ends only with watch.Hung."""
+        watch = self._parts.watch
         parts = [
-            loops.every(POLL_MS, self.polls(), self._clock),
-            loops.every(PULSE_MS, self.pulses(), self._clock),
-            loops.every(GAUGE_MS, self.gaugings(), self._clock),
-            loops.for_ever(self._keeper.run),
+            watch.run(),
+            loops.every(POLL_MS, self.polls(), self._clock, watch),
+            loops.every(PULSE_MS, self.pulses(), self._clock, watch),
+            loops.every(GAUGE_MS, self.gaugings(), self._clock, watch),
+            loops.for_ever(self._keeper.run, watch),
         ]
         if self.mail.session:
-            parts.append(loops.for_ever(self.mail.session.run))
+            parts.append(loops.for_ever(self.mail.session.run, watch))
         await asyncio.gather(*parts)
 
     def polls(self):
@@ -85,7 +88,8 @@ class Agent(Listener):
 
     def gaugings(self):
         """The steps to take every GAUGE_MS."""
-        return [lambda now, gauge=gauge: self._gauge(gauge, now) for gauge in self._parts.panel.gauges] + [self._watch_contacts]
+        gauges = [lambda now, gauge=gauge: self._gauge(gauge, now) for gauge in self._parts.panel.gauges]
+        return gauges + [self._watch_contacts, self._keep_up]
 
     # What happens on the board.
 
@@ -94,23 +98,29 @@ class Agent(Listener):
 
     def _look_at(self, point, now):
         state = point.sense(now)
-        if state != point.state:
+        if state != point.state and not point.waits(state, now):
             self._changed(point, state, now)
 
     def _changed(self, point, state, now):
         """What raises here (MemoryError) leaves the point's state as it was, so that the next look at it tries again."""
         event = self._new_event(point.name, point.type, state, now)
         is_key = point.name == SILENCE and state == "active"
+        if point.type == "mains" or is_key:
+            self._hushed = is_key
         if is_key:
             self._alarms.key(self._bell.sound, now)
         elif state == "active":
             self._alarms.raised(point, event.id, now)
         elif state == "clear":  # a detector whose wire burns through is no clear
             self._alarms.cleared(point)
-        self._keeper.keep(event)
+        kept = point.count(now)
+        if kept:
+            self._keeper.keep(event)
         point.state = state
         point.event_id = event.id
         self._refresh("key" if is_key else "time", now)
+        if not kept:
+            self._post(event, now)
 
     def _new_event(self, point, kind, state, now, bell=NO_BELL):
         return Event(self._parts.identity.next_id(), point, kind, state, at=now, t=self._clock.unix(now), bell=bell)
@@ -129,16 +139,21 @@ class Agent(Listener):
 
     def _gauge(self, gauge, now):
         state = gauge.sample(now)
-        if state != gauge.point.state:
+        if state != gauge.point.state and not gauge.point.waits(state, now):
             self._changed(gauge.point, state, now)
-        self._note(gauge.point.name, gauge.fault)
+        self._note(gauge.point, gauge.fault, now)
 
-    def _watch_contacts(self, _):
+    def _watch_contacts(self, now):
         for point in self._parts.panel.contacts:
-            self._note(point.name, point.contact.fault)
+            self._note(point, point.contact.fault, now)
 
-    def _note(self, name, fault):
-        self._parts.faults.set(name, "%s: %s" % (name, fault) if fault else None)
+    def _keep_up(self, now):
+        upkeep.turn(self._parts, self._errands, now)
+
+    def _note(self, point, fault, now):
+        if point.chatters(now):
+            fault = "chatters"
+        self._parts.faults.set(point.name, "%s: %s" % (point.name, fault) if fault else None)
 
     def _watch_rings(self, now):
         if self.mail.up and self._presence.is_deaf(now):
@@ -152,7 +167,7 @@ class Agent(Listener):
         causes = self._alarms.causes(now)
         if self._errands.trial:
             causes.append(Cause(self._errands.trial.sound, None))
-        if not self._parts.config.networked:
+        if not self._parts.config.networked or (self._parts.panel.state_of("mains") == "active" and not self._hushed):
             causes.append(Cause("fault", None))
         facts = self._bell.update(causes, by, now)
         self.mail.send_calls(calls)
@@ -201,6 +216,10 @@ class Agent(Listener):
         """Send an event that is receipted and means nothing."""
         self._post(self._new_event(SELF_TEST, "test", "active", now), now)
 
+    def forget_crashes(self):
+        """The next start is a normal one, whatever happened before. Raises OSError."""
+        self._parts.crashes.forget()
+
     def reset(self):
         """Start the board again."""
         self._parts.board.reset()
@@ -217,8 +236,10 @@ class Agent(Listener):
         self._parts.faults.set("rights", "subscription refused: %s" % ", ".join(refused) if refused else None)
         self.mail.connected(self._clock.now())
 
-    def link_down(self, why):
-        """Say so once for each reason."""
+    def link_down(self, why, turned_away):
+        """Say so once for each reason; the next birth says why we were turned away."""
+        if turned_away:
+            self._parts.faults.set("link", "link: " + why)
         if why != self._last_loss:
             print("link: %s" % why)  # noqa: T201 - the technician's serial console
         self._last_loss = why
@@ -241,7 +262,11 @@ class Agent(Listener):
         is_new = self._presence.hello(hello)
         if is_new is None:
             return
+        self._parts.faults.set("link", None)  # the birth that is answered has said it
         self._clock.set_unix(hello.t)
+        job = self._parts.crashes.answered()
+        if job:
+            self._keeper.chore(job)
         group = self._parts.config.group
         wrong = hello.group not in (None, group)
         self._parts.faults.set("group", "group %s expected, configured for %s" % (hello.group, group) if wrong else None)

@@ -3,7 +3,7 @@
 import os
 import random
 
-from agent import alarms, board, inbox, link, orders, outbox, presence, session
+from agent import alarms, board, inbox, link, orders, outbox, presence, session, watch
 from agent.agent import Agent, Parts
 from agent.faults import Faults
 from protocol import topics, wire
@@ -35,6 +35,9 @@ def assemble(ground):
             orders=orders.Orders(ground["files"]),
             faults=Faults(ground["faults"]),
             board=ground["board"],
+            watch=watch.Watch(ground["feed"], ground["crashes"].caught),
+            crashes=ground["crashes"],
+            floor=ground["floor"],
             network=board.Network(settings.wifi),
             random=random.random,
             version=VERSION,
@@ -65,4 +68,15 @@ def _session(agent, settings, who, ticks):
     will = wire.encode_will(life=who.life, boot=who.boot)
     account = link.Account(device, settings.password, topics.device(site, device, "state"), will)
     wanted = inbox.subscriptions(site, device, settings.group)
-    return session.Session(account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready)
+    return session.Session(
+        account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready, tls=_tls(settings)
+    )
+
+
+def _tls(settings):
+    """None only where the configuration names no broker."""
+    if not settings.server_name:
+        return None
+    from agent.tls import Tls
+
+    return Tls(settings.server_name, settings.device)

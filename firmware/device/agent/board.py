@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import time
 
 import machine
 import network
 
 JOIN_MS = 15_000
 JOIN_STEP_MS = 100
+EPOCH_2000_S = 946_684_800  # that of time.gmtime() on an ESP32, in Unix s
 
 RESETS = {
     machine.PWRON_RESET: "power",
@@ -55,6 +57,15 @@ class Board:
     def reset_reason(self):
         """Why the board has started, in a word."""
         return RESETS.get(machine.reset_cause(), "unknown")
+
+    def watchdog(self, timeout_ms):
+        """Start the hardware's watchdog, which restarts the board unless it is fed in time; it cannot be stopped. Returns how to feed."""
+        return machine.WDT(timeout=timeout_ms).feed
+
+    def set_clock(self, unix_s):
+        """Set the clock by which certificates are judged."""
+        year, month, day, hour, minute, second = time.gmtime(unix_s - EPOCH_2000_S if time.gmtime(0)[0] == 2000 else unix_s)[:6]
+        machine.RTC().datetime((year, month, day, 0, hour, minute, second, 0))
 
     def free_memory(self):
         """Free bytes of the heap, rubbish cleared away."""

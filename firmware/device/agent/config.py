@@ -1,12 +1,30 @@
-"""What the technician's bench has written into /config.json (protocol/config.py is its model), or what a board can do without it."""
+"""The configuration: a JSON file of the technician's bench or of an order (protocol/config.py is its model), read and checked.
 
+Thrown away after use: what it finds out lies in a settings.Config.
+"""
+
+import hashlib
 import json
 
 from agent.settings import Config
 from protocol.topics import is_id
+from protocol.wire import is_printable, shown
 
+LONGEST = 4096  # bytes of a file: it is read in one piece, and has to fit into an order
 KINDS = ("household", "fire_point", "street_light", "sos_post")
 VERIFY_MAX_S = 90
+ROWS_MAX = 8
+HOST_MAX = 253  # RFC 1035, section 2.3.4, as text without the last dot
+SSID_MAX = 32  # bytes: IEEE 802.11, section 9.4.2.2
+KEY_MAX = 63  # IEEE 802.11, annex J.4.1: a passphrase has 8 to 63 characters
+PASSWORD_MAX = 128
+
+_HOST = ("host", lambda value: is_text(value, 1, HOST_MAX), "1 to %d printable characters" % HOST_MAX)
+_PORT = ("port", lambda value: type(value) is int and 1 <= value <= 65535, "1..65535")
+_SSID = ("ssid", lambda value: is_text(value, 1, SSID_MAX), "1 to %d printable bytes" % SSID_MAX)
+_KEY = ("key", lambda value: is_text(value, 0, KEY_MAX), "at most %d printable characters" % KEY_MAX)
+SECRETS = ("key", "password")  # their values are in no error and no digest
+NEEDED = ("site", "device", "kind", "group", "brokers")
 
 
 class ConfigError(ValueError):
@@ -16,67 +34,147 @@ class ConfigError(ValueError):
 def read(path):
     """(config, None), or (a config without network, why) where the file is missing or wrong."""
     try:
-        with open(path) as file:
-            return parse(file.read()), None
-    except (OSError, ValueError) as exc:  # UnicodeError is a ValueError; ConfigError too
+        return build(load(path)), None
+    except (OSError, ValueError) as exc:  # ConfigError is a ValueError
         return Config(), "%s: %s" % (path, exc)
 
 
-def parse(text):
-    """The configuration in JSON text. Raises ConfigError."""
+def load(path):
+    """The fields of a file, unchecked. Raises OSError or ConfigError."""
+    with open(path, "rb") as file:
+        return fields_of(file.read(LONGEST + 1))
+
+
+def fields_of(data):
+    """The fields of a configuration in JSON, unchecked. Raises ConfigError."""
+    if len(data) > LONGEST:
+        raise ConfigError("expected at most %d bytes" % LONGEST)
     try:
-        fields = json.loads(text)
-    except (ValueError, TypeError, RuntimeError, MemoryError):
-        # TypeError: a key that cannot be hashed; RuntimeError: deep nesting.
-        raise ConfigError("expected JSON") from None
+        fields = json.loads(str(data, "utf-8"))
+    except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError):
+        # TypeError: a key that cannot be hashed; RuntimeError: deep nesting; UnicodeError is a ValueError.
+        raise ConfigError("expected JSON in UTF-8") from None
     if type(fields) is not dict:
         raise ConfigError("expected an object")
+    return fields
+
+
+def build(fields):
+    """The settings.Config that the fields describe; keys that are not known do not matter. Raises ConfigError."""
+    for key in NEEDED:
+        if key not in fields:
+            raise ConfigError("%s: expected, and not there" % key)
     config = Config()
-    config.site = _checked(fields, "site", is_id, "an id")
-    config.device = _checked(fields, "device", is_id, "an id")
-    config.group = _checked(fields, "group", is_id, "an id")
-    config.kind = _checked(fields, "kind", lambda kind: kind in KINDS, "one of %s" % ", ".join(KINDS))
-    config.brokers = _pairs(fields, "brokers", "host", "port", int)
-    if not config.brokers:
-        raise ConfigError("brokers: expected at least one")
-    config.wifi = _pairs(fields, "wifi", "ssid", "key", str) if "wifi" in fields else ()
-    config.password = _optional(fields, "password", str, "")
-    config.bell_sense = _optional(fields, "bell_sense", bool, True)
-    config.verify_s = _optional(fields, "verify_s", int, 60)
-    if not 0 <= config.verify_s <= VERIFY_MAX_S:
-        raise ConfigError("verify_s: expected 0..%d, got %d" % (VERIFY_MAX_S, config.verify_s))
-    config.points = _points(fields.get("points", {}))
+    for key, check in CHECKS:
+        if key in fields:
+            value = check(key, fields[key])
+            if key != "v":
+                setattr(config, key, value)
     config.networked = True
+    config.digest = digest(fields)
     return config
 
 
-def _checked(fields, key, test, expected):
-    value = fields.get(key)
-    if not test(value):
-        raise ConfigError("%s: expected %s, got %r" % (key, expected, value))
-    return value
+def unknown(fields):
+    """The keys, those of brokers and networks too, that no configuration of this version has."""
+    names = [key for key in fields if key not in [known for known, _ in CHECKS]]
+    for key, columns in (("brokers", (_HOST, _PORT)), ("wifi", (_SSID, _KEY))):
+        for row in fields.get(key, ()):
+            names += ["%s.%s" % (key, name) for name in row if name not in [column[0] for column in columns]]
+    return names
 
 
-def _optional(fields, key, kind, default):
-    value = fields.get(key, default)
-    if type(value) is not kind:
-        raise ConfigError("%s: expected %s, got %r" % (key, kind.__name__, value))
-    return value
+def digest(fields):
+    """8 hex digits that tell one checked configuration from another: of the SHA-256 of its fields as JSON with sorted keys, without blanks.
+
+    Fields that are as by default are left out, and so are secrets: whoever may read a birth could try keys against them.
+    """
+    default = Config()
+    told = {}
+    for key, _ in CHECKS:
+        if key in fields and key not in ("v", "password") and (key in NEEDED or not _is_default(fields[key], getattr(default, key))):
+            told[key] = [row["ssid"] for row in fields[key]] if key == "wifi" else fields[key]
+    return "".join(["%02x" % byte for byte in hashlib.sha256(_canonical(told).encode()).digest()[:4]])
 
 
-def _points(points):
-    if type(points) is not dict or not all(value is None or type(value) is dict for value in points.values()):
-        raise ConfigError("points: expected an object of objects")
-    return points
+def is_text(value, least, most):
+    """True for printable text of so many bytes in UTF-8."""
+    return type(value) is str and least <= len(value) <= most and is_printable(value) and len(value.encode()) <= most
 
 
-def _pairs(fields, key, first, second, kind):
-    rows = fields.get(key)
-    if type(rows) is not list:
-        raise ConfigError("%s: expected a list" % key)
-    pairs = []
-    for row in rows:
-        if type(row) is not dict or type(row.get(first)) is not str or type(row.get(second)) is not kind:
-            raise ConfigError("%s: expected %s and %s, got %r" % (key, first, second, row))
-        pairs.append((row[first], row[second]))
-    return tuple(pairs)
+def _is_default(value, default):
+    return value == default or not (value or default)  # [] is as good as ()
+
+
+def _canonical(value):
+    kind = type(value)
+    if kind is dict:
+        return "{" + ",".join([_canonical(key) + ":" + _canonical(value[key]) for key in sorted(value)]) + "}"
+    if kind is list:
+        return "[" + ",".join([_canonical(item) for item in value]) + "]"
+    if kind is str:
+        return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"')
+    return json.dumps(value)
+
+
+def _fit(test, expected):
+    """A check that gives the value back if it passes the test."""
+
+    def check(key, value):
+        if test(value):
+            return value
+        raise ConfigError(
+            "%s: expected %s, got %s" % (key, expected, type(value).__name__ if key.split(".")[-1] in SECRETS else shown(value))
+        )
+
+    return check
+
+
+def _rows(least, first, second):
+    """A check of a list of objects with two fields each, (name, test, what is expected). Gives a tuple of pairs."""
+
+    def check(key, value):
+        if type(value) is not list or not least <= len(value) <= ROWS_MAX:
+            raise ConfigError("%s: expected a list of %d to %d, got %s" % (key, least, ROWS_MAX, _size(value)))
+        return tuple([_pair(key, row, first, second) for row in value])
+
+    return check
+
+
+def _pair(key, row, first, second):
+    if type(row) is not dict:
+        raise ConfigError("%s: expected objects with %s and %s, got %s" % (key, first[0], second[0], type(row).__name__))
+    return tuple([_fit(test, expected)(key + "." + name, row.get(name)) for name, test, expected in (first, second)])
+
+
+def _size(value):
+    return "%d" % len(value) if type(value) is list else type(value).__name__
+
+
+def _is_points(value):
+    """What a parameter may be, its driver knows (agent.fit). MicroPython's JSON has keys of any kind, and no limit of depth."""
+    if not _has_names(value):
+        return False
+    points = [point for point in value.values() if point is not None]
+    return all(_has_names(point) and not [one for one in point.values() if type(one) in (dict, list)] for point in points)
+
+
+def _has_names(value):
+    return type(value) is dict and all(type(key) is str for key in value)
+
+
+_IS_ID = _fit(is_id, "1 to 32 of A-Z a-z 0-9 _ -")
+CHECKS = (
+    ("v", _fit(lambda value: type(value) is int and value == 1, "1")),
+    ("site", _IS_ID),
+    ("device", _IS_ID),
+    ("kind", _fit(lambda value: value in KINDS, "one of %s" % ", ".join(KINDS))),
+    ("group", _IS_ID),
+    ("brokers", _rows(1, _HOST, _PORT)),
+    ("server_name", _fit(lambda value: is_text(value, 0, HOST_MAX), "at most %d printable characters" % HOST_MAX)),
+    ("password", _fit(lambda value: is_text(value, 0, PASSWORD_MAX), "at most %d printable characters" % PASSWORD_MAX)),
+    ("wifi", _rows(0, _SSID, _KEY)),
+    ("bell_sense", _fit(lambda value: type(value) is bool, "true or false")),
+    ("verify_s", _fit(lambda value: type(value) is int and 0 <= value <= VERIFY_MAX_S, "0..%d" % VERIFY_MAX_S)),
+    ("points", _fit(_is_points, "an object of objects or null")),
+)

@@ -8,7 +8,7 @@ LAMP = "lamp"  # "set lamp" with seconds: all on, in an emergency; 0 seconds end
 
 
 class Errands:
-    """`agent`: what an order may do to the board (silence_bell, light_up, self_test, reset), `mail` for the answers."""
+    """`agent`: what an order may do to the board (silence_bell, light_up, self_test, forget_crashes, reset), `mail` for the answers."""
 
     def __init__(self, orders_, bell, agent, mail):
         self._orders = orders_
@@ -27,6 +27,13 @@ class Errands:
             if error is not None or self.trial is None or self.trial.id != order.id:
                 self._orders.answer(order.id, error)
         self._mail.send_answers()
+
+    def restart(self, now):
+        """Start the board again, soon. False if that was to happen already."""
+        if self._restart_at is not None:
+            return False
+        self._restart_at = now + RESTART_MS
+        return True
 
     def poll(self, now):
         """End what has lasted its time. No restart cuts off an alarm that has begun meanwhile."""
@@ -70,7 +77,8 @@ class Errands:
             return "the bell sounds"
         try:
             self._orders.keep(order.id)
+            self._agent.forget_crashes()
         except OSError as exc:
             return "journal: not writable (%s)" % exc
-        self._restart_at = now + RESTART_MS
+        self.restart(now)
         return None

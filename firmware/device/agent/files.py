@@ -15,6 +15,7 @@ except ImportError:  # CPython
         return [(name,) for name in os.listdir(folder)]
 
 
+JOURNAL = "/journal"
 TMP = "tmp"
 
 

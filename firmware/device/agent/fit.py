@@ -5,6 +5,8 @@ driver). OUTPUTS and OPTIONAL_OUTPUTS are the terminals that it switches, HEAP_K
 INPUTS, OUTPUTS, ANALOG, ADC1 and HEAP_KB.
 """
 
+from protocol.wire import shown
+
 CONTACTS = ("contact", "mains")  # drivers on a digital input; the others are on an ADC1 channel
 CALLS = ("at_once", "verify", "never")
 DAY_S = 86_400
@@ -15,7 +17,7 @@ LIMITS = {
     "loop": {"hold_ms": (10, 1_000), "normal_mv": (2020, 2470)},
     "level": {"full": (1, 100_000), "low": (1, 100_000), "hysteresis": (0, 100_000), "hold_s": (1, 3600), "supply_mv": (4500, 5500)},
     "pressure": {"full": (1, 100_000), "low": (1, 100_000), "hysteresis": (0, 100_000), "hold_s": (1, 3600), "supply_mv": (4500, 5500)},
-    "battery": {"low": (5, 60), "sag_mv": (50, 1000)},
+    "battery": {"low": (5, 60), "sag_mv": (50, 1000), "capacity_mah": (500, 20_000), "load_ma": (20, 1000)},
     "lamp": {
         "nominal_ma": (60, 5000),
         "after_sunset_min": (-60, 120),
@@ -25,6 +27,12 @@ LIMITS = {
     },
     "light": {"dark_lx": (1, 25), "bright_lx": (26, 60)},
 }
+# What its driver takes where the configuration is silent, as far as two parameters must agree.
+DEFAULTS = {
+    "level": {"full": 100, "low": 30, "hysteresis": 5},
+    "pressure": {"full": 1600, "low": 400, "hysteresis": 50},
+}
+ALARMS = ("button", "smoke", "heat", "gas", "sos")  # types that may call the group
 # Terminals of a driver besides the one that has its point's name.
 ALSO = {"lamp": ("lamp-current",)}
 ONLY_ALSO = ("lamp",)  # whose point has no terminal of its own name among the inputs
@@ -55,16 +63,16 @@ def terminals(row, chosen):
 
 
 def problems(kind_name, kind, chosen, pins):
-    """[(point, output or "", why)]: everything that does not fit, each named. Empty if `kind` with `chosen` fits the board type `pins`."""
-    found = _wrong_parameters(kind_name, kind, chosen)
-    wrong = [name for name, _ in found]
+    """[(point or output to be left out, or "", why)]: all that is wrong, by name. Empty if `kind` with `chosen` fits the board `pins`."""
+    found = [("", why) for why in _wrong_parameters(kind_name, kind, chosen)]
+    chosen = usable(kind, chosen)
     users = {}  # GPIO -> who has it
     for terminal in outputs(kind, chosen):
         if terminal in pins.OUTPUTS:
             users[pins.OUTPUTS[terminal][0]] = terminal
         else:
             found.append((terminal, "%s: %s has no output %s" % (kind_name, pins.NAME, terminal)))
-    for row in fitted(kind, {name: value for name, value in chosen.items() if name not in wrong}):
+    for row in fitted(kind, chosen):
         for terminal in terminals(row, chosen):
             why = _misfit(row, terminal, pins, users)
             if why:
@@ -72,6 +80,27 @@ def problems(kind_name, kind, chosen, pins):
     if kind.HEAP_KB > pins.HEAP_KB:
         found.append(("", "%s: needs %d kB of heap, %s has %d" % (kind_name, kind.HEAP_KB, pins.NAME, pins.HEAP_KB)))
     return found
+
+
+def usable(kind, chosen):
+    """`chosen` as far as it is right. A point with a wrong parameter is better than none: it has its defaults, on its own loop."""
+    rows = _rows(kind)
+    right = {name: _usable(rows[name], parameters) for name, parameters in chosen.items() if name in rows}
+    for name in kind.OPTIONAL_OUTPUTS:
+        if chosen.get(name) is not None:
+            right[name] = {}
+    return right
+
+
+def _usable(row, parameters):
+    if not parameters or not _what_is_wrong(row, parameters):
+        return parameters
+    own = {"loop": parameters["loop"]} if "loop" in parameters else {}
+    return None if _what_is_wrong(row, own) else own
+
+
+def _rows(kind):
+    return {row[0]: row for row in kind.POINTS + kind.OPTIONAL}
 
 
 def _misfit(row, terminal, pins, users):
@@ -93,33 +122,57 @@ def _misfit(row, terminal, pins, users):
 
 
 def _wrong_parameters(kind_name, kind, chosen):
-    rows = {row[0]: row for row in kind.POINTS + kind.OPTIONAL}
+    rows = _rows(kind)
     found = []
     for name, parameters in chosen.items():
         if name in kind.OPTIONAL_OUTPUTS:
             if parameters:
-                found.append((name, "points.%s: expected {} or null" % name))
+                found.append("points.%s: expected {} or null" % name)
         elif name not in rows:
-            found.append((name, "points.%s: not a point of %s" % (name, kind_name)))
+            found.append("points.%s: not a point of %s" % (name, kind_name))
         elif parameters is not None:
-            why = _wrong_parameter(rows[name][3], parameters)
+            why = _what_is_wrong(rows[name], parameters)
             if why:
-                found.append((name, "points.%s.%s" % (name, why)))
+                found.append("points.%s.%s" % (name, why))
     return found
 
 
-def _wrong_parameter(driver, parameters):
+def _what_is_wrong(row, parameters):
+    return _wrong_parameter(row, parameters) or _contradiction(row, parameters)
+
+
+def _wrong_parameter(row, parameters):
     """The first parameter that is wrong, in words, or None."""
+    _, what, _, driver = row
     limits = LIMITS["loop" if "loop" in parameters else driver]
     for key, value in parameters.items():
         if key == "call":
             if value not in CALLS:
-                return "call: expected one of %s, got %r" % (", ".join(CALLS), value)
+                return "call: expected one of %s, got %s" % (", ".join(CALLS), shown(value))
+            if what not in ALARMS and value != "never":
+                return "call: expected never, for a %s is no alarm, got %s" % (what, value)
         elif key == "loop":
-            if driver != "contact" or type(value) is not str:
-                return "loop: expected the terminal of a loop, at a contact, got %r" % (value,)
+            if driver != "contact" or type(value) is not str or not value.startswith("loop-"):
+                return "loop: expected the terminal of a loop, at a contact, got %s" % shown(value)
         elif key not in limits:
             return "%s: expected one of %s" % (key, ", ".join(sorted(limits)))
         elif type(value) is not int or not limits[key][0] <= value <= limits[key][1]:
-            return "%s: expected %d..%d, got %r" % (key, limits[key][0], limits[key][1], value)
+            return "%s: expected %d..%d, got %s" % (key, limits[key][0], limits[key][1], shown(value))
+    return None
+
+
+def _contradiction(row, parameters):
+    """Which of the parameters, each right by itself, do not go together, in words, or None."""
+    driver = row[3]
+    if driver in DEFAULTS:
+        limits = {key: parameters.get(key, default) for key, default in DEFAULTS[driver].items()}
+        clear, full = limits["low"] + limits["hysteresis"], limits["full"]
+        if clear > full:
+            return "low: expected low + hysteresis of at most full (%d), got %d" % (full, clear)
+    elif driver == "contact" and parameters.get("stuck_s") and parameters.get("hold_ms", 0) >= parameters["stuck_s"] * 1000:
+        return "stuck_s: expected longer than hold_ms (%d), got %d s" % (parameters["hold_ms"], parameters["stuck_s"])
+    elif driver == "lamp" and ("off_from" in parameters) != ("off_to" in parameters):
+        return "off_from: expected with off_to, or neither"
+    elif driver == "lamp" and "off_from" in parameters and parameters["off_from"] == parameters["off_to"]:
+        return "off_from: expected another minute than off_to, got %d" % parameters["off_from"]
     return None

@@ -6,29 +6,40 @@ Thrown away when it has found them, before the rest is loaded: nothing of this m
 import os
 import time
 
+import built
 import pins
 
-from agent import bell, board, clock, config, identity, journal, wiring
-from agent.files import Files
+from agent import bell, board, clock, config, crash, crashes, dates, floor, identity, journal, plain, watch, wiring
+from agent.files import JOURNAL, Files
 
 CONFIG = "/config.json"
-JOURNAL = "/journal"
+CA = "/tls/ca.der"
 
 
 def lay():
     """{name: part}: what assembly.assemble() takes, with whatever of configuration and journal there is."""
+    hardware = board.Board(pins)
+    feed = hardware.watchdog(watch.TIMEOUT_MS)
     settings, problem = config.read(CONFIG)
     faults = [problem] if problem else []
     kind = __import__("kinds." + settings.kind, None, None, ("POINTS",))  # of the kinds only the one in use is loaded
     files = Files(JOURNAL)
     who, log, states = _journal(files, faults)
-    hardware = board.Board(pins)
     ticks = clock.Clock(time.ticks_ms)
+    rise = _floor(files, faults, ticks, hardware.set_clock)
+    trouble = crash.begin(files, hardware.reset_reason())
+    safe = trouble.is_safe()
+    if safe:
+        print("safe mode: contacts, bell and network only, for %s" % trouble.text)  # noqa: T201 - the technician's serial console
+        settings.points = plain.chosen(kind, settings.points)
     gong = _bell(hardware, kind, settings)
     wires = wiring.Wiring(settings.kind, kind, settings.points, hardware, pins, states=states, bell=gong, unix=ticks.unix)
-    lights = [(name, hardware.switch(name)) for name in wires.outputs if name in ("indicator", "strobe", "light")]
+    lights = [] if safe else [(name, hardware.switch(name)) for name in wires.outputs if name in ("indicator", "strobe", "light")]
     settings.points = {}  # wired: 1 kB of a 64-bit heap
     hardware.seal()
+    faults += wires.problems
+    for fault in faults:
+        print("fault: %s" % fault)  # noqa: T201 - the technician's serial console: without a network nobody else hears of it
     return {
         "config": settings,
         "identity": who,
@@ -36,13 +47,25 @@ def lay():
         "files": files,
         "board": hardware,
         "clock": ticks,
+        "feed": feed,
+        "crashes": crashes.Crashes(files, None if trouble.told else trouble.text, safe, len(trouble.runs) > 0),
+        "floor": rise,
         "bell": gong,
         "panel": wires.panel,
         "battery": wires.battery,
         "lamp": wires.lamp,
         "lights": lights,
-        "faults": faults + wires.problems,
+        "faults": faults,
     }
+
+
+def _floor(files, faults, ticks, set_clock):
+    """The floor.Floor, with the board's clock set to it."""
+    start_s, end_s, problem = dates.begin(files, CA, built.BUILT_S)
+    if problem:
+        faults.append(problem)
+    set_clock(start_s)
+    return floor.Floor(files, start_s, end_s, ticks, set_clock)
 
 
 def _journal(files, faults):

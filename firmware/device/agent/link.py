@@ -1,6 +1,7 @@
 """One MQTT connection, from CONNECT to its end. Whatever is late ends it: nothing is cut off and then gone on with."""
 
 import asyncio
+import errno
 import sys
 
 from agent import mqtt_codec
@@ -17,6 +18,7 @@ QUEUE_MAX = 4_096  # bytes that wait for a link that takes none: then nothing mo
 QUEUE_END = 2 * QUEUE_MAX  # and here, full of acknowledgements, the connection ends
 BUFFER = 512
 CHECK_MS = 100
+BROKEN_OFF = (errno.ECONNRESET, errno.ECONNABORTED, 32)  # 32 is EPIPE, which MicroPython's errno does not name
 GRANTED_MAX = 2  # a SUBACK code above is a refusal (section 3.9.3)
 
 
@@ -32,8 +34,17 @@ class LinkLost(Exception):
     """The connection is over, and why."""
 
 
-class Refused(LinkLost):
-    """The broker does not want us: CONNACK codes 1 to 5 (section 3.2.2.3)."""
+class TurnedAway(LinkLost):
+    """The broker has ended the connection before it took us."""
+
+
+class Refused(TurnedAway):
+    """It will not do otherwise soon: CONNACK codes 1 to 5 (section 3.2.2.3), or one of us does not trust the other."""
+
+
+def is_broken_off(exc):
+    """True if the other end has closed the connection, by the exception that has ended it before the broker took us."""
+    return type(exc) is TurnedAway or (isinstance(exc, OSError) and exc.args[0] in BROKEN_OFF)
 
 
 class Account:
@@ -60,7 +71,7 @@ class Account:
 class Link:
     """`topics` and `listener`: see session.Session. `urgent_ms`: the PUBACK deadline of an alarm. One link at a time uses `buffers`.
 
-    `subscribed` is True while messages can be sent, `worked` once the broker has acknowledged one.
+    `accepted` is True once the broker has taken us, `subscribed` while messages can be sent, `worked` once it has acknowledged one.
     """
 
     def __init__(self, streams, account, topics, listener, *, buffers, clock, urgent_ms):
@@ -81,6 +92,7 @@ class Link:
         self._tokens = {}  # packet id -> token
         self._heard = self._said = clock.now()
         self._subscription = None
+        self.accepted = False
         self.subscribed = False
         self.worked = False
 
@@ -126,8 +138,10 @@ class Link:
         packets = mqtt_codec.Reader(self._buffers.packets)
         while True:
             length = await self._reader.readinto(packets.space())
+            if length is None:  # TLS: a piece of a record
+                continue
             if not length:
-                raise LinkLost("closed by the broker")
+                raise (LinkLost if self.accepted else TurnedAway)("closed by the broker")
             self._heard = self._clock.now()
             for packet in packets.received(length):
                 self._take(packet)
@@ -216,6 +230,7 @@ class Link:
             raise ProtocolError("a second CONNACK")
         if code:
             raise Refused("refused by the broker, CONNACK %d" % code)
+        self.accepted = True
         self._subscription = self._next_id()
         self._deadlines[self._subscription] = self._clock.now() + SUBACK_MS
         self._send(mqtt_codec.subscribe(self._subscription, self._topics))

@@ -4,6 +4,9 @@ from agent.events import ALARM
 from protocol import topics, wire
 
 REPORT_MS = 27_000, 6_000  # at least, and the jitter on top: 30 s on average
+# Without mains: a minute on average. The engine misses a board after 80 s, so a report that the link did not take comes soon again.
+BATTERY_REPORT_MS = 57_000, 6_000
+REPORT_AGAIN_MS = 5_000
 
 
 class Mail:
@@ -104,18 +107,23 @@ class Mail:
             kind=self._config.kind,
             fw=parts.version,
             group=self._config.group,
+            config=self._config.digest,
             reset=parts.board.reset_reason(),
             active=parts.panel.uncleared(),
             faults=[_printable(text) for text in parts.faults.texts()],
+            crash=parts.crashes.text,
+            safe=parts.crashes.safe,
         )
-        if not self.session.publish(self._topic("state"), payload, retain=True):
+        if self.session.publish(self._topic("state"), payload, retain=True):
+            parts.crashes.sent()
+        else:
             self._presence.announce(self._parts.clock.now())
 
     def _send_report(self, now):
         parts = self._parts
-        least, jitter = REPORT_MS
-        self._report_due = now + least + int(parts.random() * jitter)
         mains = parts.panel.state_of("mains")
+        least, jitter = BATTERY_REPORT_MS if mains == "active" else REPORT_MS
+        self._report_due = now + least + int(parts.random() * jitter)
         payload = wire.encode_report(
             up=now // 1000,
             heap=parts.board.free_memory(),
@@ -125,10 +133,18 @@ class Mail:
             waiting=len(self._outbox) - len(self._outbox.stored()) + parts.journal.waiting + len(parts.keeper),
             dropped=self.dropped,
             refused=self.refused,
-            values=parts.panel.values(),
+            values=self._values(now, mains == "active"),
         )
         if not self.session.publish(self._topic("report"), payload, qos=0):
             self.dropped += 1
+            self._report_due = now + REPORT_AGAIN_MS
+
+    def _values(self, now, on_battery):
+        values = self._parts.panel.values()
+        left = self._parts.battery.hours_left(now, on_battery) if self._parts.battery else None
+        if left:
+            values["hours_left"], values["hours_left_error"] = left
+        return values
 
 
 def _printable(text):

@@ -11,6 +11,14 @@ AT_ONCE = "at_once"
 VERIFY = "verify"
 NEVER = "never"
 
+# A contact that chatters must not wear out the flash, which is good for 100,000 erases of a sector (W25Q32JV datasheet, features), nor
+# fill the air. The first FREE changes are told and kept at once, and one more each REFILL_MS: 72 on the first day, 48 on any other.
+FREE = 24
+REFILL_MS = 30 * 60_000
+# Beyond that the point is faulty and its changes stay in RAM; a change to anything but active waits until the one before it is so old.
+CALM_MS = 60_000
+KEY_CALM_MS = 2_000  # the next press of a key must not wait
+
 SILENCE = "silence"  # the key of this name silences the house; other keys only tell the engine
 
 
@@ -107,6 +115,8 @@ class Point:
     state = "clear"
     event_id = None
     _latched = None
+    _changed = 0  # the last change, in clock.now()
+    _paid_until = 0  # each change is paid with REFILL_MS
 
     def __init__(self, name, kind, policy, read, latched=None, *, contact=None):
         self.name = name
@@ -128,6 +138,20 @@ class Point:
         level = self._read()
         self.contact.sample(level, now, self._latched() if self._latched else False)
         return self.contact.state
+
+    def chatters(self, now):
+        """True while this point changes so often that it must be faulty."""
+        return self._paid_until - now > FREE * REFILL_MS
+
+    def waits(self, state, now):
+        """True if a chattering point's change to `state` is not to be told yet. To active it is told at once, always."""
+        return state != "active" and self.chatters(now) and now - self._changed < (KEY_CALM_MS if self.type == "key" else CALM_MS)
+
+    def count(self, now):
+        """A change is told. True if it may be kept in flash."""
+        self._changed = now
+        self._paid_until = max(self._paid_until, now) + REFILL_MS
+        return not self.chatters(now)
 
 
 class Panel:

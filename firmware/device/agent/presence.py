@@ -18,6 +18,7 @@ class Presence:
         self._life = None  # the life of the last hello
         self._birth_due = None
         self._births = 0
+        self._has_news = False  # what no birth has said yet
         self._ticked = None
         self._listening = 0  # since when ticks come, rings could be heard, or the connection is up: the latest
 
@@ -30,6 +31,7 @@ class Presence:
         """What the birth says has changed: it is due at once."""
         self._births = 0
         self._birth_due = now
+        self._has_news = True
 
     def take_birth(self, now):
         """True if the birth is to be sent now; counts it as sent."""
@@ -37,6 +39,7 @@ class Presence:
             return False
         self._birth_due = now + BIRTH_AGAIN_MS[min(self._births, len(BIRTH_AGAIN_MS) - 1)]
         self._births += 1
+        self._has_news = False
         return True
 
     def hello(self, hello):
@@ -44,7 +47,8 @@ class Presence:
         known one, None if it is not for us."""
         if hello.birth != self._start:
             return None
-        self._birth_due = None
+        if not self._has_news:
+            self._birth_due = None
         counted = self.counts(hello.engine)
         self._life = life_of(hello.engine)
         return self._heard_of(hello.engine) or not counted

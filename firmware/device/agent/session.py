@@ -8,7 +8,7 @@ import asyncio
 import gc
 
 from agent import streams
-from agent.link import Buffers, Link, LinkLost, Refused
+from agent.link import Buffers, Link, LinkLost, Refused, TurnedAway, is_broken_off
 
 CONNECT_MS = 5_000
 PUBACK_URGENT_MS = (2_000, 10_000)  # of an alarm: the first, and the longest after reconnects without success
@@ -25,8 +25,8 @@ class Listener:
         """Connected and subscribed. `refused`: the topic filters that the broker did not grant."""
         raise NotImplementedError
 
-    def link_down(self, why):
-        """A connection that was up, or that was tried, is over."""
+    def link_down(self, why, turned_away):
+        """A connection that was up, or that was tried, is over. `turned_away`: the broker did not take us, or we did not trust it."""
         raise NotImplementedError
 
     def message(self, topic, payload, retained):
@@ -44,10 +44,10 @@ class Listener:
 class Session:
     """`addresses`: [(host, port)], tried in turn. `topics`: [(filter, QoS)]. `clock`: clock.Clock. `random()`: 0 up to 1.
 
-    `ready()` is awaited before each connect and returns when there is a network.
+    `ready()` is awaited before each connect and returns when there is a network. `tls`: tls.Tls, or None for a link without.
     """
 
-    def __init__(self, account, addresses, topics, listener, *, clock, random, ready):
+    def __init__(self, account, addresses, topics, listener, *, clock, random, ready, tls=None):
         self._account = account
         self._addresses = addresses
         self._topics = topics
@@ -55,11 +55,13 @@ class Session:
         self._clock = clock
         self._random = random
         self._ready = ready
+        self._tls = tls
         self._link = None
         self._buffers = Buffers()
         self._hurry = asyncio.Event()
         self._failures = 0  # connections, or tries, since the last that brought anything to the broker
-        self._unsteady = 0  # and since the last that lasted
+        self._refused = False  # since then a broker has refused us, or we have refused it
+        self._unsteady = 0  # connections, or tries, since the last that lasted
         self.hurried = False
 
     @property
@@ -93,14 +95,16 @@ class Session:
             try:
                 await self._ready()
                 await self._connection(self._addresses[turn % len(self._addresses)])
-            except Refused as exc:
-                refused = True
-                self._listener.link_down(str(exc))
             except Exception as exc:
                 # Every kind has been seen here: OSError, ValueError (TLS), EOFError, MemoryError.
-                self._listener.link_down("%s %s" % (type(exc).__name__, exc))
+                if self._link and not self._link.accepted:
+                    exc = self._explained(exc)
+                refused = isinstance(exc, Refused)
+                # A broker that goes away in the middle of a handshake is no news beside a refusal.
+                self._listener.link_down(_words(exc), refused or (isinstance(exc, TurnedAway) and not self._refused))
             worked = self._link is not None and self._link.worked
             self._link = None
+            self._refused = refused or (self._refused and not worked)
             gc.collect()  # the next connection wants its buffers each in one piece
             self._failures = 0 if worked else self._failures + 1
             self._unsteady = 0 if worked and self._clock.now() - since >= STEADY_MS else self._unsteady + 1
@@ -108,12 +112,18 @@ class Session:
             turn += 1
             await self._pause(REFUSED_MS if refused else _doubled(BACK_OFF_MS, max(0, self._unsteady - 1)))
 
+    def _explained(self, exc):
+        """`exc` has ended a connection before the broker's CONNACK."""
+        if self._tls:
+            return self._tls.explain(exc)
+        return TurnedAway("closed by the broker before CONNACK, as one that wants TLS does (%s)" % exc) if is_broken_off(exc) else exc
+
     async def _connection(self, address):
-        reader, writer = await asyncio.wait_for(streams.connect(*address), CONNECT_MS / 1000)
+        stream = await asyncio.wait_for(streams.connect(*address, self._tls), CONNECT_MS / 1000)
         try:
             urgent_ms = _doubled(PUBACK_URGENT_MS, self._failures)
             self._link = Link(
-                (reader, writer),
+                (stream, stream),
                 self._account,
                 self._topics,
                 self._listener,
@@ -123,8 +133,7 @@ class Session:
             )
             await self._link.run()
         finally:
-            writer.close()
-            await writer.wait_closed()
+            stream.close()
 
     async def _pause(self, wait_ms):
         """Full jitter, so that a commune of boards does not come back in one instant."""
@@ -134,6 +143,10 @@ class Session:
             await asyncio.wait_for(self._hurry.wait(), self._random() * limit / 1000)
         except asyncio.TimeoutError:
             pass
+
+
+def _words(exc):
+    return str(exc) if isinstance(exc, LinkLost) else "%s %s" % (type(exc).__name__, exc)
 
 
 def _doubled(limits, times):

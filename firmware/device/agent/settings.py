@@ -2,15 +2,20 @@
 
 
 class Config:
-    """`networked` is False for a board that knows neither site nor broker: its own bell still obeys its own buttons."""
+    """`networked` is False for a board that knows neither site nor broker: its own bell still obeys its own buttons.
+
+    `digest`: 8 hex digits that tell this configuration from another, None without one (agent.config.digest).
+    """
 
     def __init__(self):
         self.networked = False
+        self.digest = None
         self.site = ""
         self.device = ""
         self.kind = "household"
         self.group = ""
         self.brokers = ()  # (host, port), tried in turn
+        self.server_name = ""  # in the broker's certificate; "" for a link without TLS
         self.password = ""
         self.wifi = ()  # (ssid, key)
         self.bell_sense = True

@@ -12,12 +12,14 @@ STUCK_S = {"key": 60, "button": 3600, "sos": 3600}
 class Wiring:
     """The board's points: `panel`, and of its gauges the `battery` and the street light's `lamp`, None where there is none.
 
-    `outputs`: the output terminals that there are. `problems`: in words what of `kind` does not fit the board type; that is left out, and
-    everything else works. `states`: {point: newest event} of the journal. `bell`: bell.Bell. `unix(now)`: Unix ms or None.
+    `outputs`: the output terminals that there are. `problems`: in words what of the configuration is wrong (such a point has its defaults)
+    or does not fit the board type (such a point is left out); everything else works. `states`: {point: newest event} of the journal.
+    `bell`: bell.Bell. `unix(now)`: Unix ms or None.
     """
 
     def __init__(self, kind_name, kind, chosen, hardware, pins, *, states, bell, unix):
         misfits = fit.problems(kind_name, kind, chosen, pins)
+        chosen = fit.usable(kind, chosen)
         self.problems = [why for _, why in misfits]
         self.battery = None
         self.lamp = None
@@ -28,7 +30,7 @@ class Wiring:
         self._unix = unix
         out = [name for name, _ in misfits]
         self.outputs = [name for name in fit.outputs(kind, chosen) if name not in out]
-        rows = [row for row in fit.fitted(kind, {name: value for name, value in chosen.items() if name not in out}) if row[0] not in out]
+        rows = [row for row in fit.fitted(kind, chosen) if row[0] not in out]
         contacts = [self._contact(row) for row in rows if row[3] in ("contact", "mains", "loop")]
         gauges = [self._gauge(row) for row in rows if row[3] not in ("contact", "mains", "loop")]
         self.panel = Panel(contacts, gauges)

@@ -1,17 +1,35 @@
-"""A lithium-ion cell behind a divider of 1:2 on an ADC: its charge, and whether it is low or too weak for its bell."""
+"""A lithium-ion cell behind a divider of 1:2 on an ADC: its charge, the hours that are left, whether it is low or too weak for its bell.
+
+The board wants an 18650 of the NMC or NCA kind: an LCO ("LiPo") cell of the same voltage is emptier, 3.7 V is 12 % of it.
+"""
 
 from drivers.hold import Hold
 
 DIVIDER = 2
-# Open-circuit voltage of a single lithium-ion cell (NMC, 25 °C) in mV -> percent; between the rows linear.
-CURVE = ((3300, 0), (3500, 5), (3600, 12), (3700, 35), (3800, 55), (3900, 70), (4000, 83), (4150, 100))
+# Open-circuit voltage in mV -> percent; between the rows linear. Measured on a Molicel INR21700-P42A (C/32) and a Samsung INR21700-40T
+# (C/20) at room temperature, the mean of two curves that are 1 % apart: Sunil, Pattipati, Balasingam, "Piecewise Linear Approximation of
+# Battery Open-Circuit Voltage Characteristics", IEEE Trans. Instrum. Meas. 2025, with its data. 0 % is 3.2 V, where 6 % of the charge is
+# left: below it the 5 V converter of bell and board begins to fail.
+CURVE = ((3200, 0), (3320, 3), (3420, 9), (3578, 24), (3698, 42), (4065, 83), (4106, 95), (4180, 100))
 MISSING_MV = 2000  # no cell is there: the protection circuit of one cuts off at 2,500 mV
 LOW_PERCENT = 20
 OK_ABOVE_LOW = 10  # percent: hysteresis
 HOLD_MS = 2_000  # a reading during a transmission dips: three in a row, a second apart, make a fact
 # A sounding bell loads the cell with about 0.5 A: a good 18650 (60 mΩ with its protection) sags by 30 mV, one of 0.6 Ω by 300 mV.
 SAG_MV = 300
-LOADED_MIN_MV = 3200  # below it the 5 V converter of the bell and the board begin to fail
+LOADED_MIN_MV = 3200
+
+# What is left in hours, where nothing was measured: an ESP32 that keeps its Wi-Fi in modem sleep, as MicroPython does, takes 45 to 130 mA
+# at 3.3 V (Espressif's example power_save), pull-ups and a lit indicator another 10.
+CAPACITY_MAH = 2500
+LOAD_MA = 100
+ASSUMED_ERROR = 0.65  # 2,000 mAh (old or cold) at 140 mA to 2,900 mAh at 70 mA
+# 60 mV of the ADC (ESP32 datasheet, ADC calibration: total error at 150 to 2450 mV) are 120 mV of the cell, and 9.7 mV are a percent.
+ERROR_PERCENT = 12
+# Two readings of one ADC are wrong in the same direction: of a difference a third of it is left.
+ERROR_DROP_PERCENT = 4
+DROP_PERCENT = 12  # so much must be gone before the time that it took says more than the assumption
+HOUR_MS = 3_600_000
 
 
 def percent(millivolts):
@@ -34,7 +52,7 @@ class Battery:
 
     value = None  # the report has a place of its own for the charge
 
-    def __init__(self, point, read_uv, bell, *, low=LOW_PERCENT, sag_mv=SAG_MV):
+    def __init__(self, point, read_uv, bell, *, low=LOW_PERCENT, sag_mv=SAG_MV, capacity_mah=CAPACITY_MAH, load_ma=LOAD_MA):
         self.point = point
         self.percent = None
         self.sag_mv = None  # at the last load test
@@ -43,9 +61,11 @@ class Battery:
         self._low = low
         self._ok = low + OK_ABOVE_LOW
         self._sag_limit_mv = sag_mv
+        self._hours_a_percent = capacity_mah / load_ma / 100
         self._rest_mv = None
         self._weak = False
         self._hold = None
+        self._since = None  # (percent, ms) when mains went
 
     @property
     def fault(self):
@@ -66,6 +86,23 @@ class Battery:
             self._rest_mv = millivolts
             self.percent = percent(millivolts)
         return self._hold.take(self._judge(millivolts), now)
+
+    def hours_left(self, now, on_battery):
+        """(hours, how far they may be wrong) until the charge is used up, None while it is unknown. Ask from time to time: what was used
+        since mains went (`on_battery`) tells the real load.
+        """
+        if self.percent is None:
+            return None
+        if not on_battery or self._since is None or self.percent > self._since[0]:
+            self._since = (self.percent, now) if on_battery else None
+        used = self._since[0] - self.percent if self._since else 0
+        if used < DROP_PERCENT:
+            return self._estimate(self._hours_a_percent, ASSUMED_ERROR)
+        return self._estimate((now - self._since[1]) / HOUR_MS / used, ERROR_DROP_PERCENT / used)
+
+    def _estimate(self, hours_a_percent, error):
+        hours = self.percent * hours_a_percent
+        return hours, hours * error + ERROR_PERCENT * hours_a_percent * (1 + error)
 
     def _test(self, millivolts):
         if self._rest_mv is None:

@@ -16,8 +16,12 @@ _wire.send(b"here")
 _handlers = {}  # gpio -> (pin, handler, level whose coming interrupts)
 
 
+_side = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # to the watchdog and the clock
+_side.connect(socket.getaddrinfo("127.0.0.1", int(os.getenv("SIDE")))[0][-1])
+
+
 def reset_cause():
-    return PWRON_RESET
+    return int(os.getenv("CAUSE"))
 
 
 def reset():
@@ -38,6 +42,21 @@ def _refresh():
             pin, handler, level = _handlers[words[0]]
             if int(words[1]) == level:
                 handler(pin)
+
+
+class WDT:
+    def __init__(self, id=0, timeout=5000):
+        self._timeout_ms = timeout
+        self.feed()
+
+    def feed(self):
+        _side.send(b"wdt %d" % self._timeout_ms)
+
+
+class RTC:
+    def datetime(self, fields):
+        year, month, day, _, hour, minute, second, _ = fields
+        _side.send(b"rtc %d %d %d %d %d %d" % (year, month, day, hour, minute, second))
 
 
 class Pin:

@@ -134,12 +134,12 @@ def test_battery_is_low_below_20_and_well_above_30_after_three_readings():
     cell = Cell(3900)
     gauge = battery(cell)
     assert play(gauge, 0, 3) == []
-    assert gauge.percent == 70
-    cell.rest_mv = 3560
+    assert gauge.percent == 64
+    cell.rest_mv = 3500
     assert play(gauge, 3_000, 3) == [(5_000, "active")]
-    cell.rest_mv = 3670
+    cell.rest_mv = 3610
     assert play(gauge, 6_000, 3) == []
-    cell.rest_mv = 3690
+    cell.rest_mv = 3640
     assert play(gauge, 9_000, 3) == [(11_000, "clear")]
     cell.rest_mv = 200
     assert play(gauge, 12_000, 3) == [(14_000, "open")]
@@ -162,7 +162,7 @@ def test_charge_is_not_read_while_the_bell_loads_the_cell():
     play(gauge, 0, 5)
     cell.is_driven = True
     assert play(gauge, 5_000, 60) == []
-    assert (gauge.percent, gauge.sag_mv, gauge.fault) == (55, 30, None)
+    assert (gauge.percent, gauge.sag_mv, gauge.fault) == (53, 30, None)
 
 
 def test_old_cell_fails_the_load_test_though_it_is_full():
@@ -186,6 +186,64 @@ def test_bell_that_sounds_since_the_start_is_no_load_test():
     gauge = battery(cell)
     assert play(gauge, 0, 60) == []
     assert (gauge.percent, gauge.sag_mv) == (None, None)
+
+
+HOUR_MS = 3_600_000
+
+
+VOLTS = [min([mv for mv in range(3200, 4181, 2) if percent(mv) >= charge]) for charge in range(101)]
+
+
+def volts(charge):
+    """The open-circuit voltage of a cell of so many percent, in mV."""
+    return VOLTS[max(0, round(charge))]
+
+
+def test_hours_left_contain_the_truth_whatever_cell_and_load_there_really_are():
+    for capacity_mah in (2000, 2500, 2900):
+        for load_ma in (70, 100, 140):
+            cell = Cell(volts(100))
+            gauge = battery(cell)
+            gauge.sample(0)
+            assert gauge.hours_left(0, False)
+            lifetime = capacity_mah / load_ma
+            for minute in range(0, int(lifetime * 60), 10):
+                hours = minute / 60
+                cell.rest_mv = volts(100 - 100 * hours / lifetime)
+                now = minute * 60_000 + 1000
+                gauge.sample(now)
+                left, error = gauge.hours_left(now, True)
+                assert abs(lifetime - hours - left) <= error
+
+
+def test_estimate_learns_the_real_load():
+    cell = Cell(volts(100))
+    gauge = battery(cell, capacity_mah=2500, load_ma=100)
+    gauge.sample(0)
+    left, error = gauge.hours_left(0, True)
+    assert abs(left - 25) < 0.3
+    assert error > 10
+    cell.rest_mv = volts(50)
+    gauge.sample(5 * HOUR_MS)
+    left, error = gauge.hours_left(5 * HOUR_MS, True)
+    assert abs(left - 5) < 0.3
+    assert error < 2
+
+
+def test_time_on_mains_does_not_count_as_use():
+    cell = Cell(volts(100))
+    gauge = battery(cell)
+    for hour, on_battery in ((0, False), (48, False), (49, True), (52, True)):
+        cell.rest_mv = volts(100) if hour < 52 else volts(70)
+        gauge.sample(hour * HOUR_MS)
+        left, _ = gauge.hours_left(hour * HOUR_MS, on_battery)
+    assert abs(left - 7) < 0.5
+
+
+def test_hours_of_a_missing_cell_are_unknown():
+    gauge = battery(Cell(100))
+    gauge.sample(0)
+    assert gauge.hours_left(0, True) is None
 
 
 def test_daylight_is_unknown_until_it_lasts_and_headlights_make_no_day():

@@ -297,7 +297,7 @@ def test_alarm_goes_before_faults_and_a_new_one_before_repeats():
 
 def test_order_is_carried_out_once_and_its_answer_given_again():
     orders = Orders(None)
-    order = Order("o-1", "report", None, 0, 30)
+    order = Order("o-1", "report", None, 0, 30, None)
     assert orders.is_new(order)
     orders.answer("o-1", "no")
     assert [(one.id, one.ok, one.error) for one in orders.due()] == [("o-1", False, "no")]
@@ -330,11 +330,11 @@ def test_ids_of_restarts_are_remembered_over_a_restart():
     for number in range(20):
         orders.keep(f"o-{number}")
     after = Orders(files)
-    assert not after.is_new(Order("o-19", "restart", None, 0, 30))
+    assert not after.is_new(Order("o-19", "restart", None, 0, 30, None))
     assert [(one.id, one.ok) for one in after.due()] == [("o-19", True)]
-    assert after.is_new(Order("o-20", "restart", None, 0, 30))
+    assert after.is_new(Order("o-20", "restart", None, 0, 30, None))
 
 
 def test_a_test_lasts_at_most_10_s():
-    assert trial(Order("o-1", "test", "bell", 500, 30), 1000).until == 11_000
-    assert trial(Order("o-1", "test", "bell", 0, 30), 1000).until == 3_000
+    assert trial(Order("o-1", "test", "bell", 500, 30, None), 1000).until == 11_000
+    assert trial(Order("o-1", "test", "bell", 0, 30, None), 1000).until == 3_000

@@ -1,4 +1,4 @@
-from agent import config, mqtt_codec
+from agent import mqtt_codec
 from agent.inbox import decode, subscriptions
 from agent.mqtt_codec import Connack, Pingresp, ProtocolError, Puback, Publish, Pubrel, Reader, Suback, Unreadable
 from agent.presence import Presence
@@ -232,42 +232,3 @@ def test_inbox_reads_what_it_subscribes_to_and_nothing_else():
         except DecodeError:
             continue
         raise AssertionError(topic)
-
-
-WHOLE = """{"v":1,"site":"s","device":"B1","kind":"household","group":"G1","brokers":[{"host":"10.0.0.1","port":1883}],
-"wifi":[{"ssid":"lane","key":"secret"}],"password":"pw","bell_sense":false,"verify_s":30}"""
-
-
-def test_config_is_read():
-    read = config.parse(WHOLE)
-    assert read.networked
-    assert (read.site, read.device, read.kind, read.group, read.password) == ("s", "B1", "household", "G1", "pw")
-    assert (read.brokers, read.wifi, read.bell_sense, read.verify_s) == ((("10.0.0.1", 1883),), (("lane", "secret"),), False, 30)
-
-
-def test_config_that_is_wrong_says_what_was_expected():
-    for old, new in (
-        ('"site":"s"', '"site":"a/b"'),
-        ('"device":"B1",', ""),
-        ("household", "castle"),
-        ("1883", '"1883"'),
-        ('[{"host":"10.0.0.1","port":1883}]', "[]"),
-        ('"verify_s":30', '"verify_s":91'),
-        ('"bell_sense":false', '"bell_sense":0'),
-        ('"v":1', '"v":' + "[" * 5000),
-        ('"v":1', "[]:1"),
-        ("}]", "}"),
-    ):
-        assert old in WHOLE
-        try:
-            config.parse(WHOLE.replace(old, new))
-        except config.ConfigError as exc:
-            assert "expected" in str(exc)
-            continue
-        raise AssertionError(new)
-
-
-def test_board_without_a_config_is_a_household_without_network():
-    read, problem = config.read("/not/there.json")
-    assert (read.kind, read.networked) == ("household", False)
-    assert "/not/there.json" in problem

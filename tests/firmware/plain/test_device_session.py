@@ -69,7 +69,7 @@ class Heard(Listener):
     def link_up(self, refused):
         self.ups.append(refused)
 
-    def link_down(self, why):
+    def link_down(self, why, turned_away):
         self.downs.append(why)
 
     def message(self, topic, payload, retained):

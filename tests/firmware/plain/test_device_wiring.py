@@ -69,11 +69,44 @@ def test_wrong_parameters_are_named_with_what_was_expected():
     assert why({"tank": {"hight": 3}}) == ["points.tank.hight: expected one of full, hold_s, hysteresis, low, supply_mv"]
     assert why({"tank": {"low": 0}}) == ["points.tank.low: expected 1..100000, got 0"]
     assert why({"tank": {"low": True}}) == ["points.tank.low: expected 1..100000, got True"]
-    assert why({"button-1": {"call": "now"}}) == ["points.button-1.call: expected one of at_once, verify, never, got 'now'"]
-    assert why({"tank": {"loop": "loop-1"}}) == ["points.tank.loop: expected the terminal of a loop, at a contact, got 'loop-1'"]
+    assert why({"button-1": {"call": "now"}}) == ['points.button-1.call: expected one of at_once, verify, never, got "now"']
+    assert why({"tank": {"loop": "loop-1"}}) == ['points.tank.loop: expected the terminal of a loop, at a contact, got "loop-1"']
     assert why({"button-1": {"loop": 3}}) == ["points.button-1.loop: expected the terminal of a loop, at a contact, got 3"]
     assert why({"button-1": {"normal_mv": 2245}}) == ["points.button-1.normal_mv: expected one of hold_ms, stuck_s"]
     assert why({"strobe": {"low": 1}}) == ["points.strobe: expected {} or null"]
+
+
+def test_parameters_that_do_not_go_together_are_refused():
+    assert why({"tank": {"low": 98}}) == ["points.tank.low: expected low + hysteresis of at most full (100), got 103"]
+    assert why({"tank": {"full": 20}}) == ["points.tank.low: expected low + hysteresis of at most full (20), got 35"]
+    assert why({"tank": {"full": 20, "low": 10}}) == []
+    assert why({"button-1": {"hold_ms": 2000, "stuck_s": 2}}) == ["points.button-1.stuck_s: expected longer than hold_ms (2000), got 2 s"]
+    assert why({"button-1": {"hold_ms": 2000, "stuck_s": 0}}) == []
+
+
+def test_hours_of_rest_are_two_different_minutes():
+    pins = Table(NAME="board_a", HEAP_KB=100, ADC1=ADC1, INPUTS={}, OUTPUTS={"lamp": (6, 1)}, ANALOG={"lamp-current": 33})
+    pole = Table(POINTS=(("lamp", "lamp", "never", "lamp"),), OPTIONAL=(), OUTPUTS=("lamp",), OPTIONAL_OUTPUTS=(), HEAP_KB=60)
+    assert why({"lamp": {"off_from": 60}}, pole, pins) == ["points.lamp.off_from: expected with off_to, or neither"]
+    assert why({"lamp": {"off_from": 60, "off_to": 60}}, pole, pins) == [
+        "points.lamp.off_from: expected another minute than off_to, got 60"
+    ]
+    assert why({"lamp": {"off_from": 60, "off_to": 0}}, pole, pins) == []
+
+
+def test_only_what_is_an_alarm_may_call():
+    assert why({"tank": {"call": "at_once"}}) == ["points.tank.call: expected never, for a level is no alarm, got at_once"]
+    assert why({"tank": {"call": "never"}, "button-1": {"call": "verify"}}) == []
+
+
+def test_it_is_never_bright_and_dark_at_once():
+    assert fit.LIMITS["light"]["dark_lx"][1] < fit.LIMITS["light"]["bright_lx"][0]
+
+
+def test_loop_is_none_of_the_other_analog_terminals():
+    assert why({"tank": None, "button-1": {"loop": "tank"}}) == [
+        'points.button-1.loop: expected the terminal of a loop, at a contact, got "tank"'
+    ]
 
 
 class Hardware:
@@ -118,11 +151,30 @@ def test_points_are_those_of_the_kind_and_of_the_configuration():
 
 
 def test_what_does_not_fit_is_left_out_and_the_rest_works():
-    hardware, wiring = wire({"battery": {}, "tank": {"low": 0}, "window": {}, "smoke-1": {}})
-    assert len(wiring.problems) == 3
-    assert [point.name for point in wiring.panel] == ["button-1", "smoke-1"]
+    hardware, wiring = wire({"battery": {}, "window": {}, "smoke-1": {}})
+    assert len(wiring.problems) == 2
+    assert [point.name for point in wiring.panel] == ["button-1", "smoke-1", "tank"]
     hardware.active["button-1"] = True
     assert settle(wiring.panel.contacts[0]) == "active"
+
+
+def test_point_with_a_wrong_parameter_works_by_its_defaults_and_says_so():
+    wrong = {"button-1": {"hold_ms": 0}, "tank": {"low": 99}, "strobe": {"low": 1}, "smoke-1": {"loop": "loop-1", "hold_ms": 5}}
+    hardware, wiring = wire(wrong)
+    assert len(wiring.problems) == 4
+    button, smoke, tank = wiring.panel
+    hardware.active["button-1"] = True
+    assert settle(button) == "active"
+    hardware.microvolts["loop-1"] = 1_336_000
+    assert settle(smoke) == "active"
+    assert tank.name == "tank"
+    assert wiring.outputs == ["bell", "strobe"]
+
+
+def test_contact_whose_loop_is_unknown_is_left_out():
+    _, wiring = wire({"smoke-1": {"loop": 7}})
+    assert [point.name for point in wiring.panel] == ["button-1", "tank"]
+    assert len(wiring.problems) == 1
 
 
 def test_contact_on_a_loop_has_its_four_states():

@@ -1,0 +1,1 @@
+"""SMS and telephone calls through a GSM modem on a serial port: docs/sms.md."""

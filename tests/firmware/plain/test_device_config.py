@@ -1,0 +1,103 @@
+from agent import config
+
+WHOLE = b"""{"v":1,"site":"s","device":"B1","kind":"household","group":"G1","brokers":[{"host":"10.0.0.1","port":1883}],
+"wifi":[{"ssid":"Ng\xc3\xb5 5","key":"secret"}],"password":"hush","bell_sense":false,"verify_s":30,
+"points":{"heat-1":{"loop":"loop-1"},"button-2":null,"tamper":{}}}"""
+
+
+def refused(fields):
+    try:
+        config.build(fields)
+    except config.ConfigError as exc:
+        return str(exc)
+    raise AssertionError("accepted")
+
+
+def fields(**others):
+    whole = config.fields_of(WHOLE)
+    whole.update(others)
+    return whole
+
+
+def test_config_is_read():
+    read = config.build(config.fields_of(WHOLE))
+    assert read.networked
+    assert (read.site, read.device, read.kind, read.group, read.password) == ("s", "B1", "household", "G1", "hush")
+    assert (read.brokers, read.wifi, read.bell_sense, read.verify_s) == ((("10.0.0.1", 1883),), (("Ngõ 5", "secret"),), False, 30)
+    assert (read.server_name, config.build(fields(server_name="gw.local")).server_name) == ("", "gw.local")
+    assert read.points == {"heat-1": {"loop": "loop-1"}, "button-2": None, "tamper": {}}
+
+
+def test_each_wrong_field_is_named_with_what_was_expected_and_what_came():
+    for wrong, text in (
+        ({"v": 2}, "v: expected 1, got 2"),
+        ({"site": "a/b"}, 'site: expected 1 to 32 of A-Z a-z 0-9 _ -, got "a/b"'),
+        ({"kind": "castle"}, 'kind: expected one of household, fire_point, street_light, sos_post, got "castle"'),
+        ({"kind": []}, "kind: expected one of household, fire_point, street_light, sos_post, got list"),
+        ({"server_name": None}, "server_name: expected at most 253 printable characters, got None"),
+        ({"brokers": []}, "brokers: expected a list of 1 to 8, got 0"),
+        ({"brokers": {}}, "brokers: expected a list of 1 to 8, got dict"),
+        ({"brokers": [5]}, "brokers: expected objects with host and port, got int"),
+        ({"brokers": [{"host": "", "port": 1}]}, 'brokers.host: expected 1 to 253 printable characters, got ""'),
+        ({"brokers": [{"host": "h", "port": 65536}]}, "brokers.port: expected 1..65535, got 65536"),
+        ({"brokers": [{"host": "h"}]}, "brokers.port: expected 1..65535, got None"),
+        ({"brokers": [{"host": "h", "port": True}]}, "brokers.port: expected 1..65535, got True"),
+        ({"wifi": [{"ssid": "Ngõ" * 9, "key": "k"}]}, 'wifi.ssid: expected 1 to 32 printable bytes, got "Ng?Ng?Ng?Ng?Ng?Ng?Ng"'),
+        ({"wifi": [{"ssid": "lane", "key": "k"}] * 9}, "wifi: expected a list of 0 to 8, got 9"),
+        ({"bell_sense": 0}, "bell_sense: expected true or false, got 0"),
+        ({"verify_s": 91}, "verify_s: expected 0..90, got 91"),
+        ({"verify_s": 1.5}, "verify_s: expected 0..90, got 1.5"),
+        ({"points": []}, "points: expected an object of objects or null, got list"),
+        ({"points": {"tank": {"low": [[]]}}}, "points: expected an object of objects or null, got dict"),
+    ):
+        assert refused(fields(**wrong)) == text
+    for key in config.NEEDED:
+        less = fields()
+        del less[key]
+        assert refused(less) == key + ": expected, and not there"
+
+
+def test_no_error_tells_a_secret():
+    for wrong in ({"password": "hush\n"}, {"wifi": [{"ssid": "lane", "key": "hush" * 16}]}, {"wifi": [{"ssid": "lane", "key": ["hush"]}]}):
+        text = refused(fields(**wrong))
+        assert "hush" not in text
+        assert "expected at most" in text
+
+
+def test_text_that_is_no_configuration_says_so():
+    for data in (b"", b"{", b"[]", b"null", b"\xff", b"{" + b" " * config.LONGEST + b"}", b"[" * 4000, b'{"v":1e400', b"{[]:1}", b"{1:2}"):
+        try:
+            refused(config.fields_of(data))
+        except config.ConfigError as exc:
+            assert "expected" in str(exc)
+            continue
+        assert data == b"{1:2}"  # MicroPython reads it
+
+
+def test_keys_that_no_configuration_has_are_named_and_do_not_matter_at_a_start():
+    odd = fields(verfy_s=30, brokers=[{"host": "h", "port": 1, "tsl": True}])
+    assert config.unknown(odd) == ["verfy_s", "brokers.tsl"]
+    assert config.unknown(fields()) == []
+    assert config.build(odd).brokers == (("h", 1),)
+
+
+def test_digest_is_of_what_was_told_and_not_of_defaults_or_secrets():
+    plain = {"site": "s", "device": "B1", "kind": "household", "group": "G1", "brokers": [{"host": "h", "port": 1}]}
+    # sha256sum of {"brokers":[{"host":"h","port":1}],"device":"B1","group":"G1","kind":"household","site":"s"}
+    assert config.digest(plain) == "10df323a"
+    same = dict(plain)
+    same.update({"v": 1, "password": "p", "wifi": [], "bell_sense": True, "verify_s": 60, "points": {}, "odd": 1})
+    assert config.digest(same) == config.digest(plain)
+    assert config.digest(fields(password="p", wifi=[{"ssid": "Ngõ 5", "key": "k"}])) == config.digest(fields())
+    for other in ({"verify_s": 0}, {"bell_sense": True}, {"wifi": []}, {"points": {}}, {"group": "G2"}):
+        assert config.digest(fields(**other)) != config.digest(fields())
+    # {"bell_sense":false,"brokers":[{"host":"a\"b\\","port":1}],"device":"B1","group":"G1","kind":"household",
+    #  "points":{"a":null,"b":{"loop":"x","low":2}},"site":"s","verify_s":30,"wifi":["Ngõ 5"]}
+    odd = fields(brokers=[{"port": 1, "host": 'a"b\\'}], points={"b": {"low": 2, "loop": "x"}, "a": None})
+    assert config.digest(odd) == "d6f49bbd"
+
+
+def test_board_without_a_config_is_a_household_without_network():
+    read, problem = config.read("/not/there.json")
+    assert (read.kind, read.networked, read.digest) == ("household", False, None)
+    assert "/not/there.json" in problem

@@ -1,0 +1,158 @@
+"""A network client that is stuck, wherever, stops neither the own bell nor its pattern, and its event loop never stands still."""
+
+import itertools
+import re
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import secured
+from certificates import NAME, Authority
+from rig import Board, Engine, Freezer, eventually
+from wedges import Full, Mute
+
+MakeBoard = Callable[..., Board]
+STALL_MS = 100
+SECONDS = 9.0  # two cycles of the pattern, and more than one connection
+OURS = Authority()
+PROBE = """
+import asyncio, time
+async def probe():
+    last = time.ticks_ms()
+    while True:
+        await asyncio.sleep_ms(10)
+        now = time.ticks_ms()
+        if now - last > 20:
+            print('stall', now - last - 10)
+        last = now
+asyncio.create_task(probe())
+"""
+
+
+class Waits:
+    """How long board and test have been ready to run in vain: what a busy machine has taken from them (Linux, /proc/<pid>/schedstat)."""
+
+    def __init__(self, board: Board) -> None:
+        self._sources = [Path(f"/proc/{process}/schedstat") for process in (board.pid, "self")]
+        self._samples: list[tuple[float, float]] = []
+        self.sample()
+
+    def sample(self) -> None:
+        waited_s = sum(int(source.read_text().split()[1]) for source in self._sources) / 1e9
+        self._samples.append((time.monotonic(), waited_s))
+
+    def between(self, start: float, end: float) -> float:
+        """Seconds lost between two moments of time.monotonic(), a little before and after included."""
+        lost = [waited_s for at, waited_s in self._samples if start - 0.05 <= at <= end + 0.05]
+        return lost[-1] - lost[0] if lost else 0.0
+
+    def worst(self) -> float:
+        """The most seconds lost within a window of 0.2 s."""
+        return max(self.between(at, at + 0.1) for at, _ in self._samples)
+
+
+def rings_on(board: Board, seconds: float = SECONDS) -> None:
+    """Press; the bell rings within 150 ms, then in temporal-3 within 10 %, and the loop never stands still for STALL_MS."""
+    told = len(board.log())
+    waits = Waits(board)
+    pressed = board.set("button-1", True)
+    while time.monotonic() < pressed + seconds:
+        board.bell_changes()
+        waits.sample()
+        time.sleep(0.005)
+    rang = board.wait_bell(after=pressed)
+    assert rang - pressed < 0.15 + waits.between(pressed, rang)
+    changes = [(at, level) for at, level in board.bell_changes() if at >= rang]
+    assert len(changes) >= 2 * 6
+    for place, ((at, level), (later, _)) in enumerate(itertools.pairwise(changes)):
+        nominal = 1.5 if place % 6 == 5 else 0.5
+        assert level == 1 - place % 2
+        assert abs(later - at - nominal) <= nominal / 10 + waits.between(at, later), (place, later - at)
+    worst = max([0, *(int(ms) for ms in re.findall(r"stall (\d+)", board.log()[told:]))])
+    print(f"worst stall {worst} ms, of it at most {waits.worst() * 1000:.0f} ms taken by the machine")
+    assert worst - waits.worst() * 1000 < STALL_MS
+    assert board.is_alive()
+
+
+def stuck(make_board: MakeBoard, port: int, before: str = "", **fields: Any) -> Board:
+    board = make_board(start=False, brokers=[{"host": "127.0.0.1", "port": port}], **fields)
+    board.start(PROBE + before)
+    return board
+
+
+@pytest.fixture
+def full() -> Iterator[Full]:
+    with closing(Full()) as full:
+        yield full
+
+
+def test_pitfall_04_connect_that_nobody_answers_stops_nothing(make_board: MakeBoard, full: Full) -> None:
+    board = stuck(make_board, full.port)
+    rings_on(board)
+    assert "TimeoutError" in board.log()
+
+
+def test_pitfall_04_broker_that_accepts_and_says_nothing_stops_nothing(make_board: MakeBoard) -> None:
+    with closing(Mute()) as mute:
+        board = stuck(make_board, mute.port)
+        rings_on(board)
+        assert "no answer in time (CONNACK)" in board.log()
+        assert 2 <= mute.connections <= 5
+
+
+def test_pitfall_04_tls_handshake_that_nobody_answers_stops_nothing(make_board: MakeBoard) -> None:
+    with closing(Mute()) as mute:
+        board = stuck(make_board, mute.port, secured.files(OURS, OURS.board("B1")), server_name=NAME, heap=secured.HEAP)
+        rings_on(board)
+        assert "no answer in time (CONNACK)" in board.log()
+        assert 2 <= mute.connections <= 5
+
+
+def test_pitfall_04_broker_that_is_mute_after_the_tls_handshake_stops_nothing(make_board: MakeBoard, tmp_path: Path) -> None:
+    server = OURS.server()
+    (tmp_path / "server.pem").write_bytes(server.pem + server.key_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    with closing(Mute(context=context)) as mute:
+        board = stuck(make_board, mute.port, secured.files(OURS, OURS.board("B1")), server_name=NAME, heap=secured.HEAP)
+        rings_on(board)
+        assert "no answer in time (CONNACK)" in board.log()
+
+
+def test_pitfall_04_broker_that_never_answers_a_subscription_stops_nothing(make_board: MakeBoard) -> None:
+    with closing(Mute(until=1)) as mute:
+        board = stuck(make_board, mute.port)
+        rings_on(board)
+        eventually(lambda: "no answer in time" in board.log(), "the deadline of the SUBACK")
+
+
+def test_pitfall_18_half_open_link_stops_neither_bell_nor_pattern(make_board: MakeBoard, engine: Engine, freezer: Freezer) -> None:
+    board = stuck(make_board, freezer.port)
+    engine.hello("B1")
+    freezer.freeze()
+    rings_on(board)
+    engine.wait("dev/B1/event", lambda m: m["type"] == "button")
+
+
+def test_pitfall_18_broker_that_acknowledges_nothing_stops_neither_bell_nor_pattern(make_board: MakeBoard) -> None:
+    with closing(Mute(until=8)) as mute:
+        board = stuck(make_board, mute.port)
+        eventually(lambda: mute.published, "a birth")
+        rings_on(board)
+        assert len({number for number, body in mute.published if b"/event" in body}) >= 2
+
+
+def test_pitfall_05_address_where_nobody_is_does_not_keep_the_board_from_the_next(
+    make_board: MakeBoard, engine: Engine, full: Full, broker: Any
+) -> None:
+    """A connect in MicroPython succeeds for a dead address: only the read fails, or the deadline of CONNACK comes."""
+    with closing(Mute()) as mute:
+        addresses = [1, mute.port, full.port, broker.port]  # nothing listens on port 1
+        board = make_board(brokers=[{"host": "127.0.0.1", "port": port} for port in addresses])
+        engine.wait("dev/B1/state", deadline_s=25.0)
+        assert mute.connections == 1
+        assert "ECONNREFUSED" in board.log()
