@@ -44,6 +44,8 @@ _ABOUT = {
     "broker": "the broker alone, and its users",
     "site": "check the commune's description",
     "sia": "try a police receiver",
+    "backup": "a safe copy of everything, while it runs",
+    "restore": "bring a backup back",
     "sim": "the commune on a laptop",
     "device": "the technician's bench",
 }

@@ -1,0 +1,71 @@
+"""The commands `keng backup` and `keng restore`."""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway import startup
+from gateway.commands import DATA, Data, Json
+from gateway.store import backup as backups
+from gateway.store.backup import Contents
+
+backup, restore = (typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False) for _ in range(2))
+
+
+@backup.command()
+def _backup(
+    file: Annotated[Path, typer.Argument(help="Where to write it, such as keng-2026-11-22.tar.gz.")],
+    data: Data = DATA,
+    as_json: Json = False,
+) -> None:
+    """A safe copy of events, incidents, boards and the broker's passwords in one file, while everything runs.
+
+    The copy is checked before it gets its name. It holds passwords and phone numbers: keep it where only you can read it.
+
+    \b
+    Examples:
+      keng backup /media/usb/keng-$(date +%F).tar.gz --data /var/lib/keng
+      keng restore /media/usb/keng-2026-11-22.tar.gz --data /var/lib/keng      brings it back
+    """
+    with startup.reported("keng backup"):
+        made = backups.make(data, file, progress=_progress)
+        _say(made, file, "written", as_json=as_json)
+
+
+@restore.command()
+def _restore(
+    file: Annotated[Path, typer.Argument(help="A file that keng backup has written.")],
+    data: Data = DATA,
+    replace: Annotated[bool, typer.Option("--replace", help="Set aside the database that is there; nothing is deleted.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a backup back, with the engine stopped. Boards notice nothing: what they wait to deliver comes again.
+
+    \b
+    Examples:
+      keng restore keng-2026-11-22.tar.gz --data /var/lib/keng
+      keng restore keng-2026-11-22.tar.gz --data /var/lib/keng --replace
+    """
+    with startup.reported("keng restore"):
+        found, aside = backups.restore(file, data, replace=replace, now=datetime.now().astimezone())
+        _say(found, data / backups.DATABASE, "restored", as_json=as_json)
+        if aside and not as_json:
+            print(f"{aside}: the database that was there")
+
+
+def _progress(done: int, pages: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{100 * done // max(1, pages)} %", end="\n" if done == pages else "", file=sys.stderr, flush=True)
+
+
+def _say(contents: Contents, file: Path, done: str, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"file": str(file), **contents._asdict()}))
+        return
+    accounts = "with the broker's accounts" if contents.accounts else "without accounts of the broker"
+    counts = f"{contents.events} events, {contents.incidents} incidents, {contents.devices} boards"
+    print(f"{file}: {done}: {counts}, {accounts}, {contents.bytes / 1e6:.1f} MB")

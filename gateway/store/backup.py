@@ -1,0 +1,148 @@
+"""Safe copies of what the gateway knows: one file, made while the engine runs, checked before it counts, and brought back.
+
+The file is a tar.gz with the database and the broker's accounts. It holds passwords and people's phone numbers: only its owner reads it.
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.store.store import FILE_MODE, FOLDER_MODE, FileInUse, upgrade
+
+DATABASE = "keng.db"
+ACCOUNTS = "broker/accounts.json"
+PAGES_AT_ONCE = 500  # 2 MB: the engine commits between the steps
+BACKUP_MODE = 0o600
+
+
+class Unusable(OSError):
+    """This is no backup, or one that is damaged; the message says what was expected and what came."""
+
+
+class Contents(NamedTuple):
+    """What is in a backup."""
+
+    events: int
+    incidents: int
+    devices: int
+    accounts: bool
+    bytes: int
+
+
+def make(data: Path, file: Path, *, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Contents:
+    """Write the backup of the folder `data` to `file`, which is there whole or not at all. `progress` gets pages done and of all.
+
+    Works while the engine runs. Raises OSError; Unusable if the database is damaged.
+    """
+    source = data / DATABASE
+    with source.open("rb"):  # says FileNotFoundError or PermissionError where SQLite says "unable to open"
+        pass
+    with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".keng-backup-") as folder:
+        copy = Path(folder) / DATABASE
+        try:
+            with (
+                closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as db,
+                closing(sqlite3.connect(copy)) as target,
+            ):
+                db.backup(target, pages=PAGES_AT_ONCE, progress=lambda _status, left, total: progress(total - left, total))
+        except sqlite3.DatabaseError as exc:
+            raise Unusable(f"{source}: expected a sound database, got: {exc}") from None
+        _check(copy)
+        packed = Path(folder) / "packed"
+        with tarfile.open(packed, "w:gz") as archive:
+            archive.add(copy, DATABASE)
+            if (data / ACCOUNTS).exists():
+                archive.add(data / ACCOUNTS, ACCOUNTS)
+        packed.chmod(BACKUP_MODE)
+        with packed.open("rb") as written:
+            os.fsync(written.fileno())
+        found = _contents(copy, has_accounts=(data / ACCOUNTS).exists(), size=packed.stat().st_size)
+        packed.replace(file)
+    return found
+
+
+def restore(file: Path, data: Path, *, replace: bool, now: datetime) -> tuple[Contents, Path | None]:
+    """Bring a backup back into the folder `data`. The database that was there is set aside if `replace`, and its name returned.
+
+    Raises Unusable; FileExistsError if there is a database and not `replace`; FileInUse while an engine runs; OSError; NewerFile.
+    """
+    target = data / DATABASE
+    data.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    lock = os.open(data / (DATABASE + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FileInUse(f"{target}: expected the engine to be stopped, got one that runs") from None
+        if target.exists() and not replace:
+            raise FileExistsError(f"{target}: expected no database, got one; --replace sets it aside")
+        with tempfile.TemporaryDirectory(dir=data, prefix=".keng-restore-") as folder:
+            copy = _unpacked(file, Path(folder))
+            found = _contents(copy, has_accounts=(Path(folder) / ACCOUNTS).exists(), size=file.stat().st_size)
+            aside = _set_aside(target, now) if target.exists() else None
+            copy.chmod(FILE_MODE)
+            copy.replace(target)
+            if found.accounts:
+                (data / ACCOUNTS).parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+                (Path(folder) / ACCOUNTS).replace(data / ACCOUNTS)
+    finally:
+        os.close(lock)
+    return found, aside
+
+
+def _unpacked(file: Path, folder: Path) -> Path:
+    """The database of a backup, checked, of the newest schema, and with a life of its own."""
+    copy = folder / DATABASE
+    try:
+        with tarfile.open(file, "r:gz") as archive:
+            for name in (DATABASE, ACCOUNTS):
+                if name in archive.getnames():
+                    archive.extract(name, folder, filter="data")
+    except (tarfile.TarError, EOFError, OSError) as exc:
+        raise Unusable(f"{file}: expected a backup of keng, got: {exc}") from None
+    if not copy.exists():
+        raise Unusable(f"{file}: expected a backup of keng, got an archive without {DATABASE}")
+    _check(copy)
+    with closing(sqlite3.connect(copy, isolation_level=None)) as db:
+        upgrade(db, file)
+        # The starts since the backup are forgotten: their boots, and the revs of their rings, would come twice.
+        db.execute("UPDATE engine SET life = ?, boot = 0", (secrets.token_hex(4),))
+    return copy
+
+
+def _set_aside(database: Path, now: datetime) -> Path:
+    aside = database.with_name(f"{DATABASE}.before-{now:%Y%m%d-%H%M%S}")
+    for ending in ("-wal", "-shm", ""):
+        part = database.with_name(database.name + ending)
+        if part.exists():
+            shutil.move(part, aside.with_name(aside.name + ending))
+    return aside
+
+
+def _check(copy: Path) -> None:
+    try:
+        with closing(sqlite3.connect(copy)) as db:
+            found = [row[0] for row in db.execute("PRAGMA integrity_check(1)")]
+            db.execute("SELECT count(*) FROM event, engine").fetchone()
+    except sqlite3.DatabaseError as exc:
+        raise Unusable(f"{copy.name}: expected a database of the engine, got: {exc}") from None
+    if found != ["ok"]:
+        raise Unusable(f"{copy.name}: expected a sound database, got: {found[0]}")
+
+
+def _contents(copy: Path, *, has_accounts: bool, size: int) -> Contents:
+    with closing(sqlite3.connect(copy)) as db:
+        events, incidents, devices = (
+            db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  # names of our own
+            for table in ("event", "incident", "device")
+        )
+    return Contents(events, incidents, devices, has_accounts, size)

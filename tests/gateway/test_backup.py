@@ -1,0 +1,130 @@
+"""Backups: made beside a running engine, checked, and brought back."""
+
+import asyncio
+import json
+import sqlite3
+import stat
+import tarfile
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from brokers import wait_until
+from engines import Town, free_port, mosquitto
+from test_commands import keng
+
+from gateway.store import backup, queries
+from gateway.store.store import FileInUse, open_store
+
+NOW = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)
+
+
+def made(folder: Path) -> Path:
+    """A data folder with an empty database and accounts."""
+
+    async def start() -> None:
+        async with open_store(folder / "keng.db"):
+            pass
+
+    asyncio.run(start())
+    (folder / "broker").mkdir()
+    (folder / "broker/accounts.json").write_text('{"engine": "secret"}')
+    return folder
+
+
+def test_a_backup_beside_a_running_engine_brings_everything_back(tmp_path):
+    port = free_port()
+    with mosquitto(tmp_path, port):
+        town = Town(tmp_path, port)
+        try:
+            town.start()
+            events = [town.press(f"H03-{number:02d}", number) for number in (1, 2, 3)]
+            wait_until(lambda: town.receipts("H03-03", events[2]), "receipts")
+            file = tmp_path / "safe.tar.gz"
+            contents = backup.make(town.database.parent, file)
+            assert (contents.events, contents.incidents, contents.accounts) == (3, 1, False)
+            town.press("H03-04", 4)
+            wait_until(lambda: town.incident()["n"] == 4, "the engine goes on")
+            before = town.of("gateway")[-1]["engine"]
+            with pytest.raises(FileInUse, match="expected the engine to be stopped"):
+                backup.restore(file, town.database.parent, replace=True, now=NOW)
+            town.kill()
+            backup.restore(file, town.database.parent, replace=True, now=NOW)
+            town.start()
+            assert [(each.n, each.state) for each in town.history()] == [(3, "open")]
+            after = town.of("gateway")[-1]["engine"]
+            assert after.split("-")[0] != before.split("-")[0], "a life of its own, so that no boot and no rev comes twice"
+            # The board of the fourth press has its receipt and says no more of it; the alarm is still active and its birth tells so.
+            town.birth("H03-04", active={"button-1": f"{events[0][:8]}-1-4"})
+            wait_until(lambda: town.incident()["n"] == 4, "what is active counts")
+        finally:
+            town.close()
+
+
+def test_only_its_owner_reads_a_backup(tmp_path):
+    data, file = made(tmp_path / "data"), tmp_path / "safe.tar.gz"
+    assert backup.make(data, file).accounts
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "safe.tar.gz"]
+
+
+def test_a_backup_comes_into_an_empty_folder_with_its_accounts(tmp_path):
+    file = tmp_path / "safe.tar.gz"
+    backup.make(made(tmp_path / "data"), file)
+    _, aside = backup.restore(file, tmp_path / "other", replace=False, now=NOW)
+    assert aside is None
+    assert json.loads((tmp_path / "other/broker/accounts.json").read_text()) == {"engine": "secret"}
+    with closing(queries.connect(tmp_path / "other/keng.db")) as db:
+        assert queries.incidents(db, limit=1) == []
+
+
+def test_a_database_that_is_there_is_never_overwritten(tmp_path):
+    data, file = made(tmp_path / "data"), tmp_path / "safe.tar.gz"
+    backup.make(data, file)
+    with pytest.raises(FileExistsError, match="--replace"):
+        backup.restore(file, data, replace=False, now=NOW)
+    with closing(sqlite3.connect(data / "keng.db")) as db:
+        life = db.execute("SELECT life FROM engine").fetchone()
+    _, aside = backup.restore(file, data, replace=True, now=NOW)
+    assert aside == data / "keng.db.before-20261122-030405"
+    with closing(sqlite3.connect(aside)) as db:
+        assert db.execute("SELECT life FROM engine").fetchone() == life
+
+
+def test_what_is_no_backup_is_refused_and_changes_nothing(tmp_path):
+    data = made(tmp_path / "data")
+    before = (data / "keng.db").read_bytes()
+    empty, text, cut = tmp_path / "empty.tar.gz", tmp_path / "text.tar.gz", tmp_path / "cut.tar.gz"
+    tarfile.open(empty, "w:gz").close()
+    text.write_text("no archive")
+    backup.make(data, cut)
+    cut.write_bytes(cut.read_bytes()[:-200])
+    for file in (empty, text, cut):
+        with pytest.raises(backup.Unusable, match=f"{file.name}: expected a backup of keng, got"):
+            backup.restore(file, data, replace=True, now=NOW)
+    assert (data / "keng.db").read_bytes() == before
+
+
+def test_a_damaged_database_gives_no_backup(tmp_path):
+    data, file = made(tmp_path / "data"), tmp_path / "safe.tar.gz"
+    bytes_ = bytearray((data / "keng.db").read_bytes())
+    bytes_[4096:20_480] = b"\xff" * 16_384
+    (data / "keng.db").write_bytes(bytes_)
+    with pytest.raises(backup.Unusable, match=r"expected a .* got: "):
+        backup.make(data, file)
+    assert not file.exists()
+
+
+def test_the_commands_say_what_they_did(tmp_path):
+    data, file = made(tmp_path / "data"), tmp_path / "safe.tar.gz"
+    done = keng("backup", file, "--data", data)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{file}: written: 0 events, 0 incidents, 0 boards, with the broker's accounts, 0.0 MB")
+    done = keng("restore", file, "--data", data)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--replace sets it aside" in done.stderr
+    done = keng("restore", file, "--data", tmp_path / "new", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["accounts"] is True
+    assert keng("backup", file, "--data", tmp_path / "nowhere").returncode == 1
