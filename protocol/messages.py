@@ -152,11 +152,12 @@ class Report(Compact):
 
 
 class Answer(Compact):
-    """Board: what became of an order."""
+    """Board: what became of an order. `proof`: of a test, whether current was seen or no more is known than that it was switched on."""
 
     id: Id
     ok: bool
     error: Text | None = None
+    proof: Literal["measured", "commanded"] | None = None
 
 
 class Call(Message):

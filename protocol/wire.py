@@ -187,9 +187,9 @@ def encode_report(*, up, heap, waiting, dropped, refused, rssi=None, mains=None,
     )
 
 
-def encode_answer(*, id, ok, error=None) -> bytes:
-    """What became of an order."""
-    return _object(("v", VERSION), ("id", id), ("ok", ok), ("error", None if error is None else clean(error)))
+def encode_answer(*, id, ok, error=None, proof=None) -> bytes:
+    """What became of an order; `proof` of a test, as in an event."""
+    return _object(("v", VERSION), ("id", id), ("ok", ok), ("error", None if error is None else clean(error)), ("proof", proof))
 
 
 def encode_call(*, id, k, type, pattern) -> bytes:

@@ -193,7 +193,7 @@ DEVICE_WRITES = {
         {"up": counts, "heap": counts, "waiting": counts, "dropped": counts, "refused": counts},
         optional={"rssi": st.integers(-120, 0), "mains": st.booleans(), "battery": st.integers(0, 100), "values": st.dictionaries(ids, st.integers(-9999, 9999).map(lambda n: n / 8), max_size=8)},
     ),
-    "answer": st.fixed_dictionaries({"id": ids, "ok": st.booleans()}, optional={"error": texts}),
+    "answer": st.fixed_dictionaries({"id": ids, "ok": st.booleans()}, optional={"error": texts, "proof": st.sampled_from(["measured", "commanded"])}),
     "call": st.fixed_dictionaries({"id": event_ids, "k": st.integers(1, 99), "type": ids, "pattern": patterns}),
 }  # fmt: skip
 READ_BACK = {"birth": m.decode_state, "will": m.decode_state}

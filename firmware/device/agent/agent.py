@@ -165,7 +165,7 @@ class Agent(Listener):
         """The bell first, then the calls. `by`: what has ended the causes that are gone."""
         calls = self._alarms.take_calls(now, self.mail.up)
         causes = self._alarms.causes(now)
-        if self._errands.trial:
+        if self._errands.trial and self._errands.trial.sound:
             causes.append(Cause(self._errands.trial.sound, None))
         if not self._parts.config.networked or (self._parts.panel.state_of("mains") == "active" and not self._hushed):
             causes.append(Cause("fault", None))
@@ -211,6 +211,13 @@ class Agent(Listener):
         if self._parts.lamp:
             self._parts.lamp.all_on(now, seconds)
         return self._parts.lamp is not None
+
+    def output(self, name):
+        """The output of this name, to be tested; None if there is none."""
+        for output in (self._bell, self._parts.lamp) + tuple(self._parts.signals):
+            if output and output.name == name:
+                return output
+        return None
 
     def self_test(self, now):
         """Send an event that is receipted and means nothing."""

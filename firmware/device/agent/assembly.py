@@ -55,11 +55,11 @@ def _signals(lights, gong, known):
         if terminal == "indicator":
             from agent.standing import Indicator, Standing
 
-            signals.append(Indicator(drive, Standing(*known)))
+            signals.append(Indicator(terminal, drive, Standing(*known)))
         else:
             from agent.sights import Flash
 
-            signals.append(Flash(drive, gong))
+            signals.append(Flash(terminal, drive, gong))
     return signals
 
 

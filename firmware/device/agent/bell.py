@@ -21,6 +21,10 @@ PROOF_MS = 4000  # one cycle of the fire sound: current seen within it proves a 
 class Bell:
     """`drive(on)` switches the bell; `sense()` is True while current flows, or `sense` is None where nothing can measure it."""
 
+    name = "bell"
+    is_bell = True
+    least_test_s = 0
+
     def __init__(self, drive, sense):
         self._output = Output(drive)
         self._sense = sense
@@ -46,11 +50,14 @@ class Bell:
         """True while an alarm or a drill is heard: no moment to test or restart."""
         return self.sound in wire.PATTERNS
 
-    def has_proof(self, since):
-        """True if current was seen since `since`, or if nothing can measure it and the bell sounds."""
+    def try_until(self, _until):
+        """A test of the bell is a cause as others are: the agent asks for it."""
+
+    def proof(self, since):
+        """measured if current was seen since `since`, commanded if nothing can measure it and the bell sounds, else None."""
         if self._sense is None:
-            return self.sound is not None
-        return self._seen is not None and self._seen >= since
+            return "commanded" if self.sound else None
+        return "measured" if self._seen is not None and self._seen >= since else None
 
     def update(self, causes, by, now):
         """Sound for `causes` from now on. `by`: what has ended the former ones (ring, key, time), if none is left. Returns facts."""

@@ -8,7 +8,10 @@ LAMP = "lamp"  # "set lamp" with seconds: all on, in an emergency; 0 seconds end
 
 
 class Errands:
-    """`agent`: what an order may do to the board (silence_bell, light_up, self_test, forget_crashes, reset), `mail` for the answers."""
+    """`agent`: what an order may do to the board (silence_bell, light_up, output, self_test, forget_crashes, reset).
+
+    `mail`: for the answers.
+    """
 
     def __init__(self, orders_, bell, agent, mail):
         self._orders = orders_
@@ -42,8 +45,9 @@ class Errands:
         if self.trial and now >= self.trial.until:
             trial = self.trial
             self.trial = None
-            failed = trial.sound == "test" and not self._bell.has_proof(trial.since)
-            self._orders.answer(trial.id, "no current seen on bell" if failed else None)
+            proof = None if trial.sound == "identify" else trial.output.proof(trial.since)
+            failed = proof is None and trial.sound != "identify"
+            self._orders.answer(trial.id, "no current seen on %s" % trial.output.name if failed else None, proof)
 
     def _carry_out(self, order, now):
         """None, or why not. A trial answers when it is over."""
@@ -65,11 +69,19 @@ class Errands:
         if order.do == "test" and order.what == SELF_TEST:
             self._agent.self_test(now)
             return None
-        if order.what not in (None, "bell"):
-            return "not supported: %s of %s" % (order.do, order.what)
-        if self.trial or self._bell.is_alarming():
-            return "the bell sounds"
-        self.trial = orders.trial(order, now)
+        what = order.what or "bell"
+        output = self._agent.output(what)
+        if output is None:
+            return "no %s here" % what
+        if self.trial:
+            return "a test goes on"
+        if output.is_bell:
+            if self._bell.is_alarming():
+                return "the bell sounds"
+        elif order.do == "identify":
+            return "not supported: identify of %s" % what
+        self.trial = orders.trial(order, output, now)
+        output.try_until(self.trial.until)
         return None
 
     def _restart(self, order, now):

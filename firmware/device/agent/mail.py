@@ -68,7 +68,7 @@ class Mail:
         """Tell the engine what became of its orders."""
         if self.up:
             for answer in self._parts.orders.due():
-                payload = wire.encode_answer(id=answer.id, ok=answer.ok, error=answer.error)
+                payload = wire.encode_answer(id=answer.id, ok=answer.ok, error=answer.error, proof=answer.proof)
                 if self.session.publish(self._topic("answer"), payload, token=answer.id):
                     self._parts.orders.sent(answer.id)
 

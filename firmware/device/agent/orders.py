@@ -9,8 +9,8 @@ TEST_S = 2
 TEST_MAX_S = 10
 IDENTIFY_S = 10
 
-Answer = namedtuple("Answer", ("id", "ok", "error"))
-Trial = namedtuple("Trial", ("id", "sound", "since", "until"))
+Answer = namedtuple("Answer", ("id", "ok", "error", "proof"))
+Trial = namedtuple("Trial", ("id", "output", "sound", "since", "until"))  # `sound`: None where the output is not the bell
 
 
 class Orders:
@@ -22,7 +22,7 @@ class Orders:
         self._waiting = []  # answers that the broker has not acknowledged
         self._sent = []  # ids of those that were sent over this connection
         for ident in self._kept_ids():
-            self._answers.append(Answer(ident, True, None))
+            self._answers.append(Answer(ident, True, None, None))
 
     def is_new(self, order):
         """False for an order that was carried out before: then its answer is given again."""
@@ -44,9 +44,9 @@ class Orders:
         """A new connection: every answer that has not arrived is due again."""
         self._sent = []
 
-    def answer(self, ident, error=None):
-        """Say what became of an order: done, or `error` in words."""
-        answer = Answer(ident, error is None, error)
+    def answer(self, ident, error=None, proof=None):
+        """Say what became of an order: done, with its `proof` if it was a test, or `error` in words."""
+        answer = Answer(ident, error is None, error, proof)
         self._answers.append(answer)
         del self._answers[:-REMEMBERED]
         self._wait(answer)
@@ -74,8 +74,9 @@ class Orders:
             return []
 
 
-def trial(order, now):
-    """The sounding that a test or identify order asks for."""
+def trial(order, output, now):
+    """What a test or identify order asks for: `output` on for its time, at least as long as it takes to know that it works."""
     test = order.do == "test"
-    seconds = min(order.seconds or (TEST_S if test else IDENTIFY_S), TEST_MAX_S)
-    return Trial(order.id, "test" if test else "identify", now, now + seconds * 1000)
+    seconds = max(min(order.seconds or (TEST_S if test else IDENTIFY_S), TEST_MAX_S), output.least_test_s)
+    sound = ("test" if test else "identify") if output.is_bell else None
+    return Trial(order.id, output, sound, now, now + seconds * 1000)

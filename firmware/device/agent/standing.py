@@ -1,7 +1,7 @@
 """What those in the house want to know, on one lamp: who listens, and how far the newest alarm of this board has come."""
 
 from agent.events import ALARM_TYPES
-from agent.outputs import Output
+from agent.sights import Light
 
 SHOWN_MS = 30 * 60_000  # after the press; longer while the group's bells sound for it
 
@@ -13,6 +13,7 @@ INDICATOR = {
     "stored": ((1, 500), (0, 500)),  # calm: the gateway has it
     "ringing": ((1, 150), (0, 150), (1, 150), (0, 1050)),  # double blinks: the engine makes the group's bells ring for it
     "heard": ((1, 150), (0, 150), (1, 150), (0, 150), (1, 150), (0, 750)),  # triple blinks: a bell of another house has proved it
+    "test": ((1, 250), (0, 250)),
     "acknowledged": ((1, 1000),),  # steady: a person at the desk has it
 }
 
@@ -55,13 +56,9 @@ class Standing:
                     self._was_held = False
 
 
-class Indicator:
-    """`drive(on)` switches the lamp; `standing`: Standing."""
+class Indicator(Light):
+    """`standing`: Standing."""
 
-    def __init__(self, drive, standing):
-        self._output = Output(drive, INDICATOR)
-        self._standing = standing
-
-    def poll(self, now):
-        """Call every 10 ms."""
-        self._output.play(self._standing.word(now), now)
+    def __init__(self, name, drive, standing):
+        super().__init__(name, drive, INDICATOR)
+        self.word = standing.word

@@ -4,15 +4,12 @@
 class NoBell:
     """See agent.bell.Bell."""
 
+    name = ""  # no order means it
     sound = None
     state = "clear"
     is_driven = False
 
     def is_alarming(self):
-        """Never."""
-        return False
-
-    def has_proof(self, _since):
         """Never."""
         return False
 

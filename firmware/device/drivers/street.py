@@ -25,6 +25,9 @@ class StreetLight:
     """
 
     fault = None
+    name = "lamp"
+    is_bell = False
+    least_test_s = 6  # until the driver has started, and two looks more
 
     def __init__(
         self,
@@ -55,11 +58,20 @@ class StreetLight:
         self._switched = 0
         self._went_out = False  # since the relay was switched off
         self._all_on_until = 0
+        self._lit_at = None  # when current was last seen with the relay on
         switch(False)
 
     def all_on(self, now, seconds):
         """Burn for so long, whatever the hour: an emergency. 0 ends it."""
         self._all_on_until = now + seconds * 1000
+
+    def try_until(self, until):
+        """A test: burn until then at least."""
+        self._all_on_until = max(self._all_on_until, until)
+
+    def proof(self, since):
+        """Of a test that began at `since`: measured, or None."""
+        return "measured" if self._lit_at is not None and self._lit_at >= since else None
 
     def is_night(self, now):
         """By the sun's table; None while no clock is known."""
@@ -76,9 +88,12 @@ class StreetLight:
         self.value = current_ma / 1000
         if self._hold is None:
             self._hold = Hold(self.point.state, HOLD_MS)
+        lit = current_ma >= self._lit_ma
+        if lit and self._on:
+            self._lit_at = now
         if now - self._switched < SETTLE_MS:
             return self._hold.state
-        judged = self._judge(current_ma >= self._lit_ma, is_dark, now)
+        judged = self._judge(lit, is_dark, now)
         by_day = judged == "active" and self._on
         return self._hold.take_for(judged, now, DAY_BURNER_MS if by_day else HOLD_MS)
 

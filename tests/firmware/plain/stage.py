@@ -83,7 +83,13 @@ from drivers import lamp  # noqa: E402
 keeper.SETTLE_MS = 0  # no call has to leave first
 SITE = "s"
 ENGINE = "5be07711-3"
-REST_MV = {"battery": 2050, "loop-1": 2245, "loop-2": 2245, "loop-3": 2245, "tank": 1250, "pump": 1250, "lamp-current": 1650, "light": 3000}
+# What the analog terminals read at rest; those of different kinds share a GPIO.
+REST_MV = {
+    "household": {"battery": 2050, "loop-1": 2245, "loop-2": 2245, "loop-3": 2245},
+    "fire_point": {"battery": 2050, "loop-1": 2245, "tank": 1250, "pump": 1250},
+    "sos_post": {"battery": 2050, "loop-1": 2245, "loop-2": 2245, "loop-3": 2245},
+    "street_light": {"lamp-current": 1650, "light": 3000},
+}
 _folders = [0]
 _run = asyncio.run
 if hasattr(asyncio, "Runner"):  # CPython: an asyncio.Event belongs to one loop, and a board lives through many calls of live()
@@ -174,7 +180,7 @@ class Stage:
         self.meals = 0  # of the watchdog
         self.date = None  # to which the board has set its clock
         self.levels = {}
-        self.analog = dict(REST_MV)
+        self.analog = dict(REST_MV[kind])
         self.handlers = {}
         self.changes = []  # (ms, terminal, on) of every output
         self.bell_wire_whole = True
@@ -221,7 +227,7 @@ class Stage:
             if pin == gpio and self._is_active(name):
                 return active
         for name, (pin, active) in self.pins.INPUTS.items():
-            if pin == gpio and name in self._fitted():
+            if pin == gpio and (name == "bell-sense" or name in self._fitted()):
                 return 1 - active
         return 1
 

@@ -145,7 +145,7 @@ def test_order_that_comes_again_while_it_is_carried_out_is_answered_once():
     stage.live(500)
     stage.order("o-1", "test", what="bell", seconds=1)
     stage.live(1_000)
-    assert [json.loads(answer) for answer in stage.said("dev/B1/answer")] == [{"v": 1, "id": "o-1", "ok": True}]
+    assert [json.loads(answer) for answer in stage.said("dev/B1/answer")] == [{"v": 1, "id": "o-1", "ok": True, "proof": "commanded"}]
 
 
 def test_answer_birth_and_report_that_the_link_did_not_take_are_made_good():

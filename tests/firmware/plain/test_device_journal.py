@@ -1,6 +1,7 @@
 import os
 
 from agent import events, identity
+from agent.bell import Bell
 from agent.events import ALARM, CLEAR, FAULT, Event
 from agent.files import Files
 from agent.identity import Identity
@@ -336,5 +337,5 @@ def test_ids_of_restarts_are_remembered_over_a_restart():
 
 
 def test_a_test_lasts_at_most_10_s():
-    assert trial(Order("o-1", "test", "bell", 500, 30, None), 1000).until == 11_000
-    assert trial(Order("o-1", "test", "bell", 0, 30, None), 1000).until == 3_000
+    assert trial(Order("o-1", "test", "bell", 500, 30, None), Bell, 1000).until == 11_000
+    assert trial(Order("o-1", "test", "bell", 0, 30, None), Bell, 1000).until == 3_000

@@ -145,7 +145,7 @@ def test_indicator_plays_the_word():
     house = House()
     house.tick(0)
     levels = []
-    indicator = Indicator(levels.append, house.standing)
+    indicator = Indicator("indicator", levels.append, house.standing)
     for now in range(0, 10_000, 10):
         indicator.poll(now)
     assert levels == [False, True, False, True, False]
@@ -155,7 +155,7 @@ def test_strobe_flashes_once_a_second_with_an_alarm_and_with_nothing_less():
     changes = []
     bell = Bell(lambda on: None, None)
     clock = [0]
-    strobe = Flash(lambda on: changes.append((clock[0], on)), bell)
+    strobe = Flash("strobe", lambda on: changes.append((clock[0], on)), bell)
     for sound, flashes in (("fire", 10), ("sos", 10), ("pre", 0), ("drill", 0)):
         del changes[:]
         bell.update([Cause(sound, None)], "time", clock[0])
