@@ -1,6 +1,7 @@
 """`machine` as MicroPython has it on an ESP32, as far as the firmware uses it; every pin is the world's."""
 
 import wires
+from umachine import PinBase, Signal  # noqa: F401 - Signal as on a board
 
 PWRON_RESET = 1
 HARD_RESET = 2
@@ -63,7 +64,7 @@ class RTC:
         wires.tell("u %d %d %d %d %d %d" % (year, month, day, hour, minute, second))
 
 
-class Pin:
+class Pin(PinBase):
     IN = 1
     OUT = 3
     OPEN_DRAIN = 7

@@ -52,6 +52,8 @@ class Agent(Listener):
         self._keeper = parts.keeper = Keeper(parts.journal, parts.faults, self._stored, self._refill, parts.watch)
         self.mail = Mail(parts)
         self._errands = Errands(parts.orders, parts.bell, self, self.mail)
+        self._looked_at = 0
+        self._measured = 0
         self._resumed = False
         self._hushed = False  # the chirp of a board without mains
         self._last_loss = None
@@ -72,8 +74,7 @@ class Agent(Listener):
 
     def polls(self):
         """The steps to take every POLL_MS."""
-        contacts = [lambda now, point=point: self._look_at(point, now) for point in self._parts.panel.contacts]
-        return [self._sound] + contacts + [signal.poll for signal in self._parts.signals]
+        return [self._sound, self._look] + [signal.poll for signal in self._parts.signals]
 
     def pulses(self):
         """The steps to take every PULSE_MS."""
@@ -81,20 +82,26 @@ class Agent(Listener):
             self._resume,
             self._expire,
             self._errands.poll,
-            lambda now: self._refresh("time", now),
+            self._pass_time,
             self._watch_rings,
             self.mail.send_due,
         ]
 
     def gaugings(self):
         """The steps to take every GAUGE_MS."""
-        gauges = [lambda now, gauge=gauge: self._gauge(gauge, now) for gauge in self._parts.panel.gauges]
-        return gauges + [self._watch_contacts, self._keep_up]
+        return [self._measure, self._watch_contacts, self._keep_up]
 
     # What happens on the board.
 
     def _sound(self, now):
         self._say_of_bell(self._bell.poll(now), now)
+
+    def _look(self, now):
+        """At every contact once, first at the one after the last: one that raises costs this turn, and the next turn begins behind it."""
+        contacts = self._parts.panel.contacts
+        for _ in contacts:
+            self._looked_at = (self._looked_at + 1) % len(contacts)
+            self._look_at(contacts[self._looked_at], now)
 
     def _look_at(self, point, now):
         state = point.sense(now)
@@ -134,8 +141,18 @@ class Agent(Listener):
             if point.type in ALARM_TYPES and point.state == "active" and not self._parts.identity.is_own(point.event_id):
                 self._alarms.resumed(point, now)
 
+    def _pass_time(self, now):
+        self._refresh("time", now)
+
     def _expire(self, now):
         self._alarms.expire(now, self._parts.panel.active())
+
+    def _measure(self, now):
+        """As _look."""
+        gauges = self._parts.panel.gauges
+        for _ in gauges:
+            self._measured = (self._measured + 1) % len(gauges)
+            self._gauge(gauges[self._measured], now)
 
     def _gauge(self, gauge, now):
         state = gauge.sample(now)

@@ -27,9 +27,9 @@ class Board:
         self._pins = pins
 
     def contact(self, terminal):
-        """A function that gives True while the terminal's input is active."""
+        """A function that gives 1 while the terminal's input is active, else 0."""
         pin, active = self._input(terminal)
-        return lambda: pin.value() == active
+        return machine.Signal(pin, invert=not active)
 
     def latch(self, terminal):
         """A function that gives True if the terminal's input has become active since it was called last, however shortly.
@@ -42,8 +42,7 @@ class Board:
     def switch(self, terminal):
         """A function that switches the terminal's output on (True) or off; it starts off."""
         gpio, on_level = self._pins.OUTPUTS[terminal]
-        pin = machine.Pin(gpio, machine.Pin.OUT, value=1 - on_level)
-        return lambda on: pin.value(on_level if on else 1 - on_level)
+        return machine.Signal(machine.Pin(gpio, machine.Pin.OUT, value=1 - on_level), invert=not on_level)
 
     def voltage(self, terminal):
         """A function that gives the µV at the terminal's analog input."""

@@ -4,6 +4,8 @@ import json
 import os
 import socket
 
+from umachine import PinBase, Signal  # noqa: F401 - Signal as on a board
+
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 
 _levels = json.loads(os.getenv("LEVELS"))  # gpio -> level, and "uv" -> {gpio: microvolts}
@@ -59,7 +61,7 @@ class RTC:
         _side.send(b"rtc %d %d %d %d %d %d" % (year, month, day, hour, minute, second))
 
 
-class Pin:
+class Pin(PinBase):
     IN, OUT, PULL_UP = 1, 3, 2
     IRQ_RISING, IRQ_FALLING = 1, 2
 

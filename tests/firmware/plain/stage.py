@@ -55,6 +55,17 @@ class Machine:
         def irq(self, handler, trigger):
             self._stage.handlers[self.gpio] = (self, handler, 1 if trigger == self.IRQ_RISING else 0)
 
+    class Signal:
+        def __init__(self, pin, invert=False):
+            self._pin = pin
+            self._invert = invert
+
+        def __call__(self, on=None):
+            if on is None:
+                return self._pin.value() ^ self._invert
+            self._pin.value(bool(on) ^ self._invert)
+            return None
+
     class ADC:
         ATTN_11DB = 3
 
