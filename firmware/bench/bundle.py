@@ -1,10 +1,13 @@
-"""The board's code, compiled: every module of firmware/device, the wire, and the pins of one board type.
+"""The board's code, linked and compiled: every module of firmware/device, the wire, and the pins of one board type.
+
+What stays loaded becomes one module (linker.py); what main.py throws away after the start, and what only some boards load, stays apart.
 
 Twice: as .mpy files for the file system of a port without ROMFS, and as the image IMAGE for one that has it, where code is run in place
 and takes no heap. The same sources give the same bytes: the source name in each file is its path in the bundle, not on this machine.
 """
 
 import argparse
+import ast
 import os
 import runpy
 import subprocess
@@ -14,11 +17,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
-from firmware.bench import romfs
+from firmware.bench import linker, romfs
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRE = ("__init__", "topics", "wire")  # the part of protocol/ that MicroPython reads
 IMAGE = "firmware.romfs"
+RESIDENT = "resident"  # the module of what stays loaded
 
 
 class BundleError(Exception):
@@ -63,20 +67,40 @@ def sources(board: str) -> dict[str, Path]:
 def build(out: Path, board: str = "esp32_wroom") -> dict[str, int]:
     """Compile everything below `out`, where older .mpy files are removed, and pack it. Module path -> bytes of .mpy.
 
-    Raises BundleError, romfs.CompileError, OSError.
+    Raises BundleError, linker.LinkError, romfs.CompileError, OSError.
     """
-    modules = sources(board)
-    if found := misfits(modules["pins"]):
+    paths = sources(board)
+    if found := misfits(paths["pins"]):
         raise BundleError("\n".join(found))
     out.mkdir(parents=True, exist_ok=True)
     for old in [*out.rglob("*.mpy"), *out.glob(IMAGE)]:
         old.unlink()
+    modules = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
+    modules["built"] = f"BUILT_S = {_built_s(paths.values())}\n"
+    sizes = {}
     with tempfile.TemporaryDirectory() as scratch:
-        modules["built"] = Path(scratch, "built.py")
-        modules["built"].write_text(f"BUILT_S = {_built_s(modules.values())}\n", encoding="utf-8")
-        sizes = {name: romfs.compile_module(name.replace("/", "."), path, out / f"{name}.mpy") for name, path in modules.items()}
+        for name, source in linked(modules).items():
+            file = Path(scratch, "module.py")
+            file.write_text(source, encoding="utf-8")
+            sizes[name] = romfs.compile_module(name.replace("/", "."), file, out / f"{name}.mpy")
     (out / IMAGE).write_bytes(romfs.pack(out))
     return sizes
+
+
+def linked(modules: dict[str, str]) -> dict[str, str]:
+    """Path in the bundle -> source, with what stays loaded as RESIDENT. Raises linker.LinkError."""
+    packages = {name: source for name, source in modules.items() if name.endswith("__init__")}
+    dotted = {name.replace("/", "."): source for name, source in modules.items() if name not in packages}
+    passing = _passing(modules["main"], dotted)
+    result = linker.link(RESIDENT, linker.reachable(passing, dotted) - passing, dotted)
+    return packages | {name.replace(".", "/"): source for name, source in result.others.items()} | {RESIDENT: result.unit}
+
+
+def _passing(main: str, modules: Iterable[str]) -> set[str]:
+    """The modules that main.py throws away."""
+    texts = {ast.unparse(node.targets[0]): node.value for node in ast.parse(main).body if isinstance(node, ast.Assign)}
+    names = [name for text in ("GROUNDWORK", "ASSEMBLY") for name in ast.literal_eval(texts[text]).split()]
+    return {module for module in modules for name in names if module == name or (name.endswith(".") and module.startswith(name))}
 
 
 def _built_s(sources: Iterable[Path]) -> int:
@@ -95,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         sizes = build(chosen.out, chosen.board)
-    except (BundleError, romfs.CompileError, OSError, subprocess.TimeoutExpired) as exc:
+    except (BundleError, linker.LinkError, romfs.CompileError, OSError, subprocess.TimeoutExpired) as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
     sys.stdout.write(f"{len(sizes)} modules, {sum(sizes.values()) / 1000:.1f} kB in {chosen.out}, and as {chosen.out / IMAGE}\n")

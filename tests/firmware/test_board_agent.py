@@ -258,7 +258,7 @@ def test_own_button_rings_the_own_bell_without_a_configuration(tmp_path: Path, r
 def test_agent_that_ends_starts_the_board_again(make_board: MakeBoard) -> None:
     board = make_board()
     board.cut()
-    board.start(before="import agent.agent\nasync def trip(self): raise ValueError('bug')\nagent.agent.Agent.run = trip")
+    board.start(before="import resident\nasync def trip(self): raise ValueError('bug')\nresident.Agent.run = trip")
     eventually(lambda: not board.is_alive(), "the reset")
     assert board.exit_code() == 64, board.log()
     assert "ValueError: bug" in board.log()

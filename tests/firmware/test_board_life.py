@@ -9,24 +9,31 @@ from rig import ENGINE, RESET, Board, Engine, eventually
 
 MakeBoard = Callable[..., Board]
 DAY_S = 86_400
-TRIP = "import agent.agent\nasync def trip(self): raise ValueError('bug')\nagent.agent.Agent.run = trip"
+TRIP = "import resident\nasync def trip(self): raise ValueError('bug')\nresident.Agent.run = trip"
 # A door that is opened trips what is told: a step of the poll, in the middle of its work.
 STEP = """
-import agent.agent
-look = agent.agent.Agent._look_at
+import resident
+look = resident.Agent._look_at
 def look_or_trip(self, point, now):
     if point.name == 'extinguisher-1' and point._read():
         %s
     look(self, point, now)
-agent.agent.Agent._look_at = look_or_trip
+resident.Agent._look_at = look_or_trip
 """
 HANG = """
-import asyncio, agent.keeper
+import asyncio, resident
 async def hang(self): await asyncio.sleep(999)
-agent.keeper.JOB_TURNS = 2
-agent.keeper.Keeper.run = hang
+expect = resident.Watch.expect
+resident.Watch.expect = lambda self, task, turns: expect(self, task, turns and 2)
+resident.Keeper.run = hang
 """
-SHORT = "import agent.watch\nagent.watch.TIMEOUT_MS = 2_000\n"
+# The floor is kept so many ms after the start instead of an hour.
+FLOOR_SOON = """
+import resident
+take_due = resident.Floor.take_due
+resident.Floor.take_due = lambda self, now: take_due(self, now + 3_600_000 - %d)
+"""
+SHORT = "import machine\nwdt = machine.WDT\nmachine.WDT = lambda timeout: wdt(timeout=2_000)\n"
 
 
 def order(engine: Engine, ident: str, do: str, **fields: Any) -> dict[str, Any]:
@@ -161,7 +168,7 @@ def test_three_crashes_make_safe_mode_and_a_restart_order_ends_it(make_board: Ma
 
 def test_board_starts_with_the_date_of_its_bundle_and_then_with_its_floor(make_board: MakeBoard, engine: Engine) -> None:
     board = make_board(start=False)
-    board.start(before="import agent.floor\nagent.floor.FIRST_MS = 2_000")
+    board.start(before=FLOOR_SOON % 2_000)
     engine.hello("B1", t=(int(time.time()) + 365 * DAY_S) * 1000)
     eventually(lambda: len(board.side.clocks) == 2, "the floor is kept")
     built_s, kept_s = board.side.clocks
@@ -178,7 +185,7 @@ def test_board_starts_with_the_date_of_its_bundle_and_then_with_its_floor(make_b
 
 def test_engine_in_2020_changes_no_clock_and_a_press_goes_out(make_board: MakeBoard, engine: Engine) -> None:
     board = make_board(start=False)
-    board.start(before="import agent.floor\nagent.floor.FIRST_MS = 1_000")
+    board.start(before=FLOOR_SOON % 1_000)
     engine.hello("B1", t=1_577_836_800_000)
     engine.say("tick", {"v": 1, "engine": ENGINE, "t": 1_577_836_801_000})
     eventually(lambda: len(board.side.clocks) == 2, "the floor is kept")

@@ -17,8 +17,8 @@ def test_bundle_is_the_same_wherever_it_is_built(tmp_path: Path, rom: Path) -> N
     stale.write_bytes(b"left by an older build")
     sizes = bundle.build(tmp_path)
     assert contents(tmp_path) == {name: data for name, data in contents(rom.parent).items() if name != "fakes.romfs"}
-    assert {"main", "boot", "pins", "agent/agent", "kinds/household", "protocol/wire", "protocol/topics"} <= set(sizes)
-    assert "protocol/messages" not in sizes
+    assert {"main", "boot", "pins", "resident", "agent/groundwork", "kinds/household", "drivers/battery"} <= set(sizes)
+    assert not {"agent/agent", "protocol/wire", "protocol/messages"} & set(sizes)
     assert not any(str(bundle.ROOT).encode() in data for data in contents(tmp_path).values())
 
 
