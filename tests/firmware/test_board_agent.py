@@ -52,7 +52,7 @@ def test_neighbour_rings_on_the_call_with_no_engine_at_all(make_board: MakeBoard
     assert (proof["for"], proof["k"], proof["proof"]) == (call["id"], 1, "measured")
 
 
-def test_retained_call_ring_and_hello_are_not_obeyed(make_board: MakeBoard, engine: Engine) -> None:
+def test_pitfall_19_retained_call_ring_and_hello_are_not_obeyed(make_board: MakeBoard, engine: Engine) -> None:
     call = {"v": 1, "id": "0badcafe-1-1", "k": 1, "type": "button", "pattern": "fire"}
     engine.say("group/G1/call/B9", call, retain=True)
     engine.say("group/G1/ring", {"v": 1, "engine": ENGINE, "rev": 1, "pattern": "fire", "n": 1, "for_s": 60}, retain=True)
@@ -316,7 +316,7 @@ def test_press_of_100_ms_while_the_flash_stalls_the_board_is_no_press_lost(make_
     assert {m["id"] for m in engine.all("dev/B1/event", is_press)} == {call["id"]}
 
 
-def test_frozen_link_is_left_within_the_deadline_of_the_alarm(make_board: MakeBoard, engine: Engine, freezer: Freezer) -> None:
+def test_pitfall_02_frozen_link_is_left_within_the_deadline_of_the_alarm(make_board: MakeBoard, engine: Engine, freezer: Freezer) -> None:
     board = make_board(brokers=[{"host": "127.0.0.1", "port": freezer.port}])
     engine.hello("B1")
     freezer.freeze()
@@ -326,7 +326,7 @@ def test_frozen_link_is_left_within_the_deadline_of_the_alarm(make_board: MakeBo
     assert freezer.connections == 2
 
 
-def test_heap_does_not_grow_with_messages(make_board: MakeBoard, engine: Engine) -> None:
+def test_pitfall_17_heap_does_not_grow_with_messages(make_board: MakeBoard, engine: Engine) -> None:
     board = make_board()
     engine.hello("B1")
     heaps = []
@@ -344,7 +344,9 @@ def test_heap_does_not_grow_with_messages(make_board: MakeBoard, engine: Engine)
     assert board.is_alive()
 
 
-def test_more_presses_than_the_outbox_holds_fit_the_heap_and_none_is_lost(make_board: MakeBoard, engine: Engine, broker: Broker) -> None:
+def test_pitfall_15_more_presses_than_the_outbox_holds_fit_the_heap_and_none_is_lost(
+    make_board: MakeBoard, engine: Engine, broker: Broker
+) -> None:
     board = make_board()
     engine.hello("B1")
     engine.settle("B1")

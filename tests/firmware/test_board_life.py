@@ -183,7 +183,7 @@ def test_board_starts_with_the_date_of_its_bundle_and_then_with_its_floor(make_b
     eventually(lambda: board.side.clocks[3:] == [built_s], "a broken floor is none")
 
 
-def test_engine_in_2020_changes_no_clock_and_a_press_goes_out(make_board: MakeBoard, engine: Engine) -> None:
+def test_pitfall_16_engine_in_2020_changes_no_clock_and_a_press_goes_out(make_board: MakeBoard, engine: Engine) -> None:
     board = make_board(start=False)
     board.start(before=FLOOR_SOON % 1_000)
     engine.hello("B1", t=1_577_836_800_000)

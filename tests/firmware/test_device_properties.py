@@ -61,13 +61,13 @@ def test_no_spike_of_2_ms_is_a_press_while_the_board_reads(gaps: list[int], star
 
 
 @given(st.binary(max_size=300))
-def test_reader_raises_nothing_but_its_own_error(data: bytes) -> None:
+def test_pitfall_11_reader_raises_nothing_but_its_own_error(data: bytes) -> None:
     with contextlib.suppress(ProtocolError):
         read(data)
 
 
 @given(st.integers(0, len(BYTES)), st.integers(0, 255), st.lists(st.integers(1, 9), min_size=1))
-def test_mutated_stream_raises_nothing_but_its_own_error(where: int, value: int, sizes: list[int]) -> None:
+def test_pitfall_11_mutated_stream_raises_nothing_but_its_own_error(where: int, value: int, sizes: list[int]) -> None:
     data = BYTES[:where] + bytes([value]) + BYTES[where + 1 :]
     reader = new_reader()
     start = 0
@@ -87,7 +87,7 @@ def test_what_fit_assumes_is_what_the_driver_takes(driver: str, gauge: type) -> 
     assert {name: taken[name] for name in fit.DEFAULTS[driver]} == fit.DEFAULTS[driver]
 
 
-def test_no_strict_prefix_of_a_packet_is_a_packet() -> None:
+def test_pitfall_11_no_strict_prefix_of_a_packet_is_a_packet() -> None:
     packets = [bytes(packet) for packet in (BYTES[:4], BYTES[4:10], BYTES[10:19], BYTES[19:25], BYTES[25:29], BYTES[29:33], BYTES[33:])]
     assert [read(packet) for packet in packets] == [[packet] for packet in PACKETS]
     for packet in packets:
@@ -118,7 +118,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["button", "door", "clear"]), st.inte
 
 
 @given(STEPS)
-def test_outbox_keeps_its_limits_and_no_alarm_gives_way_to_less(steps: list[tuple[str, int, bool]]) -> None:
+def test_pitfall_15_outbox_keeps_its_limits_and_no_alarm_gives_way_to_less(steps: list[tuple[str, int, bool]]) -> None:
     outbox = Outbox()
     now = 0
     sent: dict[str, int] = {}

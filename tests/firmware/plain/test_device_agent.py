@@ -20,7 +20,7 @@ def out_of_memory_once(owner, name):
     setattr(owner, name, broken)
 
 
-def test_press_survives_a_lack_of_memory_wherever_it_strikes():
+def test_pitfall_15_press_survives_a_lack_of_memory_wherever_it_strikes():
     for part, name in (
         ("who", "next_id"),
         ("alarms", "raised"),
@@ -56,7 +56,7 @@ def without_limit(test):
 
 
 @without_limit
-def test_no_alarm_is_lost_when_more_are_pressed_than_the_heap_holds():
+def test_pitfall_15_no_alarm_is_lost_when_more_are_pressed_than_the_heap_holds():
     stage = online()
     stage.line.up = False
     pressed = 0
@@ -110,7 +110,7 @@ def test_events_that_wait_in_flash_are_sent_after_a_restart():
     assert len(presses) == 30
 
 
-def test_full_flash_costs_no_press():
+def test_pitfall_15_full_flash_costs_no_press():
     class Full(Files):
         def write(self, name, data):
             raise OSError(28)
@@ -184,7 +184,7 @@ def test_two_buttons_at_once_are_two_calls_and_two_events():
     assert stage.events("button-2")
 
 
-def test_retained_messages_and_those_of_others_change_nothing():
+def test_pitfall_19_retained_messages_and_those_of_others_change_nothing():
     stage = online()
     ring = b'{"v":1,"engine":"%s","rev":1,"incident":"i","pattern":"fire","n":1,"for_s":60}' % ENGINE.encode()
     stage.hear("group/G1/ring", ring, retained=True)

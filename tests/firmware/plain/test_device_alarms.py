@@ -207,7 +207,7 @@ def test_echo_of_the_own_call_is_ignored():
     assert sounds(alarms, 0) == []
 
 
-def test_same_id_and_k_does_not_prolong_but_a_higher_k_does():
+def test_pitfall_19_same_id_and_k_does_not_prolong_but_a_higher_k_does():
     alarms = fresh()
     alarms.call_heard("B2", call(), 0, ticking=True)
     alarms.call_heard("B2", call(), 100_000, ticking=True)
@@ -283,7 +283,7 @@ def test_key_silences_the_ids_that_ring_and_a_new_id_sounds_again():
     assert sounds(alarms, 3000) == ["fire"]
 
 
-def test_ring_of_a_lower_rev_is_ignored_unless_of_another_life_or_in_a_hello():
+def test_pitfall_19_ring_of_a_lower_rev_is_ignored_unless_of_another_life_or_in_a_hello():
     alarms = fresh()
     alarms.ring_heard(ring(5), 0)
     alarms.ring_heard(ring(4, None), 100)

@@ -188,7 +188,7 @@ def test_fetch_gives_the_gravest_and_oldest_that_are_not_held():
     assert load(files)[0].fetch([], 1)[0].at is None  # its clock is another
 
 
-def test_journal_keeps_places_for_alarms():
+def test_pitfall_15_journal_keeps_places_for_alarms():
     files = folder()
     journal = journal_of(files)
     journal.waiting = FULL
@@ -216,7 +216,7 @@ def test_alarm_is_graver_than_fault_than_clear():
     assert events.rank("bell", "clear") == CLEAR
 
 
-def test_full_outbox_gives_up_clears_then_faults_and_never_an_alarm_for_them():
+def test_pitfall_15_full_outbox_gives_up_clears_then_faults_and_never_an_alarm_for_them():
     outbox = Outbox()
     for seq in range(CAPACITY - 2):
         assert outbox.add(event(seq + 1), 0) is None

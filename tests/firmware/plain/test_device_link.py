@@ -98,7 +98,7 @@ def test_subscribe_and_publish_are_what_the_standard_says():
     assert mqtt_codec.publish("t", bytes(200), qos=0)[:3] == b"\x30\xcb\x01"
 
 
-def test_message_too_long_is_skipped_and_can_be_acknowledged():
+def test_pitfall_11_message_too_long_is_skipped_and_can_be_acknowledged():
     for payload in (5_000, 20_000):
         for size in (1, 1000, 8192):
             data = long_publish("keng/1/s/tick", bytes(payload)) + b"\xd0\x00"
@@ -122,7 +122,7 @@ def test_qos_2_is_acknowledged_in_its_way():
     assert mqtt_codec.acknowledge(Publish("t", b"", 0, False, None)) == b""
 
 
-def test_what_the_standard_forbids_is_refused():
+def test_pitfall_11_what_the_standard_forbids_is_refused():
     for data in (
         b"\x00\x00",
         b"\xf0\x00",

@@ -39,7 +39,7 @@ def run(bell, start, end, step=10):
     return facts
 
 
-def test_clock_counts_on_when_the_ticks_wrap():
+def test_pitfall_16_clock_counts_on_when_the_ticks_wrap():
     ticks = [PERIOD - 5]
     clock = Clock(lambda: ticks[0])
     assert clock.now() == 0

@@ -147,7 +147,7 @@ def test_link_is_up_when_every_subscription_is_answered():
     on_stage(play, granted=False)
 
 
-def test_refused_connack_ends_the_link():
+def test_pitfall_10_refused_connack_ends_the_link():
     async def play(stage):
         stage.streams.say(b"\x20\x02\x00\x05")
         await ends_with(stage, "CONNACK 5")
@@ -156,7 +156,7 @@ def test_refused_connack_ends_the_link():
     on_stage(play, granted=False)
 
 
-def test_missing_connack_and_suback_end_the_link():
+def test_pitfall_05_missing_connack_and_suback_end_the_link():
     async def mute(stage):
         await asyncio.sleep(0)
         stage.clock.ms = 5_001
@@ -172,7 +172,7 @@ def test_missing_connack_and_suback_end_the_link():
     on_stage(no_suback, granted=False)
 
 
-def test_alarm_without_puback_ends_the_link_after_2_s_and_other_messages_after_10():
+def test_pitfall_02_alarm_without_puback_ends_the_link_after_2_s_and_other_messages_after_10():
     for urgent, patience in ((True, 2_000), (False, 10_000)):
 
         async def play(stage, urgent=urgent, patience=patience):
@@ -197,7 +197,7 @@ def test_puback_is_told_with_its_token_and_says_that_the_link_works():
     on_stage(play)
 
 
-def test_silence_is_pinged_after_15_s_and_ends_the_link_10_s_later():
+def test_pitfall_02_silence_is_pinged_after_15_s_and_ends_the_link_10_s_later():
     async def play(stage):
         stage.clock.ms = 15_001
         await until(lambda: stage.streams.said.endswith(mqtt_codec.PINGREQ))
@@ -285,7 +285,7 @@ def test_short_packets_leave_together_and_long_ones_whole():
     on_stage(play)
 
 
-def test_packet_ids_in_use_are_passed_over_when_they_wrap():
+def test_pitfall_11_packet_ids_in_use_are_passed_over_when_they_wrap():
     async def play(stage):
         stage.link._packet_id = 0xFFFE
         for _ in range(3):
@@ -295,7 +295,7 @@ def test_packet_ids_in_use_are_passed_over_when_they_wrap():
     on_stage(play)
 
 
-def test_session_tries_its_addresses_in_turn_and_goes_on_after_any_error():
+def test_pitfall_07_session_tries_its_addresses_in_turn_and_goes_on_after_any_error():
     tried = []
 
     async def play():
@@ -356,7 +356,7 @@ def waits_of(twin):
     return twin.waits
 
 
-def test_connections_that_are_taken_away_again_and_again_are_made_ever_more_slowly():
+def test_pitfall_10_connections_that_are_taken_away_again_and_again_are_made_ever_more_slowly():
     assert waits_of(Twin(100)) == [500, 1000, 2000, 4000, 8000, 8000, 8000]
 
 
