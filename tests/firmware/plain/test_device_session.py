@@ -55,9 +55,6 @@ class Streams:
     def close(self):
         self.hang_up()
 
-    async def wait_closed(self):
-        pass
-
 
 class Heard(Listener):
     def __init__(self):
@@ -389,3 +386,85 @@ def test_alarm_ends_a_back_off():
         task.cancel()
 
     asyncio.run(play())
+
+
+def test_pitfall_06_write_that_hangs_when_its_answer_is_late_ends_the_link_and_nothing_follows_on_it():
+    """Whoever cuts off a drain or a read and goes on has lost bytes: every time-out is the end of the connection."""
+
+    async def play(stage):
+        before = len(stage.streams.said)
+        stage.streams.open.clear()
+        publish(stage, urgent=True)
+        await until(lambda: len(stage.streams.said) > before)
+        written = len(stage.streams.said)
+        publish(stage)
+        stage.clock.ms = 2_001
+        await ends_with(stage, "no answer")
+        stage.streams.open.set()
+        stage.streams.say(b"\x40\x02\x00\x02")
+        await asyncio.sleep(0.15)
+        assert len(stage.streams.said) == written
+        assert stage.heard.tokens == []
+        assert not stage.link.subscribed
+
+    on_stage(play)
+
+
+def test_pitfall_07_every_exception_of_a_stream_ends_its_link_and_nothing_else():
+    for error in (OSError(104), ValueError("cert"), EOFError(), IndexError(), MemoryError(), UnicodeError(), KeyError(), TypeError()):
+        for name in ("readinto", "drain"):
+
+            async def play(stage, error=error, name=name):
+                async def fails(*_):
+                    raise error
+
+                setattr(stage.streams, name, fails)
+                stage.streams.say(b"\xd0\x00")
+                publish(stage)
+                await until(lambda: stage.why is not None)
+                assert stage.why is error
+
+            on_stage(play)
+
+
+def test_pitfall_07_cancelled_session_ends():
+    async def play():
+        ended = []
+
+        async def ready():
+            await asyncio.sleep(10)
+
+        session = Session(Account("B1", "", "w", b""), [("h", 1)], TOPICS, Heard(), clock=Clock(), random=lambda: 0.0, ready=ready)
+
+        async def run():
+            try:
+                await session.run()
+            finally:
+                ended.append(1)
+
+        task = asyncio.create_task(run())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await until(lambda: ended)
+
+    asyncio.run(play())
+
+
+def test_pitfall_09_session_present_or_not_the_link_subscribes():
+    for flags in (0, 1):
+
+        async def play(stage, flags=flags):
+            stage.streams.say(bytes([0x20, 2, flags, 0]))
+            await until(lambda: stage.streams.said.endswith(mqtt_codec.subscribe(1, TOPICS)))
+            stage.streams.say(SUBACK)
+            await until(lambda: stage.link.subscribed)
+
+        on_stage(play, granted=False)
+
+
+def test_pitfall_10_broker_that_refuses_is_asked_again_after_up_to_30_s():
+    class Door(Twin):
+        async def connection(self, address):
+            raise Refused("refused by the broker, CONNACK 5")
+
+    assert waits_of(Door(0)) == [30_000] * 7
