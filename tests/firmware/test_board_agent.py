@@ -174,7 +174,7 @@ def test_orders_are_carried_out_once_and_answered(make_board: MakeBoard, engine:
         engine.say("dev/B1/order", {"v": 1, "id": ident, "do": do, "valid_s": 30, **fields})
         return engine.wait("dev/B1/answer", lambda m: m["id"] == ident)
 
-    assert answer("o-1", "test", what="bell", seconds=1) == {"v": 1, "id": "o-1", "ok": True}
+    assert answer("o-1", "test", what="bell", seconds=1) == {"v": 1, "id": "o-1", "ok": True, "proof": "measured"}
     assert len([at for at, level in board.bell_changes() if level]) == 1
     assert answer("o-2", "set")["error"] == "not supported: set"
     assert answer("o-3", "update")["ok"] is False
