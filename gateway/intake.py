@@ -95,6 +95,7 @@ class Intake:
         self._reports: deque[Mail] = deque(maxlen=REPORTS_MAX)
         self._spoiled: set[str] = set()
         self._offset_ms = int(clock() * 1000) - int(monotonic() * 1000)
+        self._settling: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
         self._take = {
             "event": self._event,
@@ -131,14 +132,25 @@ class Intake:
         """Somebody has answered a message."""
         self.put(partial(replies.take, reply=reply))
 
+    async def settled(self) -> None:
+        """Return when all that was put before is decided and on the disk."""
+        future = asyncio.get_running_loop().create_future()
+        self._settling.append(future)
+        self._wake.set()
+        await future
+
     async def run(self) -> None:
         """Never returns; cancel it. What is not committed then has no receipt and comes again."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._urgent or self._reports:
+            while self._urgent or self._reports or self._settling:
                 acts, self._urgent = list(self._urgent), deque()
+                settling, self._settling = self._settling, []
                 await self._decide(acts)
+                for future in settling:
+                    if not future.done():
+                        future.set_result(None)
                 await self._take_reports()
 
     async def _take_reports(self) -> None:

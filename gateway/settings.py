@@ -1,6 +1,7 @@
 """The gateway's settings: keng.toml, checked as a whole. Every table and every key may be left out; docs/settings.md explains each."""
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -151,6 +152,57 @@ class Receiver(Table):
     fallback: Id | None = None
 
 
+def _number(text: str) -> str:
+    if not re.fullmatch(r"\+?\d{3,15}", text, re.ASCII):
+        raise ValueError("expected a number such as +84980200030")
+    return text
+
+
+class Sms(Table):
+    """A GSM modem on a serial port, for messages and calls (docs/sms.md). Without a `port` there is none.
+
+    `pin_file` holds the SIM card's PIN alone. `send_s`: how long the network may take for a message; `report_s`: how long for its
+    delivery report; after `valid_min` a message is not worth sending. `power`: what cuts the modem's power, if something does.
+    """
+
+    port: str = ""
+    baud: Annotated[int, Field(ge=1200, le=4_000_000)] = 115200
+    pin_file: Path | None = None
+    centre: Annotated[str, AfterValidator(_number)] = ""
+    language: Literal["vi", "en"] = "vi"
+    accents: Literal["auto", "always", "never"] = "auto"
+    ring_s: Annotated[int, Field(ge=5, le=60)] = 25
+    send_s: Annotated[int, Field(ge=1, le=120)] = 45
+    report_s: Annotated[int, Field(ge=10, le=86400)] = 300
+    valid_min: Annotated[int, Field(ge=5, le=10080)] = 240
+    power: Literal["none", "dtr", "rts", "command"] = "none"
+    power_command: list[str] = []
+
+    @model_validator(mode="after")
+    def _command_to_run(self) -> "Sms":
+        if (self.power == "command") != bool(self.power_command):
+            raise ValueError('expected a power_command with power = "command", and only there')
+        return self
+
+    @property
+    def path(self) -> Path:
+        """The port as a path."""
+        return Path(self.port)
+
+    def pin(self) -> str:
+        """The PIN in its file, "" without one. Raises FileMistakes if the file cannot be read or holds something else."""
+        if self.pin_file is None:
+            return ""
+        try:
+            found = self.pin_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else "something else"
+            raise FileMistakes([f"settings: sms.pin_file: expected a file with a PIN that can be read, got: {why}"]) from exc
+        if not re.fullmatch(r"\d{4,8}", found, re.ASCII):
+            raise FileMistakes([f"settings: sms.pin_file: expected 4 to 8 digits in it, got {len(found)} characters"])
+        return found
+
+
 class Settings(Table):
     """The whole file."""
 
@@ -160,6 +212,7 @@ class Settings(Table):
     log: Log = Log()
     webhooks: list[Webhook] = []
     receivers: list[Receiver] = []
+    sms: Sms = Sms()
 
 
 def load(path: Path | None) -> Settings:

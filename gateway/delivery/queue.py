@@ -37,8 +37,8 @@ class Backoff(NamedTuple):
 
 
 class Queue:
-    """Messages about one incident to one receiver go in their order, one at a time. Of what is due, what was never tried comes first,
-    then what the ladder told first, then the oldest.
+    """Messages about one incident to one receiver go in their order, one at a time. Of what is due, what is about an incident comes
+    first, then what was never tried, then what the ladder told first, then the oldest.
 
     `channel` as the rows name it; `on_tried` gets each row as it is from then on. `clock` in Unix seconds; pauses are waited on the
     monotonic clock, so that setting the clock neither hurries nor delays them.
@@ -52,7 +52,7 @@ class Queue:
         self._backoff = backoff
         self._clock = clock
         self._lanes: dict[tuple[str, str], deque[Outgoing]] = {}
-        self._ready: list[tuple[tuple[int, int, int], tuple[str, str]]] = []
+        self._ready: list[tuple[tuple[bool, int, int, int], tuple[str, str]]] = []
         self._later: list[tuple[float, int, tuple[str, str]]] = []
         self._withdrawn: set[int] = set()
         self._wake = asyncio.Event()
@@ -92,9 +92,19 @@ class Queue:
             except TimeoutError:
                 continue
 
-    def handed(self, message: Outgoing, reference: str = "") -> None:
-        """The modem or server has it; what it calls it, if a report is to come."""
-        self._over(message, "handed", {"handed_ms": self._now_ms()}, reference)
+    def handed(self, message: Outgoing, reference: str = "") -> Outgoing:
+        """The modem or server has it; what it calls it, if a report is to come. The message as it is then, for what is told later."""
+        return self._over(message, "handed", {"handed_ms": self._now_ms()}, reference)
+
+    def noted(self, message: Outgoing, words: str) -> None:
+        """Something is to be said of a message that was handed: it is no further than it was."""
+        self._on_tried(message.row._replace(delivery=message.row.delivery.model_copy(update={"error": words[:ERROR_MAX]})))
+
+    def trying(self, message: Outgoing, reference: str) -> Outgoing:
+        """It is about to be sent, and `reference` is to be known of it if we are killed before we can say more."""
+        message = message._replace(row=message.row._replace(reference=reference))
+        self._on_tried(message.row)
+        return message
 
     def delivered(self, message: Outgoing) -> None:
         """It has arrived. For a message that was handed before, too."""
@@ -126,12 +136,14 @@ class Queue:
         top = min(self._backoff.longest_s, self._backoff.first_s * 2.0 ** min(tries - 1, 20))
         return random.uniform(top / 2, top)  # noqa: S311 - jitter is not a secret
 
-    def _over(self, message: Outgoing, state: DeliveryState, times: dict[str, Any], reference: str = "") -> None:
+    def _over(self, message: Outgoing, state: DeliveryState, times: dict[str, Any], reference: str = "") -> Outgoing:
         row = self._told(message, state, {"error": "", **times})
+        row = row._replace(reference=reference or row.reference)
         lane = self._lanes.get(_lane(message))
         if lane and lane[0].row.delivery.id == message.row.delivery.id:
             self._next(_lane(message))
-        self._on_tried(row._replace(reference=reference or row.reference))
+        self._on_tried(row)
+        return message._replace(row=row)
 
     def _told(self, message: Outgoing, state: DeliveryState, fields: dict[str, Any]) -> DeliveryRow:
         before = message.row.delivery
@@ -168,6 +180,6 @@ def _lane(message: Outgoing) -> tuple[str, str]:
     return message.row.incident, message.row.delivery.person
 
 
-def _rank(message: Outgoing) -> tuple[int, int, int]:
+def _rank(message: Outgoing) -> tuple[bool, int, int, int]:
     told = message.row.delivery
-    return told.tries, told.step, told.id
+    return not message.row.incident, told.tries, told.step, told.id

@@ -41,9 +41,9 @@ class Mute(Exception):
 class Line:
     """An open line. `stirred` is set whenever the modem says something unasked, and when the line is lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, stirred: asyncio.Event | None = None) -> None:
         self.notices: deque[Notice] = deque(maxlen=NOTICES_MAX)
-        self.stirred = asyncio.Event()
+        self.stirred = stirred or asyncio.Event()
         self.lost: PortLost | None = None
         self._port: Port
         self._dialogue = Dialogue()
@@ -131,9 +131,9 @@ class Line:
 
 
 @asynccontextmanager
-async def open_line(path: Path, baud: int) -> AsyncIterator[Line]:
+async def open_line(path: Path, baud: int, stirred: asyncio.Event | None = None) -> AsyncIterator[Line]:
     """An open line, closed at the end. Raises PortLost."""
-    line = Line()
+    line = Line(stirred)
     await line.open(path, baud)
     try:
         yield line

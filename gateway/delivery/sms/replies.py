@@ -1,4 +1,4 @@
-"""What somebody means who answers an SMS: "1" has it, "AT" is safe, "GIUP" needs help. Pure.
+"""What somebody means who answers an SMS: "1" has it, "AT" is safe, "GIUP" needs help, "DEN" is coming. Pure.
 
 People answer in a hurry, with or without accents, in capitals or not, with blanks, full stops or quotes round it. Whatever else they
 write is no answer: a wrong guess at "safe" is worse than a question asked again.
@@ -6,22 +6,20 @@ write is no answer: a wrong guess at "safe" is worse than a question asked again
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from typing import Literal
 
 from gateway.delivery.sms import alphabet
+from gateway.domain.replies import Word
 
-Meaning = Literal["acknowledge", "safe", "help"]
-
-_MEANINGS: dict[str, Meaning] = {
+_MEANINGS: dict[str, Word] = {
     **dict.fromkeys(("1", "DA NHAN", "NHAN", "OK"), "acknowledge"),
     **dict.fromkeys(("AT", "AN TOAN", "TOI AN TOAN", "SAFE"), "safe"),
-    **dict.fromkeys(("GIUP", "CUU", "CAN GIUP", "CAN TRO GIUP", "CUU TOI", "CUU VOI", "HELP", "SOS"), "help"),
+    **dict.fromkeys(("GIUP", "CUU", "CAN GIUP", "CAN TRO GIUP", "CUU TOI", "CUU VOI", "HELP", "SOS"), "need_help"),
+    **dict.fromkeys(("DEN", "DANG DEN", "TOI DEN", "TOI DANG DEN", "COMING"), "coming"),
 }
 _LONGEST = 40  # a longer text is a letter, not an answer
 
 
-def meaning(text: str) -> Meaning | None:
+def meaning(text: str) -> Word | None:
     """What the answer means; None if it is none that we know."""
     if len(text) > _LONGEST:
         return None
@@ -34,8 +32,3 @@ def international(number: str) -> str:
     digits = re.sub(r"[\s.()-]", "", number)
     found = re.fullmatch(r"(?:\+?84|0)([1-9]\d{7,9})", digits)
     return f"+84{found[1]}" if found else digits
-
-
-def sender(number: str, people: Mapping[str, str]) -> str | None:
-    """Who wrote, by the number: `people` is number (as Site has it) -> person. None for a stranger, who is not answered and not heard."""
-    return people.get(international(number)) or people.get(number)
