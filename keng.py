@@ -46,6 +46,7 @@ _ABOUT = {
     "sia": "try a police receiver",
     "backup": "a safe copy of everything, while it runs",
     "restore": "bring a backup back",
+    "sms": "try the modem for SMS and calls",
     "sim": "the commune on a laptop",
     "device": "the technician's bench",
 }

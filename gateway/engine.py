@@ -126,6 +126,11 @@ class _Engine:
             from gateway.delivery.sia import channel as sia  # noqa: PLC0415  # cryptography, 4 MiB, for those who have a receiver
 
             self._channels += sia.loops(settings.receivers, self._intake.tried, self._fault, clock=clock)
+        if settings.sms.port:
+            from gateway.delivery.sms import channel as sms  # noqa: PLC0415  # pyserial, for those who have a modem
+
+            ties = sms.Ties(self._intake.tried, self._intake.replied, self._fault, self._intake.settled)
+            self._channels += sms.loops(settings.sms, site, ties, journal.handed(store.reading, "sms"), clock=clock)
         self._unreadable = 0
         self._hears_incidents = False
 
@@ -150,7 +155,7 @@ class _Engine:
                 tasks.create_task(channel.run(), name=channel.queue.channel)
 
     def _fault(self, key: str, words: str | None) -> None:
-        """A channel is not well, or (None) well again."""
+        """Something of the gateway itself is not well, or (None) well again."""
         self._intake.put(partial(facts.fault, key=key, words=words) if words else partial(facts.fault_over, key=key))
 
     def _message(self, topic: str, payload: bytes, retained: bool) -> None:

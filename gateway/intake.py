@@ -132,12 +132,13 @@ class Intake:
         """Somebody has answered a message."""
         self.put(partial(replies.take, reply=reply))
 
-    async def settled(self) -> None:
-        """Return when all that was put before is decided and on the disk."""
-        future = asyncio.get_running_loop().create_future()
-        self._settling.append(future)
+    async def settled(self) -> bool:
+        """Return when all that was put before is decided; True if it is on the disk, False if the disk takes nothing."""
+        decided = asyncio.get_running_loop().create_future()
+        self._settling.append(decided)
         self._wake.set()
-        await future
+        await decided
+        return not self._parts.backlog.failing
 
     async def run(self) -> None:
         """Never returns; cancel it. What is not committed then has no receipt and comes again."""
@@ -148,9 +149,9 @@ class Intake:
                 acts, self._urgent = list(self._urgent), deque()
                 settling, self._settling = self._settling, []
                 await self._decide(acts)
-                for future in settling:
-                    if not future.done():
-                        future.set_result(None)
+                for decided in settling:
+                    if not decided.done():
+                        decided.set_result(None)
                 await self._take_reports()
 
     async def _take_reports(self) -> None:

@@ -100,12 +100,6 @@ class Queue:
         """Something is to be said of a message that was handed: it is no further than it was."""
         self._on_tried(message.row._replace(delivery=message.row.delivery.model_copy(update={"error": words[:ERROR_MAX]})))
 
-    def trying(self, message: Outgoing, reference: str) -> Outgoing:
-        """It is about to be sent, and `reference` is to be known of it if we are killed before we can say more."""
-        message = message._replace(row=message.row._replace(reference=reference))
-        self._on_tried(message.row)
-        return message
-
     def delivered(self, message: Outgoing) -> None:
         """It has arrived. For a message that was handed before, too."""
         now_ms = self._now_ms()

@@ -35,14 +35,14 @@ _AGAIN = {"vi": "(gửi lại)", "en": "(sent again)"}
 
 
 class Ties(NamedTuple):
-    """What the engine gives a channel: whom to tell how far a message is, of an answer, of a fault (None: well again); and when all
-    that was told is on the disk.
+    """What the engine gives a channel: whom to tell how far a message is, of an answer, of a fault (None: well again); and what returns
+    once all that was told is decided, True if it is on the disk.
     """
 
     tried: Callable[[DeliveryRow], None]
     replied: Callable[[Reply], None]
     fault: Callable[[str, str | None], None]
-    settled: Callable[[], Awaitable[None]]
+    settled: Callable[[], Awaitable[bool]]
 
 
 class SmsLoop:
@@ -82,10 +82,14 @@ class SmsLoop:
         segments = self._segments(message)
         if segments is None:
             return
-        marked = self.queue.trying(message, UNSURE)
-        await self._settled()
+        marked = message._replace(row=message.row._replace(reference=UNSURE))
+
+        async def mark() -> None:
+            self._ties.tried(marked.row)
+            await self._settled()
+
         try:
-            references = await self.station.send(segments)
+            references = await self.station.send(segments, mark)
         except Refused as exc:
             # Surely not sent, or not by this try: what was known before stays.
             if exc.blame == "number":
@@ -125,10 +129,9 @@ class SmsLoop:
         """True if what was told is on the disk. A disk that takes nothing any more does not stop an alarm."""
         try:
             async with asyncio.timeout(SETTLE_S):
-                await self._ties.settled()
+                return await self._ties.settled()
         except TimeoutError:
             return False
-        return True
 
     async def _came(self, message: Deliver | StatusReport) -> bool:
         """True if it is on the disk, and the modem may forget it."""

@@ -73,12 +73,16 @@ class Station:
         self._has_memory = True
         self._check_s = 0.0
         self._ill_since_s: float | None = None
-        self._words: str | None = None
+        self._words: str | None = ""  # neither well nor ill: an earlier start may have told a fault that is over
 
-    async def send(self, segments: list[Segment]) -> list[int]:
-        """Hand a message to the network, before everything else; the reference of each segment. Raises Refused, NoAnswer."""
+    async def send(self, segments: list[Segment], before: Callable[[], Awaitable[None]]) -> list[int]:
+        """Hand a message to the network, before everything else; the reference of each segment. Raises Refused, NoAnswer.
+
+        `before` is awaited when its turn has come: from then on, and not earlier, it may have gone out.
+        """
 
         async def work(modem: Modem) -> list[int]:
+            await before()
             return [await modem.send(segment) for segment in segments]
 
         self._urgent.set()
