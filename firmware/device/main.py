@@ -1,29 +1,18 @@
 """Puts this board's agent together and runs it. MicroPython runs this module at the start."""
 
 import asyncio
-import gc
 import sys
 import time
 
 import machine
+from agent.once import once
 
 # What only a start needs, in its two steps: 28 kB of code on a 64-bit port, half of it on an ESP32.
-GROUNDWORK = "agent.groundwork agent.config agent.wiring agent.fit agent.dates agent.crash agent.plain pins built kinds."
+GROUNDWORK = (
+    "agent.groundwork agent.change agent.config agent.trial agent.wiring agent.fit agent.dates agent.crash agent.plain pins built kinds."
+)
 ASSEMBLY = "agent.assembly"
 TECHNICIAN_MS = 3_600_000
-
-
-def once(module, function, passing, *arguments):
-    """The result of a function of a module; it and the modules whose names begin with one of `passing` are thrown away then."""
-    result = getattr(__import__(module, None, None, (function,)), function)(*arguments)
-    for name in list(sys.modules):
-        if any(name.startswith(start) for start in passing.split()):
-            del sys.modules[name]
-            if "." in name:
-                package, leaf = name.split(".")
-                delattr(sys.modules[package], leaf)
-    gc.collect()
-    return result
 
 
 def start():

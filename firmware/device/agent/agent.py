@@ -7,6 +7,7 @@ import asyncio
 
 from agent import inbox, loops, upkeep
 from agent.bell import Cause
+from agent.changes import Changes
 from agent.errands import SELF_TEST, Errands
 from agent.events import ALARM_TYPES, NO_BELL, Event
 from agent.keeper import Keeper
@@ -26,13 +27,14 @@ BELL = "bell"
 class Parts:
     """What an agent is made of, each the object of the module of that name.
 
-    config, identity, clock, journal, alarms, bell, panel, outbox, presence, orders, faults, board, network, watch, crashes, floor;
-    random() and version; and where there are such: battery, signals, lamp.
+    config, identity, clock, journal, files, alarms, bell, panel, outbox, presence, orders, faults, board, network, watch, crashes, floor;
+    random() and version; and where there are such: battery, signals, lamp, trial.
     """
 
     battery = None
     signals = ()  # lights that tell something: each has poll(now)
     lamp = None
+    trial = None
 
     def __init__(self, **parts):
         for name, part in parts.items():
@@ -51,7 +53,8 @@ class Agent(Listener):
         self._outbox = parts.outbox
         self._keeper = parts.keeper = Keeper(parts.journal, parts.faults, self._stored, self._refill, parts.watch)
         self.mail = Mail(parts)
-        self._errands = Errands(parts.orders, parts.bell, self, self.mail)
+        self._changes = Changes(parts)
+        self._errands = Errands(parts.orders, parts.bell, self._changes, self, self.mail)
         self._looked_at = 0
         self._measured = 0
         self._resumed = False
@@ -245,8 +248,9 @@ class Agent(Listener):
         self._parts.crashes.forget()
 
     def reset(self):
-        """Start the board again."""
-        self._parts.board.reset()
+        """Start the board again, unless an event is still to be written: then ask once more."""
+        if not self._keeper:
+            self._parts.board.reset()
 
     # What comes in: see session.Listener.
 
@@ -294,6 +298,8 @@ class Agent(Listener):
         group = self._parts.config.group
         wrong = hello.group not in (None, group)
         self._parts.faults.set("group", "group %s expected, configured for %s" % (hello.group, group) if wrong else None)
+        if not wrong:
+            self._changes.greeted(now)
         if hello.ring is None:
             self._alarms.no_ring()
         else:

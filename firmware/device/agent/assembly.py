@@ -24,6 +24,8 @@ def assemble(ground):
             identity=who,
             clock=ticks,
             journal=ground["journal"],
+            files=ground["files"],
+            trial=ground["trial"],
             alarms=own_alarms,
             bell=ground["bell"],
             panel=ground["panel"],

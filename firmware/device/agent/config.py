@@ -75,6 +75,14 @@ def build(fields):
     return config
 
 
+def bytes_of(fields):
+    """What a file with these fields holds. Raises ConfigError: too long."""
+    data = json.dumps(fields, separators=(",", ":")).encode()
+    if len(data) > LONGEST:
+        raise ConfigError("expected at most %d bytes in all, got %d" % (LONGEST, len(data)))
+    return data
+
+
 def unknown(fields):
     """The keys, those of brokers and networks too, that no configuration of this version has."""
     names = [key for key in fields if key not in [known for known, _ in CHECKS]]

@@ -8,13 +8,16 @@ LAMP = "lamp"  # "set lamp" with seconds: all on, in an emergency; 0 seconds end
 
 
 class Errands:
-    """`agent`: what an order may do to the board (silence_bell, light_up, output, self_test, forget_crashes, reset).
+    """`changes`: changes.Changes. `agent`: what an order may do to the board (silence_bell, light_up, output, self_test, forget_crashes,
+    reset).
 
-    `mail`: for the answers.
+
+    `mail` is for the answers.
     """
 
-    def __init__(self, orders_, bell, agent, mail):
+    def __init__(self, orders_, bell, changes, agent, mail):
         self._orders = orders_
+        self._changes = changes
         self._bell = bell
         self._agent = agent
         self._mail = mail
@@ -23,11 +26,11 @@ class Errands:
 
     def take(self, order, now):
         """An order has come, live."""
-        if self.trial and self.trial.id == order.id:
+        if self._is_under_way(order):
             return  # its answer is on the way
         if self._orders.is_new(order):
             error = self._carry_out(order, now)
-            if error is not None or self.trial is None or self.trial.id != order.id:
+            if error is not None or not self._is_under_way(order):
                 self._orders.answer(order.id, error)
         self._mail.send_answers()
 
@@ -40,6 +43,9 @@ class Errands:
 
     def poll(self, now):
         """End what has lasted its time. No restart cuts off an alarm that has begun meanwhile."""
+        self._changes.poll(now)
+        if self._changes.stored:
+            self.restart(now)
         if self._restart_at is not None and now >= self._restart_at and not self._bell.is_alarming():
             self._agent.reset()
         if self.trial and now >= self.trial.until:
@@ -49,8 +55,11 @@ class Errands:
             failed = proof is None and trial.sound != "identify"
             self._orders.answer(trial.id, "no current seen on %s" % trial.output.name if failed else None, proof)
 
+    def _is_under_way(self, order):
+        return order.id == self._changes.id or (self.trial is not None and order.id == self.trial.id)
+
     def _carry_out(self, order, now):
-        """None, or why not. A trial answers when it is over."""
+        """None, or why not. A trial, of the bell or of a configuration, answers when it is over."""
         if order.do in ("test", "identify"):
             return self._try_out(order, now)
         if order.do == "silence":
@@ -59,6 +68,8 @@ class Errands:
             self._mail.want_report()
         elif order.do == "restart":
             return self._restart(order, now)
+        elif order.config is not None:
+            return self._changes.take(order)
         elif order.do == "set" and order.what == LAMP:
             return None if self._agent.light_up(order.seconds, now) else "no lamp here"
         else:

@@ -58,6 +58,10 @@ class Files:
         """Give a file another name."""
         os.rename(self._path(old), self._path(new))
 
+    def move(self, name, path):
+        """Give a file the place of another one, outside the folder: after a cut either is there, whole."""
+        os.rename(self._path(name), path)
+
     def remove(self, name):
         """Delete a file."""
         os.remove(self._path(name))

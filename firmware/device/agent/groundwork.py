@@ -9,7 +9,7 @@ import time
 import built
 import pins
 
-from agent import bell, board, clock, config, crash, crashes, dates, floor, identity, journal, plain, watch, wiring
+from agent import bell, board, change, clock, crash, crashes, dates, floor, identity, journal, plain, watch, wiring
 from agent.files import JOURNAL, Files
 
 CONFIG = "/config.json"
@@ -20,10 +20,10 @@ def lay():
     """{name: part}: what assembly.assemble() takes, with whatever of configuration and journal there is."""
     hardware = board.Board(pins)
     feed = hardware.watchdog(watch.TIMEOUT_MS)
-    settings, problem = config.read(CONFIG)
-    faults = [problem] if problem else []
+    faults = []
+    files = _files(faults)
+    settings, trial = change.begin(CONFIG, files, JOURNAL, faults)
     kind = __import__("kinds." + settings.kind, None, None, ("POINTS",))  # of the kinds only the one in use is loaded
-    files = Files(JOURNAL)
     who, log, states = _journal(files, faults)
     ticks = clock.Clock(time.ticks_ms)
     rise = _floor(files, faults, ticks, hardware.set_clock)
@@ -42,6 +42,7 @@ def lay():
         print("fault: %s" % fault)  # noqa: T201 - the technician's serial console: without a network nobody else hears of it
     return {
         "config": settings,
+        "trial": trial,
         "identity": who,
         "journal": log,
         "files": files,
@@ -68,12 +69,17 @@ def _floor(files, faults, ticks, set_clock):
     return floor.Floor(files, start_s, end_s, ticks, set_clock)
 
 
-def _journal(files, faults):
-    """(identity, journal, {point: newest event}); a flash that fails costs the past, not the present."""
+def _files(faults):
+    files = Files(JOURNAL)
     try:
         files.create()
     except OSError as exc:
         faults.append("journal: not there (%s)" % exc)
+    return files
+
+
+def _journal(files, faults):
+    """(identity, journal, {point: newest event}); a flash that fails costs the past, not the present."""
     who = identity.begin(files, os.urandom)
     if who.fault:
         faults.append(who.fault)

@@ -1,4 +1,4 @@
-"""Orders, each carried out once: its id is remembered with the answer, those of a restart over the restart."""
+"""Orders, each carried out once: its id is remembered with the answer, those of a restart and a change over the restart."""
 
 from collections import namedtuple
 
@@ -18,11 +18,9 @@ class Orders:
 
     def __init__(self, files):
         self._files = files
-        self._answers = []
+        self._answers = self._kept()
         self._waiting = []  # answers that the broker has not acknowledged
         self._sent = []  # ids of those that were sent over this connection
-        for ident in self._kept_ids():
-            self._answers.append(Answer(ident, True, None, None))
 
     def is_new(self, order):
         """False for an order that was carried out before: then its answer is given again."""
@@ -51,11 +49,12 @@ class Orders:
         del self._answers[:-REMEMBERED]
         self._wait(answer)
 
-    def keep(self, ident):
-        """Remember an id over a restart. Raises OSError."""
-        ids = (self._kept_ids() + [ident])[-KEPT:]
+    def keep(self, ident, error=None):
+        """Remember over a restart what became of an order: done, or `error` in words. Raises OSError."""
+        kept = [answer for answer in self._kept() if answer.id != ident] + [Answer(ident, error is None, error, None)]
         if self._files:
-            self._files.write(NAME, " ".join(ids).encode())
+            lines = [answer.id + (" " + answer.error if answer.error else "") for answer in kept[-KEPT:]]
+            self._files.write(NAME, "\n".join(lines).encode())
 
     def delivered(self, ident):
         """The broker has the answer to this order."""
@@ -67,11 +66,13 @@ class Orders:
         self._waiting.append(answer)
         del self._waiting[:-REMEMBERED]
 
-    def _kept_ids(self):
+    def _kept(self):
         try:
-            return str(self._files.read(NAME), "utf-8").split() if self._files else []
+            lines = str(self._files.read(NAME), "utf-8").split("\n") if self._files else []
         except (OSError, ValueError):
             return []
+        words = [line.split(" ", 1) for line in lines if line]
+        return [Answer(word[0], len(word) == 1, word[1] if len(word) > 1 else None, None) for word in words]
 
 
 def trial(order, output, now):

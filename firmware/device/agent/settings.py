@@ -4,10 +4,12 @@
 class Config:
     """`networked` is False for a board that knows neither site nor broker: its own bell still obeys its own buttons.
 
+    `path`: the file in which it is kept, or will be, if a trial ends well (agent.trial).
     `digest`: 8 hex digits that tell this configuration from another, None without one (agent.config.digest).
     """
 
     def __init__(self):
+        self.path = None
         self.networked = False
         self.digest = None
         self.site = ""

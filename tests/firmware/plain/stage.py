@@ -180,7 +180,8 @@ class Time:
 class Stage:
     """A board B1 of group G1. `levels` and `analog` are the world: terminal -> active; terminal -> mV, or a function of the time in us.
 
-    `folder`: what another stage has left, for a restart; `cause`: of this start, as `machine` has it.
+    `folder`: the flash that another stage has left, for a restart: the configuration is what is there. `cause`: of this start, as
+    `machine` has it.
     """
 
     def __init__(self, kind="household", points=None, *, pins="esp32_wroom", bell_sense=False, folder=None, cause=Machine.PWRON_RESET):
@@ -199,17 +200,20 @@ class Stage:
         self._outs = {}
         self._receipted = 0
         self.pins = __import__("firmware.boards." + pins, None, None, ("NAME",))
-        if folder is None:
-            _folders[0] += 1
-            folder = os.getenv("SCRATCH") + f"/stage{_folders[0]}"
-            os.mkdir(folder)
-        self.folder = folder
-        self._build(kind, points or {}, bell_sense)
+        self.folder = folder or self._new_folder(kind, points or {}, bell_sense)
+        self._build()
 
-    def _build(self, kind, points, bell_sense):
+    @staticmethod
+    def _new_folder(kind, points, bell_sense):
+        _folders[0] += 1
+        folder = os.getenv("SCRATCH") + f"/stage{_folders[0]}"
+        os.mkdir(folder)
         config = {"v": 1, "site": SITE, "device": "B1", "kind": kind, "group": "G1", "brokers": [{"host": "h", "port": 1}]}
-        with open(self.folder + "/config.json", "w") as file:
+        with open(folder + "/config.json", "w") as file:
             file.write(json.dumps(dict(config, bell_sense=bell_sense, points=points)))
+        return folder
+
+    def _build(self):
         groundwork.CONFIG = self.folder + "/config.json"
         groundwork.JOURNAL = self.folder + "/journal"
         groundwork.pins = self.pins
@@ -336,9 +340,9 @@ class Stage:
     def hear(self, leaf, payload, retained=False):
         self.agent.message("keng/1/s/" + leaf, payload, retained)
 
-    def hello(self, t=1763791234610):
+    def hello(self, t=1763791234610, group="G1"):
         self.agent.link_up([])
-        self.hear("dev/B1/hello", json.dumps(dict({"for": self.who.start}, v=1, engine=ENGINE, t=t, group="G1", ring=None)).encode())
+        self.hear("dev/B1/hello", json.dumps(dict({"for": self.who.start}, v=1, engine=ENGINE, t=t, group=group, ring=None)).encode())
 
     def tick(self, t=1763791234610):
         self.hear("tick", json.dumps({"v": 1, "engine": ENGINE, "t": t}).encode())
@@ -348,7 +352,11 @@ class Stage:
         self.hear("group/G1/ring", json.dumps(dict(fields, covers=covers or {}, **more)).encode())
 
     def order(self, ident, do, **fields):
-        self.hear("dev/B1/order", json.dumps(dict(fields, v=1, id=ident, do=do, valid_s=30)).encode())
+        self.order_bytes(json.dumps(dict(fields, v=1, id=ident, do=do, valid_s=30)).encode())
+
+    def order_bytes(self, payload):
+        sys.modules["pins"] = self.pins  # an order may load them, and throw them away
+        self.hear("dev/B1/order", payload)
 
     def receipt(self, ident):
         self.hear("dev/B1/receipt", b'{"v":1,"engine":"%s","id":"%s"}' % (ENGINE.encode(), ident.encode()))

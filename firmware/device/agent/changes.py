@@ -1,0 +1,62 @@
+"""Carries out the order that sets the configuration, and ends the trial that follows. What that takes is loaded when it comes."""
+
+from agent.once import once
+
+LOADED = "agent.change agent.config agent.fit agent.trial pins kinds."
+
+
+class Changes:
+    """`parts`: agent.Parts, of which config, orders, bell, keeper, board, files and `trial`, a trial.Trial or None.
+
+    `id`: of the order whose change is not decided yet, or None. `stored`: the next start will try a candidate, and should come soon.
+    """
+
+    def __init__(self, parts):
+        self._parts = parts
+        self.id = parts.trial.id if parts.trial else None
+        self.stored = False
+
+    def take(self, order):
+        """Begin to carry out "set config". None, or why not; without a reason its answer comes when the trial is over."""
+        if self._parts.bell.is_alarming():
+            return "the bell sounds"
+        if self.id:
+            return "change %s is on trial" % self.id
+        try:
+            data, error = once("agent.change", "propose", LOADED, self._parts.config.path, order.config)
+        except MemoryError:
+            return "not enough memory"
+        if error is None:
+            self.id = order.id
+            self._parts.keeper.chore(lambda: self._store(data))
+        return error
+
+    def greeted(self, now):
+        """A hello for this start, of the group that the board is configured for."""
+        if self._parts.trial:
+            self._parts.trial.greeted(now)
+
+    def poll(self, now):
+        """End the trial when it is time to."""
+        if self._parts.trial:
+            verdict = self._parts.trial.poll(now, self._parts.bell.is_alarming())
+            if verdict:
+                self._parts.keeper.chore(lambda: self._end(verdict))
+
+    def _store(self, data):
+        try:
+            once("agent.change", "store", LOADED, self._parts.files, self.id, data)
+            self.stored = True
+        except OSError as exc:
+            self._parts.orders.answer(self.id, "journal: not writable (%s)" % exc)
+            self.id = None
+
+    def _end(self, verdict):
+        """Raises OSError: then the trial will say so again."""
+        is_over, error = self._parts.trial.carry_out(verdict, self._parts.config.path, self._parts.orders)
+        if not is_over:
+            self._parts.board.reset()
+            return
+        self._parts.trial = None
+        self._parts.orders.answer(self.id, error)
+        self.id = None
