@@ -5,7 +5,7 @@ import sys
 
 
 def once(module, function, passing, *arguments):
-    """The result of a function of a module; it and the modules whose names begin with one of the words of `passing` are thrown away then."""
+    """The result of a function of a module; it and the modules whose names begin with a word of `passing` are thrown away then."""
     try:
         return getattr(__import__(module, None, None, (function,)), function)(*arguments)
     finally:
