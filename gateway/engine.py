@@ -10,11 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
+from gateway import exposition
 from gateway.delivery.queue import Queue
 from gateway.delivery.webhooks import WebhookLoop
 from gateway.domain import facts, incidents
 from gateway.domain.situation import Limits, Now, Situation, Turn
 from gateway.intake import Intake, Parts
+from gateway.metrics import Measured
 from gateway.mqtt import Account, Link
 from gateway.publication import Publication, last_will
 from gateway.reports import Reports
@@ -131,6 +133,7 @@ class _Engine:
 
             ties = sms.Ties(self._intake.tried, self._intake.replied, self._fault, self._intake.settled)
             self._channels += sms.loops(settings.sms, site, ties, journal.handed(store.reading, "sms"), clock=clock)
+        self._metrics = settings.metrics
         self._unreadable = 0
         self._hears_incidents = False
 
@@ -150,6 +153,9 @@ class _Engine:
             tasks.create_task(self._reports.run(), name="reports")
             tasks.create_task(self._backlog.run(), name="backlog")
             tasks.create_task(self._store.keep_log_short(), name="checkpoints")
+            if self._metrics.port:
+                measured = Measured(VERSION, self._situation, self._intake, self._store, self._rubbish, self._link)
+                tasks.create_task(_show(self._metrics.host, self._metrics.port, measured), name="metrics")
             for channel in self._channels:
                 channel.queue.put(journal.waiting(self._store.reading, channel.queue.channel))
                 tasks.create_task(channel.run(), name=channel.queue.channel)
@@ -246,3 +252,11 @@ def _programs(settings: Settings) -> tuple[str, ...]:
     fallbacks = {receiver.fallback for receiver in settings.receivers}
     receivers = [f"sia:{receiver.name}" for receiver in settings.receivers if receiver.name not in fallbacks]
     return (*(f"webhook:{webhook.name}" for webhook in settings.webhooks), *receivers)
+
+
+async def _show(host: str, port: int, measured: Measured) -> None:
+    """Metrics until cancelled. Whether somebody can look is nothing that an alarm waits for."""
+    try:
+        await exposition.serve(host, port, measured.metrics)
+    except OSError as exc:
+        logger.error("no metrics at %s:%d: %s", host, port, exc)  # noqa: TRY400  # the reason says it all

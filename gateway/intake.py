@@ -7,7 +7,7 @@ everything else, and are dropped, oldest first and counted, if they pile up.
 import asyncio
 import logging
 import sqlite3
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -18,6 +18,7 @@ from gateway.domain import facts, replies, snapshots
 from gateway.domain.incidents import Incident
 from gateway.domain.replies import Reply
 from gateway.domain.situation import Act, DeliveryRow, Effects, Now, Situation, Turn, conclude
+from gateway.exposition import Histogram
 from gateway.publication import Publication
 from gateway.reports import Reports
 from gateway.rivals import Rivals
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 ENVIRONMENT = (OSError, MemoryError, sqlite3.OperationalError)
 REPORTS_MAX = 20_000  # 2 s of the heaviest load
 SET_MS = 1000
+DECISION_S = (0.002, 0.01, 0.05, 0.2, 1.0, 5.0)
 SPOILED_MAX = 1000  # different errors that are logged once with their traceback and then quietly
 REPORTS_AT_ONCE = 64  # an alarm waits for so many at most: about 3 ms
 
@@ -69,7 +71,8 @@ class Parts(NamedTuple):
 
 class Intake:
     """`message` is the link's callback; `put` takes any other fact; `run` decides. `on_outgoing` gets what the channels shall send;
-    `on_denied` is called when the broker keeps a word that this engine is offline.
+    `on_denied` is called when the broker keeps a word that this engine is offline. `taken`: messages by kind since the start; `decided`:
+    how long batches took.
     """
 
     def __init__(
@@ -83,6 +86,8 @@ class Intake:
         on_denied: Callable[[], None],
     ) -> None:
         self.dropped_reports = 0
+        self.taken: Counter[str] = Counter()
+        self.decided = Histogram(DECISION_S)
         self._parts = parts
         self._clock = clock
         self._monotonic = monotonic
@@ -119,6 +124,11 @@ class Intake:
             self._urgent.append(Mail(self._message, topic, payload, retained))
         self._wake.set()
 
+    @property
+    def waiting(self) -> dict[str, int]:
+        """What is not decided on yet: how many facts, and how many reports behind them."""
+        return {"fact": len(self._urgent), "report": len(self._reports)}
+
     def put(self, act: Act) -> None:
         """Anything else that happened."""
         self._urgent.append(act)
@@ -146,13 +156,19 @@ class Intake:
             await self._wake.wait()
             self._wake.clear()
             while self._urgent or self._reports or self._settling:
-                acts, self._urgent = list(self._urgent), deque()
-                settling, self._settling = self._settling, []
-                await self._decide(acts)
-                for decided in settling:
-                    if not decided.done():
-                        decided.set_result(None)
+                await self._take_urgent()
                 await self._take_reports()
+
+    async def _take_urgent(self) -> None:
+        acts, self._urgent = list(self._urgent), deque()
+        settling, self._settling = self._settling, []
+        if acts:
+            started_s = self._monotonic()
+            await self._decide(acts)
+            self.decided.add(self._monotonic() - started_s)
+        for decided in settling:
+            if not decided.done():
+                decided.set_result(None)
 
     async def _take_reports(self) -> None:
         if not self._reports:
@@ -162,8 +178,6 @@ class Intake:
 
     async def _decide(self, acts: list[Act]) -> None:
         """Decide, commit and send. What raises is a bug: it is set apart, by halves, so that it stops and spoils nothing else."""
-        if not acts:
-            return
         situation = self._parts.situation
         kept = dict(situation.listed), dict(situation.early)
         turn = self._turn()
@@ -254,6 +268,7 @@ class Intake:
         except DecodeError as exc:
             self._parts.rubbish.count(owner, name, why=str(exc), payload=payload, now_ms=turn.now.ms)
         else:
+            self.taken[name] += 1
             if owner in self._parts.situation.devices:
                 self._parts.reports.heard.add(owner)
 
@@ -266,6 +281,7 @@ class Intake:
         except DecodeError as exc:
             self._parts.rubbish.count(device, name, why=str(exc), payload=payload, now_ms=turn.now.ms)
             return
+        self.taken["report"] += 1
         facts.report(turn, device, report)
         turn.effects.reports.append((device, report))
         self._parts.reports.heard.add(device)

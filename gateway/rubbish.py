@@ -14,9 +14,11 @@ class Rubbish:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._pairs: set[tuple[str, str]] = set(db.execute("SELECT device, kind FROM rubbish").fetchall())
         self._rows: dict[tuple[str, str], tuple[int, int, str, bytes]] = {}
+        self.total = 0  # since the start
 
     def count(self, device: str, kind: str, *, why: str, payload: bytes, now_ms: int, times: int = 1) -> None:
         """One more from `device` ("" if the topic names none) on topics of `kind`, a key of protocol.topics.LIMITS or "topic"."""
+        self.total += times
         pair = (device, kind)
         if pair not in self._pairs:
             pair = pair if len(self._pairs) < PAIRS_MAX else ("", kind)

@@ -125,6 +125,18 @@ class Log(Table):
     format: Literal["text", "json"] = "text"
 
 
+class Metrics(Table):
+    """Where Prometheus finds the engine's numbers; without a port nowhere."""
+
+    host: Host = "127.0.0.1"
+    port: Port | None = None
+
+    @field_validator("host")
+    @classmethod
+    def _only_this_machine(cls, host: str) -> str:
+        return _loopback(host, "the numbers are for this machine's own Prometheus or agent")
+
+
 class Webhook(Table):
     """Where each incident is posted as JSON. `timeout_s` is for one try."""
 
@@ -210,6 +222,7 @@ class Settings(Table):
     engine: Engine = Engine()
     console: Console = Console()
     log: Log = Log()
+    metrics: Metrics = Metrics()
     webhooks: list[Webhook] = []
     receivers: list[Receiver] = []
     sms: Sms = Sms()

@@ -11,11 +11,14 @@ import logging
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+
+from gateway.exposition import Histogram
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +31,7 @@ RESERVE_BYTES = 4 << 20
 RESERVE_STEP = 256 << 10
 CHECKPOINT_BYTES = 4 << 20  # SQLite's own default is 1,000 pages of 4 kB
 CHECKPOINT_EVERY_S = 5.0
+COMMIT_S = (0.001, 0.005, 0.02, 0.05, 0.2, 1.0, 5.0)  # an SD card takes 2 to 50 ms
 # Primary result codes (sqlite.org/rescode.html) of a disk that takes or gives nothing. Others are mistakes of ours.
 _OF_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT)
 _OF_FILES = (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT)
@@ -49,12 +53,15 @@ def is_of_disk(error: BaseException) -> bool:
 
 
 class Store:
-    """Made by `open_store`. `engine` is this start of the engine, <life>-<boot>; `reading` is a connection for short queries."""
+    """Made by `open_store`. `engine` is this start of the engine, <life>-<boot>; `reading` is a connection for short queries; `commits`:
+    how long they took.
+    """
 
     def __init__(self, path: Path, engine: str, db: sqlite3.Connection, reading: sqlite3.Connection) -> None:
         self.path = path
         self.engine = engine
         self.reading = reading
+        self.commits = Histogram(COMMIT_S)
         self._db = db
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._urgent: list[tuple[Work, asyncio.Future[Any]]] = []
@@ -97,8 +104,9 @@ class Store:
         else:
             batch = [self._patient.pop(0)]
         self._busy = True
+        started_s = time.monotonic()
         commit = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, [work for work, _ in batch])
-        commit.add_done_callback(lambda commit: self._finished(batch, commit))
+        commit.add_done_callback(lambda commit: self._finished(batch, commit, started_s))
 
     def _commit(self, works: list[Work]) -> list[Any]:
         self._db.execute("BEGIN IMMEDIATE")
@@ -111,8 +119,9 @@ class Store:
             raise
         return results
 
-    def _finished(self, batch: list[tuple[Work, asyncio.Future[Any]]], commit: asyncio.Future[list[Any]]) -> None:
+    def _finished(self, batch: list[tuple[Work, asyncio.Future[Any]]], commit: asyncio.Future[list[Any]], started_s: float) -> None:
         self._busy = False
+        self.commits.add(time.monotonic() - started_s)
         error = commit.exception()
         for index, (_, done) in enumerate(batch):
             if done.cancelled():
