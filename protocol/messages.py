@@ -138,7 +138,10 @@ class Event(Compact):
 
 
 class Report(Compact):
-    """Board: what is measured, and that it lives. Times in s, heap in bytes, rssi in dBm, battery in percent."""
+    """Board: what is measured, and that it lives. Times in s, heap in bytes, rssi in dBm, battery in percent.
+
+    erases: of the flash's blocks, since the start.
+    """
 
     up: Count
     heap: Count
@@ -148,6 +151,7 @@ class Report(Compact):
     waiting: Count
     dropped: Count
     refused: Count
+    erases: Count | None = None
     values: dict[Id, float] = {}
 
 

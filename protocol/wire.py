@@ -171,8 +171,10 @@ def encode_event(*, id, point, type, state, now, t=None, age=None, calling=None,
     )
 
 
-def encode_report(*, up, heap, waiting, dropped, refused, rssi=None, mains=None, battery=None, values=None) -> bytes:
-    """`up` in s, `heap` free bytes, `rssi` dBm, `battery` percent; `waiting` events, `dropped` reports, `refused` payloads."""
+def encode_report(*, up, heap, waiting, dropped, refused, rssi=None, mains=None, battery=None, erases=None, values=None) -> bytes:
+    """`up` in s, `heap` free bytes, `rssi` dBm, `battery` percent; `waiting` events, `dropped` reports, `refused` payloads, `erases` of
+    flash blocks since the start.
+    """
     return _object(
         ("v", VERSION),
         ("up", up),
@@ -183,6 +185,7 @@ def encode_report(*, up, heap, waiting, dropped, refused, rssi=None, mains=None,
         ("waiting", waiting),
         ("dropped", dropped),
         ("refused", refused),
+        ("erases", erases),
         ("values", values or {}),
     )
 

@@ -11,6 +11,7 @@ OURS = {"protocol", "firmware", "gateway", "simulator", "keng"}
 ON_BOARD = {"agent", "drivers", "kinds", "pins", "built", "main", "boot"}
 MICROPYTHON = {
     *("asyncio", "binascii", "collections", "deflate", "errno", "gc", "hashlib", "io", "json", "math", "micropython", "os"),
+    "flashbdev",  # of the ESP32 port
     *("random", "select", "socket", "ssl", "struct", "sys", "time", "vfs"),
 }
 HARDWARE = {"machine", "network", "esp", "esp32"}

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-import flash
+import flashbdev
 import machine
 import vfs
 import wires
@@ -24,7 +24,7 @@ def prepare(image, settings):
         time.set_ticks(settings["ticks_bits"], settings["ticks_at_ms"])
     machine.set_start(settings["cause"], binascii.unhexlify(settings["unique_id"]))
     wires.connect(settings["socket"], settings["device"])
-    device = flash.Flash(image, settings["blocks"], settings["erased"])
+    device = flashbdev.bdev = flashbdev.Flash(image, settings["blocks"], settings["erased"])
     _mount(device)
     _configure(settings["config"])
     device.slow = settings["slow"]

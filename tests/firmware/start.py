@@ -16,7 +16,8 @@ vfs.umount("/")
 for place, point in ((0, "/rom"), (2, "/fakes")):
     vfs.mount(vfs.VfsRom(uctypes.bytearray_at(places[place], places[place + 1])), point)
 sys.path[:] = ["/fakes", "/rom", ".frozen"]
-flash = __import__("flash").mount(image)
+flashbdev = __import__("flashbdev")
+flash = flashbdev.bdev = flashbdev.mount(image)
 exec(os.getenv("BEFORE"))
 __import__("boot")
 __import__("main")

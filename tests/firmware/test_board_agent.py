@@ -366,3 +366,19 @@ def test_pitfall_15_more_presses_than_the_outbox_holds_fit_the_heap_and_none_is_
 
 def is_press(event: dict[str, Any]) -> bool:
     return bool(event["type"] == "button" and event["state"] == "active")
+
+
+def test_erases_of_the_flash_are_counted_from_the_start_on(make_board: MakeBoard, engine: Engine) -> None:
+    board = make_board(start=False)
+    board.start(
+        before="import flashbdev\nplain = flash.ioctl\nflash.ioctl = lambda op, arg: (op == 6 and print('erased'), plain(op, arg))[1]"
+    )
+    engine.hello("B1")
+    for turn in range(12):
+        board.set("button-1" if turn % 2 else "button-2", True)
+        engine.settle("B1")
+        board.set("button-1" if turn % 2 else "button-2", False)
+        engine.settle("B1")
+    erased = board.log().count("erased")
+    assert erased > 0
+    assert engine.all("dev/B1/report")[-1]["erases"] == erased

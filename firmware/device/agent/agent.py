@@ -27,8 +27,8 @@ BELL = "bell"
 class Parts:
     """What an agent is made of, each the object of the module of that name.
 
-    config, identity, clock, journal, files, alarms, bell, panel, outbox, presence, orders, faults, board, network, watch, crashes, floor;
-    random() and version; and where there are such: battery, signals, lamp, trial.
+    config, identity, clock, journal, wear (or None), files, alarms, bell, panel, outbox, presence, orders, faults, board, network, watch,
+    crashes, floor; random() and version; and where there are such: battery, signals, lamp, trial.
     """
 
     battery = None

@@ -24,6 +24,7 @@ def assemble(ground):
             identity=who,
             clock=ticks,
             journal=ground["journal"],
+            wear=ground["wear"],
             files=ground["files"],
             trial=ground["trial"],
             alarms=own_alarms,

@@ -9,7 +9,7 @@ import time
 import built
 import pins
 
-from agent import bell, board, change, clock, crash, crashes, dates, floor, identity, journal, plain, watch, wiring
+from agent import bell, board, change, clock, crash, crashes, dates, floor, identity, journal, plain, watch, wear, wiring
 from agent.files import JOURNAL, Files
 
 CONFIG = "/config.json"
@@ -20,6 +20,7 @@ def lay():
     """{name: part}: what assembly.assemble() takes, with whatever of configuration and journal there is."""
     hardware = board.Board(pins)
     feed = hardware.watchdog(watch.TIMEOUT_MS)
+    worn = _wear()
     faults = []
     files = _files(faults)
     settings, trial = change.begin(CONFIG, files, JOURNAL, faults)
@@ -45,6 +46,7 @@ def lay():
         "trial": trial,
         "identity": who,
         "journal": log,
+        "wear": worn,
         "files": files,
         "board": hardware,
         "clock": ticks,
@@ -58,6 +60,22 @@ def lay():
         "lights": lights,
         "faults": faults,
     }
+
+
+def _wear():
+    """The wear.Wear below the file system from now on; None where the port names no flash, or it holds no LittleFS."""
+    try:
+        import vfs
+        from flashbdev import bdev  # of the ESP32 port
+
+        worn = wear.Wear(bdev)
+        system = vfs.VfsLfs2(worn)
+    except (ImportError, OSError):
+        return None
+    vfs.umount("/")
+    vfs.mount(system, "/")
+    os.chdir("/")
+    return worn
 
 
 def _floor(files, faults, ticks, set_clock):

@@ -133,6 +133,7 @@ class Mail:
             waiting=len(self._outbox) - len(self._outbox.stored()) + parts.journal.waiting + len(parts.keeper),
             dropped=self.dropped,
             refused=self.refused,
+            erases=parts.wear.erases if parts.wear else None,
             values=self._values(now, mains == "active"),
         )
         if not self.session.publish(self._topic("report"), payload, qos=0):

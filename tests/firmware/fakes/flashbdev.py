@@ -1,10 +1,12 @@
-"""The flash of a board under test: a file of blocks."""
+"""`flashbdev` as the ESP32 port has it, for a board under test: its flash is a file of blocks."""
 
 import time
 
 import vfs
 
 BLOCK, BLOCKS = 4096, 64
+
+bdev = None  # set by start.py
 
 
 class Flash:

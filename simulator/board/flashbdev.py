@@ -1,4 +1,6 @@
-"""The flash of a simulated board: a file of blocks that takes its time as NOR flash does, and that can lose power in an operation.
+"""`flashbdev` as the ESP32 port has it, with the flash of a simulated board.
+
+A file of blocks that takes its time as NOR flash does, and that can lose power in an operation.
 
 Times: 4 kB sector erase 60 ms typical, 400 ms now and then, page program 1 ms (W25Q32JV datasheet, AC characteristics: tSE 45 to
 400 ms, tPP 0.4 to 3 ms). The whole chip waits meanwhile, and with it the program that runs from it.
@@ -12,6 +14,8 @@ ERASE_MS = 60
 SLOW_ERASE_MS = 400
 SLOW_ERASE_EVERY = 50
 PROGRAM_MS = 1
+
+bdev = None  # the Flash of this start
 
 _SYNC, _COUNT, _SIZE, _ERASE = 3, 4, 5, 6
 
