@@ -13,8 +13,9 @@ from typing import Protocol
 from gateway import exposition
 from gateway.delivery.queue import Queue
 from gateway.delivery.webhooks import WebhookLoop
-from gateway.domain import facts, incidents
-from gateway.domain.situation import Limits, Now, Situation, Turn
+from gateway.domain import facts, incidents, telling
+from gateway.domain.deadlines import Limits
+from gateway.domain.situation import Now, Situation, Turn
 from gateway.intake import Intake, Parts
 from gateway.metrics import Measured
 from gateway.mqtt import Account, Link
@@ -36,6 +37,7 @@ VERSION = version("keng")
 TICK_S = 10.0
 DISK = "disk"  # the key of its fault
 CLOCKWORK_S = 0.2  # a silent bell is named so much later than its deadline at most
+ROSTER_S = 60.0
 SUBSCRIPTIONS = (
     # `gateway` first: who else is online is known before anything is answered.
     *(("gateway", 1), ("tick", 0), ("dev/+/state", 1), ("dev/+/event", 1)),
@@ -150,6 +152,7 @@ class _Engine:
             tasks.create_task(self._rings.run(self._may_send), name="rings")
             tasks.create_task(self._ticks(), name="ticks")
             tasks.create_task(self._clockwork(), name="clockwork")
+            tasks.create_task(self._roster(), name="roster")
             tasks.create_task(self._reports.run(), name="reports")
             tasks.create_task(self._backlog.run(), name="backlog")
             tasks.create_task(self._store.keep_log_short(), name="checkpoints")
@@ -201,9 +204,10 @@ class _Engine:
     def _may_send(self) -> bool:
         return self._link.up.is_set() and not self._rivals.keep_still(self._monotonic())
 
-    def _outgoing(self, outgoing: list[journal.Outgoing]) -> None:
+    def _outgoing(self, outgoing: list[journal.Outgoing], withdrawn: list[int]) -> None:
         for channel in self._channels:
             channel.queue.put(outgoing)
+            channel.queue.withdraw(withdrawn)
 
     async def _ticks(self) -> None:
         while True:
@@ -228,8 +232,15 @@ class _Engine:
                 was_still = False
                 self._intake.put(facts.watch_again)
                 self._intake.put(self._say_everything)
-            for act in facts.due(self._situation, Now(int(self._clock() * 1000), self._monotonic())):
+            now = Now(int(self._clock() * 1000), self._monotonic())
+            for act in facts.due(self._situation, now):
                 self._intake.put(act)
+            self._intake.put_patiently(partial(telling.due, self._situation, now))
+
+    async def _roster(self) -> None:
+        while True:
+            self._intake.put(telling.roster)
+            await asyncio.sleep(ROSTER_S)
 
     def _count_unreadable(self) -> None:
         new, self._unreadable = self._link.unreadable_topics - self._unreadable, self._link.unreadable_topics
@@ -239,7 +250,12 @@ class _Engine:
 
 
 def _situation(settings: Settings, site: Site, store: Store, *, now_s: float) -> Situation:
-    limits = Limits(ring_max_ms=settings.engine.ring_max_s * 1000, verify_ms=settings.engine.verify_s * 1000)
+    limits = Limits(
+        ring_max_ms=settings.engine.ring_max_s * 1000,
+        verify_ms=settings.engine.verify_s * 1000,
+        silence_ms=site.policy.silence_s * 1000,
+        ask_ms=site.policy.ask_h * 3_600_000,
+    )
     situation = Situation(site, limits, _programs(settings))
     journal.restore(store.reading, situation, now_s=now_s)
     for board in site.boards:

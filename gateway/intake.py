@@ -40,6 +40,7 @@ SET_MS = 1000
 DECISION_S = (0.002, 0.01, 0.05, 0.2, 1.0, 5.0)
 SPOILED_MAX = 1000  # different errors that are logged once with their traceback and then quietly
 REPORTS_AT_ONCE = 64  # an alarm waits for so many at most: about 3 ms
+PATIENT_AT_ONCE = 8  # steps of ladders: an alarm waits for so many at most, about 3 ms too
 
 
 @dataclass(slots=True)
@@ -70,9 +71,9 @@ class Parts(NamedTuple):
 
 
 class Intake:
-    """`message` is the link's callback; `put` takes any other fact; `run` decides. `on_outgoing` gets what the channels shall send;
-    `on_denied` is called when the broker keeps a word that this engine is offline. `taken`: messages by kind since the start; `decided`:
-    how long batches took.
+    """`message` is the link's callback; `put` takes any other fact; `run` decides. `on_outgoing` gets what the channels shall send, and
+    all that was decided with it; `on_denied` is called when the broker keeps a word that this engine is offline. `taken`: messages by kind since
+    the start; `decided`: how long batches took.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Intake:
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
-        on_outgoing: Callable[[list[Outgoing]], None],
+        on_outgoing: Callable[[list[Outgoing], list[int]], None],
         on_denied: Callable[[], None],
     ) -> None:
         self.dropped_reports = 0
@@ -97,6 +98,7 @@ class Intake:
         self._engine = parts.store.engine
         self._parse = lru_cache(maxsize=8192)(partial(topics.parse, site))
         self._urgent: deque[Act] = deque()
+        self._patient: deque[Act] = deque()
         self._reports: deque[Mail] = deque(maxlen=REPORTS_MAX)
         self._spoiled: set[str] = set()
         self._offset_ms = int(clock() * 1000) - int(monotonic() * 1000)
@@ -134,6 +136,12 @@ class Intake:
         self._urgent.append(act)
         self._wake.set()
 
+    def put_patiently(self, acts: Callable[[], list[Act]]) -> None:
+        """What may wait behind alarms: asked for only when what was put so before is done."""
+        if not self._patient:
+            self._patient.extend(acts())
+            self._wake.set()
+
     def tried(self, row: DeliveryRow) -> None:
         """A channel says how far a message has come."""
         self.put(partial(facts.delivery, fact=row))
@@ -155,9 +163,10 @@ class Intake:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._urgent or self._reports or self._settling:
+            while self._urgent or self._reports or self._patient or self._settling:
                 await self._take_urgent()
                 await self._take_reports()
+                await self._decide([self._patient.popleft() for _ in range(min(PATIENT_AT_ONCE, len(self._patient)))])
 
     async def _take_urgent(self) -> None:
         acts, self._urgent = list(self._urgent), deque()
@@ -244,7 +253,7 @@ class Intake:
         return shown, outgoing
 
     def _send(self, turn: Turn, shown: dict[str, bytes], outgoing: list[Outgoing]) -> None:
-        self._on_outgoing(outgoing)
+        self._on_outgoing(outgoing, turn.effects.withdrawn)
         if self._parts.rivals.keep_still(turn.now.s):
             self._parts.publication.keep(turn.effects)
         else:
@@ -354,4 +363,4 @@ def _refuse_topic() -> NoReturn:
 
 
 def _outgoing(row: DeliveryRow, snapshot: bytes) -> Outgoing:
-    return Outgoing(row, bodies.of_incident(row.delivery, snapshot))
+    return Outgoing(row, row.body or bodies.of_incident(row.delivery, snapshot))

@@ -331,25 +331,48 @@ class RollCall(Message):
     at_ms: UnixMs | None = None
 
 
+class LadderPosition(Message):
+    """Who is told next, and when: `step` (from 1) of `round` at `due_ms`, unless somebody acknowledges; null: nobody any more. `next` may
+    be empty before the first step, and where it leads to nobody.
+    """
+
+    cause: Literal["fire", "smoke", "sos", "silent_sos", "late", "drill"]
+    round: Count
+    step: Count
+    due_ms: UnixMs | None
+    next: list[Id]
+
+
+IncidentState = Literal["open", "acknowledged", "on_the_way", "on_scene", "resolved"]
+
+
 class Incident(Message):
     """The incident, whole. `version` rises with what changes a decision (a new activation, acknowledged, silenced, resolved), not
     with each bell's proof, so that a desk command is not stale merely because a bell has answered. `revision` rises with everything.
+
+    `groups`: all that it has reached, `group` the first; `resolve_asked`: nothing was heard for so long that it may be over.
     """
 
     engine: Start
     id: Id
     version: Count
     revision: Count
-    kind: Literal["fire", "smoke", "sos"]
+    kind: Literal["fire", "smoke", "sos", "drill"]
     group: Id | None
+    groups: list[Id] = []
     group_name: str
-    state: Literal["open", "acknowledged", "resolved"]
+    state: IncidentState
     late: bool = False
     sounding: bool
     n: Count
     opened_ms: UnixMs
     acknowledged_ms: UnixMs | None = None
     acknowledged_by: str = ""
+    on_the_way_ms: UnixMs | None = None
+    on_the_way_by: str = ""
+    on_scene_ms: UnixMs | None = None
+    on_scene_by: str = ""
+    resolve_asked: bool = False
     resolved_ms: UnixMs | None = None
     resolved_by: str = ""
     outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
@@ -357,6 +380,7 @@ class Incident(Message):
     activations: list[Activation]
     bells: list[Bell]
     roll_call: list[RollCall] = []
+    ladder: LadderPosition | None = None
     deliveries: list[Delivery] = []
     timeline: list[TimelineEntry] = []
 
@@ -366,20 +390,32 @@ class Incident(Message):
 
 
 class Command(Compact):
-    """Desk: do this to that incident. `t` is the last tick's time plus the monotonic time since."""
+    """Desk: do this to that incident. `t` is the last tick's time plus the monotonic time since.
+
+    A drill begins in a `group` and names no incident. A roll call says of a `home` what somebody was told (`says`), whatever the version.
+    """
 
     id: Id
     t: UnixMs
-    do: Literal["acknowledge", "silence", "resolve"]
-    incident: Id
-    version: Count
+    do: Literal["acknowledge", "on_the_way", "on_scene", "silence", "resolve", "roll_call", "drill"]
+    incident: Id | None = None
+    version: Count | None = None
     outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
     reason: Text | None = None
+    group: Id | None = None
+    home: Id | None = None
+    says: Says | None = None
 
     @model_validator(mode="after")
-    def _resolve_names_its_outcome(self) -> Self:
+    def _names_what_it_is_about(self) -> Self:
         if (self.do == "resolve") != (self.outcome is not None):
             raise ValueError("expected an outcome with resolve, and only there")
+        if (self.do == "drill") != (self.incident is None) or (self.do == "drill") != (self.group is not None):
+            raise ValueError("expected a group with drill, and an incident with everything else")
+        if (self.do == "roll_call") != (self.home is not None) or (self.home is None) != (self.says is None):
+            raise ValueError("expected a home and what it says with roll_call, and only there")
+        if self.version is None and self.do not in ("drill", "roll_call"):
+            raise ValueError(f"expected the version of the incident with {self.do}")
         return self
 
 

@@ -1,67 +1,26 @@
 """The commune's description: groups, homes, fire points, boards, people. One TOML file, checked as a whole at start."""
 
-import re
-import unicodedata
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from protocol import tomlfile
 from protocol.messages import Id, Place
-from protocol.tomlfile import Misfit, Tables
-from protocol.topics import is_id
+from protocol.neighbours import Location, Neighbours
+from protocol.people import Absence, Person, Shift
+from protocol.policy import PlaceKind, Policy
+from protocol.tomlfile import CHECKS, Misfit, Table, Tables, Words
 
 # Users of the broker that are programs: no board may take their names.
 PROGRAMS = ("engine", "console", "observer")
-PHONE_CHANNELS = ("sms", "voice")
 Kind = Literal["household", "fire_point", "street_light", "sos_post"]
 BELLLESS: tuple[Kind, ...] = ("street_light",)
-Role = Literal["duty", "leader", "household", "technician", "viewer"]
-
-
-def _words(text: str) -> str:
-    text = unicodedata.normalize("NFC", text.strip())
-    if not text:
-        raise ValueError("expected words, got nothing")
-    if any(unicodedata.category(letter) == "Cc" for letter in text):
-        raise ValueError("expected printable characters")
-    return text
-
-
-def _phone(text: str) -> str:
-    """E.164. Vietnamese numbers may be written 0..., 84... or +84..., with spaces, dots and hyphens (domain: 9 or 10 digits)."""
-    digits = re.sub(r"[\s.()-]", "", text)
-    digits = re.sub(r"^(\+?84|0)", "+84", digits)
-    if not re.fullmatch(r"\+84\d{9,10}", digits):
-        raise ValueError("expected a Vietnamese phone number such as 0912 345 678")
-    return digits
-
-
-def _person_channel(text: str) -> str:
-    kind, colon, target = text.partition(":")
-    if text in PHONE_CHANNELS or (kind == "apprise" and colon and is_id(target)):
-        return text
-    raise ValueError("expected sms, voice or apprise:<target>")
-
-
-PersonChannel = Annotated[str, AfterValidator(_person_channel)]
-Words = Annotated[str, Field(max_length=200), AfterValidator(_words)]
-Phone = Annotated[str, AfterValidator(_phone)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
-
-
-CHECKS = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class Table(BaseModel):
-    """A table of the file: a key that we do not know is a mistake."""
-
-    model_config = CHECKS
 
 
 class Commune(Table):
@@ -81,7 +40,7 @@ class Group(Table):
 # Of spots and boards there are thousands: as models they would take a kilobyte each.
 @dataclass(config=CHECKS, slots=True, kw_only=True)
 class Spot:
-    """A place with an address: what a home and a fire point have in common. Coordinates are WGS 84 degrees."""
+    """A place with an address: what a home and a fire point have in common. Coordinates are WGS 84 degrees; `use` is a home's."""
 
     id: Id
     group: Id
@@ -91,6 +50,7 @@ class Spot:
     way_in: str = ""
     lat: Latitude
     lon: Longitude
+    use: Literal["home", "shop", "workshop"] = "home"
 
     def place(self) -> Place:
         """As messages carry it."""
@@ -108,41 +68,6 @@ class Board:
     place: Id
 
 
-class Person(Table):
-    """Somebody with a role; `group` for a leader or a member of a household, `home` where that is.
-
-    `channels`: by which ways, in their order, this person is told: sms and voice to `phone`, apprise:<target> to a target of the
-    settings. Left out, it is sms and then voice for whoever has a phone.
-    """
-
-    id: Id
-    name: Words
-    role: Role
-    group: Id | None = None
-    home: Id | None = None
-    phone: Phone | None = None
-    channels: list[PersonChannel] | None = None
-
-    @property
-    def ways(self) -> list[str]:
-        """The channels that lead to this person, in their order."""
-        if self.channels is not None:
-            return list(self.channels)
-        return ["sms", "voice"] if self.phone else []
-
-    @model_validator(mode="after")
-    def _phone_to_call(self) -> "Person":
-        if self.phone is None and any(channel in PHONE_CHANNELS for channel in self.channels or ()):
-            raise ValueError("expected a phone for the channels sms and voice")
-        return self
-
-    @model_validator(mode="after")
-    def _leader_has_group(self) -> "Person":
-        if self.role in ("leader", "household") and self.group is None:
-            raise ValueError(f"expected a group for the role {self.role}")
-        return self
-
-
 class Site(Table):
     """The whole file."""
 
@@ -153,6 +78,9 @@ class Site(Table):
     posts: list[Spot] = []  # of street lights and SOS posts
     boards: list[Board] = []
     people: list[Person] = []
+    shifts: list[Shift] = []
+    absences: list[Absence] = []
+    policy: Policy = Policy()
 
     @property
     def id(self) -> str:
@@ -198,6 +126,28 @@ class Site(Table):
     def homes_of(self, group: str) -> list[tuple[str, str]]:
         """The homes of a group, (id, name), in the order of the file."""
         return [(home.id, home.name) for home in self.homes if home.group == group]
+
+    def place_kind(self, device: str) -> PlaceKind | None:
+        """What kind of place a board hangs at; None for an unplaced one."""
+        board = self._boards.get(device)
+        if board is None:
+            return None
+        if board.place in self._homes:
+            return self._spots[board.place].use
+        return "fire_point" if board.place in self._fire_points else "post"
+
+    def neighbours(self, group: str) -> frozenset[str]:
+        """The groups that have a place no further from one of this group's than the policy's `neighbours_m`."""
+        return self._neighbours.of(group) if self._neighbours else frozenset()
+
+    @cached_property
+    def _neighbours(self) -> Neighbours | None:
+        places = (Location(spot.group, spot.lat, spot.lon) for spot in self._spots.values())
+        return Neighbours(places, self.policy.neighbours_m) if self.policy.neighbours_m else None
+
+    @cached_property
+    def _fire_points(self) -> set[str]:
+        return {spot.id for spot in self.fire_points}
 
     @cached_property
     def _people(self) -> dict[str, Person]:
@@ -251,6 +201,12 @@ def _misfits(tables: Tables) -> list[Misfit]:
     for table in ("homes", "fire_points", "posts", "people"):
         found += _unknown(tables, table, "group", groups, "a group")
     found += _unknown(tables, "people", "home", homes, "a home")
+    people = set(_texts(tables, "people", "id"))
+    found += _unknown(tables, "absences", "person", people, "a person")
+    for key in ("people", "stand_ins"):
+        for index, row in enumerate(tomlfile.rows(tables, "shifts")):
+            found += _unlisted(("shifts", index, key), row.get(key), people)
+    found += _policy_misfits(tables, people)
     return found + _unknown(tables, "boards", "place", homes | fire_points | posts, "a home, fire point or post")
 
 
@@ -273,3 +229,25 @@ def _unknown(tables: Tables, table: str, key: str, known: set[str | None], what:
     expected = f"the id of {what} in this file"
     used = enumerate(_texts(tables, table, key))
     return [Misfit((table, index, key), expected, ident) for index, ident in used if ident is not None and ident not in known]
+
+
+def _unlisted(where: tuple[str | int, ...], idents: object, known: set[str | None]) -> list[Misfit]:
+    listed = [ident for ident in idents if isinstance(ident, str)] if isinstance(idents, list) else []
+    return [Misfit(where, "the id of a person in this file", ident) for ident in listed if ident not in known]
+
+
+def _policy_misfits(tables: Tables, people: set[str | None]) -> list[Misfit]:
+    policy = tables.get("policy")
+    ladders = tomlfile.rows(policy, "ladders") if isinstance(policy, dict) else []
+    found, seen = [], set()
+    for index, ladder in enumerate(ladders):
+        where = ("policy", "ladders", index)
+        if (cause := str(ladder.get("cause"))) in seen:
+            found.append(Misfit((*where, "cause"), "one ladder for each cause", cause))
+        seen.add(cause)
+        for number, step in enumerate(tomlfile.rows(ladder, "steps")):
+            audiences = step.get("to")
+            named = [word for word in audiences if isinstance(word, str)] if isinstance(audiences, list) else []
+            idents = [word.removeprefix("person:") for word in named if word.startswith("person:")]
+            found += _unlisted((*where, "steps", number, "to"), idents, people)
+    return found

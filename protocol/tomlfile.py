@@ -2,16 +2,38 @@
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 M = TypeVar("M", bound=BaseModel)
 Where = tuple[str | int, ...]
 Tables = dict[str, Any]
 Mistake = tuple[int, Where, str]
+
+CHECKS = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def _words(text: str) -> str:
+    text = unicodedata.normalize("NFC", text.strip())
+    if not text:
+        raise ValueError("expected words, got nothing")
+    if any(unicodedata.category(letter) == "Cc" for letter in text):
+        raise ValueError("expected printable characters")
+    return text
+
+
+Words = Annotated[str, Field(max_length=200), AfterValidator(_words)]
+
+
+class Table(BaseModel):
+    """A table of a file: a key that we do not know is a mistake."""
+
+    model_config = CHECKS
+
 
 _TABLE = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")

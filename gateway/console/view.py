@@ -8,7 +8,8 @@ from protocol.messages import Activation, Bell, BellState, Incident
 
 Tone = Literal["fire", "fault", "drill", "lost", "good", "plain"]
 
-GRAVEST_FIRST = ("fire", "smoke", "sos")
+GRAVEST_FIRST = ("fire", "smoke", "sos", "drill")
+TONES: dict[str, Tone] = {"fire": "fire", "smoke": "fire", "sos": "fault", "drill": "drill"}
 # The symbols stand beside words or in front of names: never colour alone.
 SYMBOLS: dict[BellState, str] = {"measured": "✓", "commanded": "▷", "waiting": "…", "silent": "✕", "fault": "!", "silenced": "–"}
 OUTCOME_TONES: dict[str, Tone] = {"fire": "fire", "false_alarm": "fault", "drill": "drill", "test": "drill"}
@@ -68,8 +69,8 @@ def card(incident: Incident) -> Card:
     """Silencing is offered while bells sound, acknowledging until somebody has."""
     return Card(
         incident=incident,
-        tone="fault" if incident.kind == "sos" else "fire",
-        alarm=incident.state == "open",
+        tone=TONES[incident.kind],
+        alarm=incident.state == "open" and incident.kind != "drill",
         proof=proof(incident),
         activations=list(reversed(incident.activations)),
         can_acknowledge=incident.state == "open",

@@ -1,8 +1,11 @@
 """What the decisions ask the commune's description; protocol.site.Site answers."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from protocol.messages import Place
+from protocol.people import Absence, Shift
+from protocol.policy import PlaceKind, Policy
 
 
 class Person(Protocol):
@@ -23,7 +26,22 @@ class Person(Protocol):
 
 
 class Commune(Protocol):
-    """Groups, places and people."""
+    """Groups, places and people, and what was decided about them."""
+
+    @property
+    def people(self) -> Sequence[Person]: ...  # noqa: D102 - the site file's tables
+    @property
+    def shifts(self) -> Sequence[Shift]: ...  # noqa: D102
+    @property
+    def absences(self) -> Sequence[Absence]: ...  # noqa: D102
+    @property
+    def policy(self) -> Policy: ...  # noqa: D102
+
+    def place_kind(self, device: str) -> PlaceKind | None:
+        """What kind of place a board hangs at, None for an unplaced one."""
+
+    def neighbours(self, group: str) -> frozenset[str]:
+        """The groups so near that they may have the same fire."""
 
     def place_of(self, device: str) -> Place:
         """Where a board hangs; a place without id for an unplaced device."""

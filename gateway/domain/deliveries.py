@@ -1,10 +1,15 @@
 """How far a message has come, put together from what is said by whom: its channel, the network's report, the person's answer. Pure."""
 
+from gateway.domain.incidents import TIMELINE_MAX, Incident, What, changed, noted
 from protocol.messages import Delivery, DeliveryState
 
 # A later word about an earlier state changes nothing: a report may come after the answer. "failed" is the channel's last word, unless
 # the message has arrived all the same.
 RANK: dict[DeliveryState, int] = {"waiting": 0, "handed": 1, "failed": 2, "delivered": 3, "acknowledged": 4}
+
+
+# What of a message's life stands in the timeline; the rest is in the list of messages.
+_NEWS: dict[DeliveryState, What] = {"delivered": "delivered", "failed": "delivery_failed"}
 
 
 def merged(before: Delivery, after: Delivery) -> Delivery:
@@ -26,6 +31,32 @@ def merged(before: Delivery, after: Delivery) -> Delivery:
 def acknowledged(delivery: Delivery, *, now_ms: int) -> Delivery:
     """The person has answered: the message has arrived, whatever its channel says of it."""
     return merged(delivery, delivery.model_copy(update={"state": "acknowledged", "acknowledged_ms": now_ms, "at_ms": now_ms}))
+
+
+def delivered(incident: Incident, delivery: Delivery, *, now_ms: int, quietly: bool = False) -> Incident:
+    """A message has come this far. It takes the place of the same one before; of one that is over, by the same channel to the same
+    receiver about the same, only the newest is shown. `quietly`: without a line in the timeline.
+    """
+    others = tuple(before for before in incident.deliveries if not _takes_place_of(delivery, before))
+    was = next((before for before in incident.deliveries if before.id == delivery.id), None)
+    incident = changed(incident, deliveries=_room((*others, delivery)), revision=incident.revision + 1)
+    what = _NEWS.get(delivery.state)
+    if what is None or quietly or (was and was.state == delivery.state):
+        return incident
+    return noted(incident, now_ms, what, delivery.person or delivery.channel, delivery.channel if delivery.person else delivery.what)
+
+
+def _takes_place_of(new: Delivery, old: Delivery) -> bool:
+    same = (old.channel, old.person, old.what) == (new.channel, new.person, new.what)
+    return old.id == new.id or (bool(new.person) and same and old.state != "waiting")
+
+
+def _room(deliveries: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
+    """Those that are over make room first: with one that waits forgotten, its incident would be settled too early."""
+    if len(deliveries) <= TIMELINE_MAX:
+        return deliveries
+    oldest = next((index for index, one in enumerate(deliveries) if one.state != "waiting"), 0)
+    return (*deliveries[:oldest], *deliveries[oldest + 1 :])
 
 
 def _first(one: int | None, other: int | None) -> int | None:

@@ -1,7 +1,9 @@
 """Commands from the desk: who may, is it still the incident that was seen, was it said just now. Pure; milliseconds."""
 
-from gateway.domain import incidents
-from gateway.domain.commune import Person
+from collections.abc import Iterable
+
+from gateway.domain import decisions, incidents
+from gateway.domain.commune import Commune, Person
 from gateway.domain.incidents import Incident
 from gateway.domain.policy import may
 from protocol.messages import Command, CommandAnswer
@@ -21,20 +23,48 @@ def decide(
     return after, CommandAnswer(id=command.id, ok=True, incident=after.id, version=after.version)
 
 
+def drill_refusal(command: Command, in_group: Iterable[Incident], *, commune: Commune, user: str, now_ms: int) -> str:
+    """What is wrong with a command that begins a drill, "" if nothing is. Nobody drills where something is going on."""
+    person = commune.person(user)
+    if person is None:
+        return "expected a person of the commune's description"
+    if wrong := _old(command, now_ms):
+        return wrong
+    if not commune.bells_of(command.group or ""):
+        return f"expected a group with bells, got {command.group}"
+    if not may(person.role, "drill", own_group=person.group == command.group):
+        return _MAY.format(person.role)
+    if unresolved := incidents.unresolved(in_group):
+        return f"expected a group without an open incident, got {unresolved[0].id}"
+    return ""
+
+
+_MAY = "expected somebody who may do this in this group, got role {}"
+
+
 def _refusal(incident: Incident | None, command: Command, person: Person | None, now_ms: int) -> str:
     """What is wrong with the command, "" if nothing is."""
     if person is None:
         return "expected a person of the commune's description"
-    if abs(now_ms - command.t) > AGE_MAX_MS:
-        return f"expected a command of the last {AGE_MAX_MS // 1000} s, got one {(now_ms - command.t) // 1000} s old"
+    if wrong := _old(command, now_ms):
+        return wrong
     if incident is None:
         return "expected an incident that is not resolved"
-    return _forbidden(incident, person) or _stale(incident, command)
+    if not may(person.role, command.do, own_group=person.group in incident.groups):
+        return _MAY.format(person.role)
+    return _unknown_home(incident, command) if command.do == "roll_call" else _stale(incident, command)
 
 
-def _forbidden(incident: Incident, person: Person) -> str:
-    own_group = incident.group is not None and person.group == incident.group
-    return "" if may(person.role, own_group=own_group) else f"expected the duty officer or the group's leader, got role {person.role}"
+def _old(command: Command, now_ms: int) -> str:
+    if abs(now_ms - command.t) > AGE_MAX_MS:
+        return f"expected a command of the last {AGE_MAX_MS // 1000} s, got one {(now_ms - command.t) // 1000} s old"
+    return ""
+
+
+def _unknown_home(incident: Incident, command: Command) -> str:
+    if command.home not in {entry.home for entry in incident.roll_call}:
+        return f"expected a home of the roll call, got {command.home}"
+    return ""
 
 
 def _stale(incident: Incident, command: Command) -> str:
@@ -42,14 +72,24 @@ def _stale(incident: Incident, command: Command) -> str:
         return f"expected version {incident.version}, got {command.version}: the incident has changed"
     if not incidents.allowed(incident, command.do):
         return f"expected an incident that one can {command.do}, got one that is {incident.state}"
+    if incident.kind == "drill" and command.do == "resolve" and command.outcome not in ("drill", "test"):
+        return f"expected outcome drill or test for a drill, got {command.outcome}"
     return ""
 
 
 def _done(incident: Incident, command: Command, user: str, now_ms: int) -> Incident:
-    if command.do == "acknowledge":
-        return incidents.acknowledged(incident, by=user, now_ms=now_ms)
-    if command.do == "silence":
-        return incidents.silenced(incident, by=user, now_ms=now_ms)
+    if command.do in _STEPS:
+        return _STEPS[command.do](incident, by=user, now_ms=now_ms)
+    if command.says is not None:
+        return decisions.answered(incident, home=command.home, says=command.says, by=user, now_ms=now_ms)
     if command.outcome is None:
         raise ValueError("resolve without an outcome decodes nowhere")
-    return incidents.resolved(incident, by=user, outcome=command.outcome, reason=command.reason or "", now_ms=now_ms)
+    return decisions.resolved(incident, by=user, outcome=command.outcome, reason=command.reason or "", now_ms=now_ms)
+
+
+_STEPS = {
+    "acknowledge": decisions.acknowledged,
+    "on_the_way": decisions.on_the_way,
+    "on_scene": decisions.on_scene,
+    "silence": decisions.silenced,
+}

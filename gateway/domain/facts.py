@@ -7,19 +7,22 @@ import json
 from functools import partial
 from typing import NamedTuple
 
-from gateway.domain import deadlines, deliveries, desk, incidents, maintenance, supervision
+from gateway.domain import alarms, deadlines, deliveries, desk, incidents, maintenance, proofs, supervision, telling
 from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import Placed, is_due, is_newer, place
-from gateway.domain.policy import CHATTERING, KIND, REARM_MS, ROLL_CALL, type_of
-from gateway.domain.situation import Act, DeliveryRow, EarlyProof, EventRow, Listed, Now, Point, Situation, Turn, put
+from gateway.domain.policy import CHATTERING, REARM_MS, ROLL_CALL, type_of
+from gateway.domain.situation import Act, DeliveryRow, EarlyProof, EventRow, Listed, News, Now, Point, Situation, Turn, put
 from gateway.domain.supervision import Device
-from protocol.messages import POINT_TYPES, Birth, Command, CommandAnswer, Event, OddEvent, Report, Will
+from protocol.messages import ALARM_TYPES, POINT_TYPES, Birth, Command, CommandAnswer, Event, OddEvent, Place, Report, Will
 from protocol.topics import is_id
 from protocol.wire import is_event_id
 
 LATE_MS = 1_800_000
 LISTED_MS = 2_000  # events without a receipt are sent right behind the birth, alarms first
+
+
+_NEWS: dict[str, News] = {"acknowledge": "acknowledged", "on_the_way": "on_the_way", "on_scene": "on_scene", "resolve": "resolved"}
 
 
 class Identity(NamedTuple):
@@ -65,7 +68,7 @@ def event(turn: Turn, ident: str, fact: Event, raw: bytes, *, is_doubled: bool) 
         turn.effects.note([Entry(placed.at_ms, ident, fact.point, "self_test", fact.state)])
         return
     before = _point(turn, ident, fact, placed)
-    if fact.type in KIND:
+    if fact.type in ALARM_TYPES:
         _alarm_point(turn, device, fact, placed, before)
     elif fact.type == "bell":
         _bell(turn, device, fact, placed)
@@ -82,7 +85,7 @@ def odd_event(turn: Turn, ident: str, fact: OddEvent) -> None:
     placed = place(age=None, t=None, received_ms=turn.now.ms, born_ms=device.born_ms)
     turn.effects.keep(EventRow(*same, turn.now.ms, placed.at_ms, placed.at_from, fact.raw.decode()))
     turn.effects.note(supervision.found(device, "odd_event", fact.why, now_ms=turn.now.ms))
-    if same.type in KIND and same.state == "active" and same.point:
+    if same.type in ALARM_TYPES and same.state == "active" and same.point:
         turn.situation.listed.pop((ident, same.point), None)
         alarm = Event(id=same.id, point=same.point, type=same.type, state="active", now="active", calling=same.type != "sos")
         _alarm_point(turn, device, alarm, placed, _point(turn, ident, alarm, placed))
@@ -120,17 +123,19 @@ def report(turn: Turn, ident: str, fact: Report) -> None:
 
 def command(turn: Turn, user: str, fact: Command) -> CommandAnswer:
     """A command of the desk, not heard before."""
-    incident = turn.situation.incidents.get(fact.incident)
+    if fact.do == "drill":
+        answer = _drill(turn, user, fact)
+        turn.effects.commands.append((user, turn.now.ms, fact, answer))
+        return answer
+    incident = turn.situation.incidents.get(fact.incident or "")
     if incident is not None and incident.state == "resolved":
         incident = None
     after, answer = desk.decide(incident, fact, person=turn.situation.commune.person(user), user=user, now_ms=turn.now.ms)
     turn.effects.commands.append((user, turn.now.ms, fact, answer))
     if after is not None and after is not incident:
-        put(turn, after)
-        if fact.do == "acknowledge":
-            turn.effects.announce(after.id, "acknowledged")
-        elif fact.do == "resolve":
-            turn.effects.announce(after.id, "resolved")
+        put(turn, telling.withdraw(turn, after) if fact.do == "resolve" else after)
+        if fact.do in _NEWS:
+            turn.effects.announce(after.id, _NEWS[fact.do])
     return answer
 
 
@@ -143,22 +148,19 @@ def delivery(turn: Turn, fact: DeliveryRow) -> None:
         return
     after = deliveries.merged(before, fact.delivery)
     turn.effects.tried.append(fact._replace(delivery=after))
-    put(turn, incidents.delivered(known, after, now_ms=turn.now.ms))
+    put(turn, deliveries.delivered(known, after, now_ms=turn.now.ms))
+    if after.state == "failed" and before.state != "failed":
+        telling.fallback(turn, known.id, after)
 
 
 def fault(turn: Turn, key: str, words: str) -> None:
-    """Something of the gateway itself is not well: `key` says what (sms, sia:police, roster), `words` why. Logged once until it is over."""
-    if key not in turn.situation.faults:
-        turn.effects.note([Entry(turn.now.ms, "", key, "gateway_fault", words)])
-    if turn.situation.faults.get(key) != words:
-        turn.situation.faults[key] = turn.effects.faults[key] = words
+    """Something of the gateway itself is not well, as an act: see Turn.fault."""
+    turn.fault(key, words)
 
 
 def fault_over(turn: Turn, key: str) -> None:
-    """It is well again."""
-    if turn.situation.faults.pop(key, None) is not None:
-        turn.effects.faults[key] = None
-        turn.effects.note([Entry(turn.now.ms, "", key, "gateway_ok")])
+    """It is well again, as an act."""
+    turn.fault_over(key)
 
 
 def time(turn: Turn) -> None:
@@ -206,8 +208,8 @@ def _elapsed(turn: Turn, *, ident: str) -> None:
     incident = turn.situation.incidents.get(ident)
     if incident is None or incident.state == "resolved":
         return
-    asked = turn.situation.asked(incident.group)
-    after = deadlines.elapsed(incident, asked=asked, ring_max_ms=turn.situation.limits.ring_max_ms, now_ms=turn.now.ms)
+    asked = turn.situation.asked(incident.groups)
+    after = deadlines.elapsed(incident, asked=asked, limits=turn.situation.limits, now_ms=turn.now.ms)
     _put_changed(turn, incident, after)
     if after.version != incident.version:
         turn.effects.announce(after.id, "re_alarmed")
@@ -242,7 +244,8 @@ def _point(turn: Turn, ident: str, fact: Event, placed: Placed) -> Point | None:
 
 
 def _alarm_point(turn: Turn, device: Device, fact: Event, placed: Placed, before: Point | None) -> None:
-    if fact.state == "active":
+    kind = turn.situation.commune.policy.means(fact.type, turn.situation.commune.place_kind(device.id))
+    if fact.state == "active" and kind is not None and kind != "nothing":
         cleared_ms = before.since_ms if before and before.state == "clear" else None
         chatter = fact.type in CHATTERING and cleared_ms is not None and 0 <= placed.at_ms - cleared_ms < REARM_MS
         over = fact.now == "clear" and not fact.calling
@@ -252,7 +255,7 @@ def _alarm_point(turn: Turn, device: Device, fact: Event, placed: Placed, before
             place=turn.situation.commune.place_of(device.id),
             point=fact.point,
             type=fact.type,
-            kind=KIND[fact.type],
+            kind=kind,
             at_ms=placed.at_ms,
             at_from=placed.at_from,
             is_active=fact.now == "active",
@@ -264,40 +267,57 @@ def _alarm_point(turn: Turn, device: Device, fact: Event, placed: Placed, before
     elif fact.state == "clear":
         # Of all groups: the board may have moved to another since.
         for incident in incidents.unresolved(turn.situation.incidents.values()):
-            after = incidents.cleared(incident, device=device.id, point=fact.point, now_ms=turn.now.ms)
+            after = alarms.cleared(incident, device=device.id, point=fact.point, now_ms=turn.now.ms)
             _put_changed(turn, incident, after)
+    elif fact.state == "stuck":
+        for incident in incidents.unresolved(turn.situation.of_group(device.group)):
+            _put_changed(turn, incident, alarms.stuck(incident, device=device.id, point=fact.point, now_ms=turn.now.ms))
 
 
 def _alarm(turn: Turn, alarm: Alarm, device: Device) -> None:
-    asked = turn.situation.asked(device.group)
-    incident = turn.situation.unresolved(device.group, alarm.kind)
+    incident = turn.situation.unresolved(device.group, alarm.kind, now_ms=turn.now.ms)
     if incident is None:
         ident = turn.situation.incident_id(turn.now.ms)
-        after = incidents.opened(ident, alarm, group=device.group, asked=asked, now_ms=turn.now.ms)
+        asked = turn.situation.asked((device.group,) if device.group else ())
+        after = alarms.opened(ident, alarm, group=device.group, asked=asked, now_ms=turn.now.ms)
         turn.effects.announce(ident, "opened")
     else:
-        after = incidents.activated(incident, alarm, asked=asked, now_ms=turn.now.ms)
-        if after.version != incident.version and not incidents.says_it_again(incident, alarm):
+        if device.group and device.group not in incident.groups:
+            incident = alarms.joined(incident, group=device.group, now_ms=turn.now.ms)
+        after = alarms.activated(incident, alarm, asked=turn.situation.asked(incident.groups), now_ms=turn.now.ms)
+        if after.version != incident.version and not alarms.says_it_again(incident, alarm):
             turn.effects.announce(after.id, "re_alarmed")
     for proof in turn.situation.early.pop(alarm.event, ()):
-        after = incidents.heard(after, proof.event, device=proof.device, at_ms=proof.at_ms, now_ms=turn.now.ms)
+        after = proofs.heard(after, proof.event, device=proof.device, at_ms=proof.at_ms, now_ms=turn.now.ms)
     put(turn, after)
+
+
+def _drill(turn: Turn, user: str, fact: Command) -> CommandAnswer:
+    situation, group = turn.situation, fact.group or ""
+    if error := desk.drill_refusal(fact, situation.of_group(group), commune=situation.commune, user=user, now_ms=turn.now.ms):
+        return CommandAnswer(id=fact.id, ok=False, error=error)
+    place = Place(id=None, name=situation.commune.group_name(group))
+    ident = situation.incident_id(turn.now.ms)
+    after = alarms.drill(ident, group=group, place=place, asked=situation.asked((group,)), by=user, now_ms=turn.now.ms)
+    put(turn, after)
+    turn.effects.announce(ident, "opened")
+    return CommandAnswer(id=fact.id, ok=True, incident=ident, version=after.version)
 
 
 def _key(turn: Turn, device: Device, fact: Event) -> None:
     if fact.point in ROLL_CALL:
         home = turn.situation.commune.home_of(device.id)
         for incident in incidents.unresolved(turn.situation.of_group(device.group)):
-            put(turn, incidents.answered(incident, home=home, says=ROLL_CALL[fact.point], by=device.id, now_ms=turn.now.ms))
+            telling.answered(turn, incident, home=home, says=ROLL_CALL[fact.point], by=device.id)
         return
     for incident in incidents.unresolved(turn.situation.incidents.values()):
-        _put_changed(turn, incident, incidents.cancelled(incident, device=device.id, event=fact.id, now_ms=turn.now.ms))
+        _put_changed(turn, incident, alarms.cancelled(incident, device=device.id, event=fact.id, now_ms=turn.now.ms))
 
 
 def _bell(turn: Turn, device: Device, fact: Event, placed: Placed) -> None:
     changed = False
     for incident in incidents.unresolved(turn.situation.of_group(device.group)):
-        after = incidents.heard(incident, fact, device=device.id, at_ms=placed.at_ms, now_ms=turn.now.ms)
+        after = proofs.heard(incident, fact, device=device.id, at_ms=placed.at_ms, now_ms=turn.now.ms)
         changed = _put_changed(turn, incident, after) or changed
     if not changed and fact.state == "active" and is_event_id(fact.cause) and not _is_known(turn, device, str(fact.cause)):
         turn.situation.remember_early(EarlyProof(device.id, fact, placed.at_ms))
@@ -315,7 +335,7 @@ def _listed(turn: Turn, device: Device, point: str, ident: str) -> None:
     fact = Event(id=ident, point=point, type=type_, state="active", now="active", calling=False)
     placed = Placed(turn.now.ms, "before")
     before = _point(turn, device.id, fact, placed)
-    if type_ in KIND:
+    if type_ in ALARM_TYPES:
         _alarm_point(turn, device, fact, placed, before)
 
 

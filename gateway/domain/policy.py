@@ -4,24 +4,28 @@ from typing import Literal
 
 from protocol.messages import Pattern, Says
 
-Kind = Literal["fire", "smoke", "sos"]
+Kind = Literal["fire", "smoke", "sos", "drill"]
+Do = Literal["acknowledge", "on_the_way", "on_scene", "silence", "resolve", "roll_call", "drill"]
 
-# Type of a point -> kind of incident that it opens. A lone smoke contact is a pre-alarm: see docs/wire.md, Verify.
-KIND: dict[str, Kind] = {"button": "fire", "heat": "fire", "gas": "fire", "smoke": "smoke", "sos": "sos"}
+# Kinds of one family share an incident: smoke grows into a fire. Nothing else mixes, and a fault is never an incident.
+FAMILY: dict[Kind, str] = {"fire": "fire", "smoke": "fire", "sos": "sos", "drill": "drill"}
 
-# Kinds of one family share an incident: smoke grows into a fire.
-FAMILY: dict[Kind, str] = {"fire": "fire", "smoke": "fire", "sos": "sos"}
+# Families that a neighbouring group may share: a fire spreads, a call for help is one person's.
+SPREADING = ("fire",)
+SPREAD_MS = 300_000
 
 # What the group's bells sound; a lone smoke contact rings no group.
-PATTERN: dict[Kind, Pattern | None] = {"fire": "fire", "smoke": None, "sos": "sos"}
+PATTERN: dict[Kind, Pattern | None] = {"fire": "fire", "smoke": None, "sos": "sos", "drill": "drill"}
 
 # One of these that is active again within REARM_MS of its own clear is only recorded: detectors chatter at their threshold.
 CHATTERING = ("smoke", "heat", "gas")
 REARM_MS = 60_000
 
-# Who may acknowledge, silence and resolve: everything, or what concerns the own group.
-MAY_ALL = ("duty",)
-MAY_OWN_GROUP = ("leader",)
+# Who may do what: everywhere, or in the own group. Whoever goes there takes an incident on; only who is responsible ends it.
+_RESPONSIBLE: tuple[Do, ...] = ("acknowledge", "on_the_way", "on_scene", "silence", "resolve", "roll_call", "drill")
+_GOING: tuple[Do, ...] = ("acknowledge", "on_the_way", "on_scene", "roll_call")
+MAY_ALL: dict[str, tuple[Do, ...]] = {"duty": _RESPONSIBLE, "chief": _RESPONSIBLE}
+MAY_OWN_GROUP: dict[str, tuple[Do, ...]] = {"leader": _RESPONSIBLE, "team": _GOING}
 
 # A birth lists points by name alone. Names are <type>-<number>, but for these.
 _NAMED = {"extinguisher": "presence", "self": "test", "tank": "level", "pump": "pressure"}
@@ -34,6 +38,7 @@ TO_RECEIVER: dict[Kind, tuple[str, ...]] = {
     "fire": ("opened", "re_alarmed", "resolved"),
     "sos": ("opened", "re_alarmed", "resolved"),
     "smoke": (),
+    "drill": ("opened", "resolved"),
 }
 
 
@@ -50,6 +55,6 @@ def type_of(point: str) -> str:
     return _NAMED.get(name, name)
 
 
-def may(role: str, *, own_group: bool) -> bool:
-    """True if somebody with `role` decides about an incident, `own_group` saying whether it is in that person's group."""
-    return role in MAY_ALL or (role in MAY_OWN_GROUP and own_group)
+def may(role: str, do: Do, *, own_group: bool) -> bool:
+    """True if somebody with `role` may do this, `own_group` saying whether the incident is in that person's group."""
+    return do in MAY_ALL.get(role, ()) or (own_group and do in MAY_OWN_GROUP.get(role, ()))

@@ -6,7 +6,7 @@ A channel decides who it was (a known number) and what was said; here is decided
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from gateway.domain import deliveries, incidents
+from gateway.domain import decisions, deliveries, incidents, telling
 from gateway.domain.commune import Person
 from gateway.domain.incidents import Incident
 from gateway.domain.policy import may
@@ -37,8 +37,8 @@ def take(turn: Turn, reply: Reply) -> None:
             _acknowledge(turn, incident, person, reply)
         return
     for incident in open_now:
-        if reply.incident == incident.id or (reply.incident is None and person.group is not None and incident.group == person.group):
-            put(turn, incidents.answered(incident, home=person.home, says=reply.says, by=reply.person, now_ms=turn.now.ms))
+        if reply.incident == incident.id or (reply.incident is None and person.group in incident.groups):
+            telling.answered(turn, incident, home=person.home, says=reply.says, by=reply.person)
 
 
 def _acknowledge(turn: Turn, incident: Incident, person: Person, reply: Reply) -> None:
@@ -46,10 +46,10 @@ def _acknowledge(turn: Turn, incident: Incident, person: Person, reply: Reply) -
     for told in _told(incident, reply.person):
         after = deliveries.acknowledged(told, now_ms=turn.now.ms)
         turn.effects.tried.append(DeliveryRow(incident.id, after))
-        incident = incidents.delivered(incident, after, now_ms=turn.now.ms)
-    own_group = incident.group is not None and person.group == incident.group
-    if may(person.role, own_group=own_group) and incidents.allowed(incident, "acknowledge"):
-        incident = incidents.acknowledged(incident, by=reply.person, now_ms=turn.now.ms)
+        incident = deliveries.delivered(incident, after, now_ms=turn.now.ms)
+    own_group = person.group in incident.groups
+    if may(person.role, "acknowledge", own_group=own_group) and incidents.allowed(incident, "acknowledge"):
+        incident = decisions.acknowledged(incident, by=reply.person, now_ms=turn.now.ms)
         turn.effects.announce(incident.id, "acknowledged")
     put(turn, incident)
 

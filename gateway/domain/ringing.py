@@ -1,6 +1,6 @@
 """What a group's bells shall do now: one order for each group, computed from its incidents. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from gateway.domain.bells import SOUNDS
@@ -42,16 +42,16 @@ class Order(NamedTuple):
         return SOUNDING_EVERY_S if self.pattern else QUIET_EVERY_S
 
 
-def order(before: Order, incidents: Iterable[Incident]) -> Order:
-    """The order for a group's incidents (those that just ended included), with the next `rev` if the bells shall do something else;
-    `before` itself if nothing changes.
+def order(before: Order, incidents: Iterable[Incident], members: Collection[str]) -> Order:
+    """The order for a group's incidents (those that just ended included), with the next `rev`; `before` itself if nothing changes.
+    `members`: the group's boards with an alarm; a neighbour's, of a fire that both share, are covered by that group's own order.
     """
     incidents = list(incidents)
     rung = [incident for incident in incidents if incident.rung]
     undecided = {device: event for incident in incidents if incident.verify for device, event in incident.events.items()}
     covers = before.covers
     for incident in incidents:
-        covers = _covering(covers, incident, undecided)
+        covers = _covering(covers, incident, undecided, members)
     wanted = _shape(rung)._replace(rev=before.rev, covers=covers, mute=before.mute)
     if wanted == before:
         return before
@@ -90,13 +90,13 @@ def _shape(rung: list[Incident]) -> Order:
     )
 
 
-def _covering(covers: dict[str, str], incident: Incident, undecided: dict[str, str]) -> dict[str, str]:
+def _covering(covers: dict[str, str], incident: Incident, undecided: dict[str, str], members: Collection[str]) -> dict[str, str]:
     """An event that no bell was rung for is covered only when the desk has ended it: until then its board calls by itself. A cover takes
     in all older events of its board, so of a board with one that is `undecided` no newer one is covered either.
     """
     if not incident.rung and not incident.late and incident.state != "resolved":
         return covers
-    newer = {device: event for device, event in incident.events.items() if is_newer(event, covers.get(device))}
+    newer = {device: event for device, event in incident.events.items() if device in members and is_newer(event, covers.get(device))}
     if incident.state != "resolved":
         newer = {device: event for device, event in newer.items() if device not in undecided or not is_newer(event, undecided[device])}
     if not newer:

@@ -2,31 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta, timezone
 from typing import Literal, NamedTuple
 
-from gateway.domain import deadlines, ringing
-from gateway.domain.commune import Commune
-from gateway.domain.deadlines import Next
-from gateway.domain.incidents import Asked, Incident, delivered
+from gateway.domain import audiences, deadlines, ringing
+from gateway.domain.commune import Commune, Person
+from gateway.domain.deadlines import Limits, Next
+from gateway.domain.deliveries import delivered
+from gateway.domain.incidents import Asked, Incident
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import AtFrom
-from gateway.domain.policy import FAMILY, Kind, is_told
+from gateway.domain.policy import FAMILY, SPREAD_MS, SPREADING, Kind, is_told
 from gateway.domain.ringing import Order
 from gateway.domain.supervision import Device
 from protocol.messages import Command, CommandAnswer, Delivery, Event, Report
 
-News = Literal["opened", "re_alarmed", "acknowledged", "resolved"]
+News = Literal["opened", "re_alarmed", "acknowledged", "on_the_way", "on_scene", "resolved"]
 
-VIETNAM = timezone(timedelta(hours=7))  # no summer time
 EARLY_MAX = 100  # calls whose event is still under way: see Situation.early
-
-
-class Limits(NamedTuple):
-    """From the settings, in ms."""
-
-    ring_max_ms: int
-    verify_ms: int
 
 
 class Point(NamedTuple):
@@ -56,7 +48,8 @@ class DeliveryRow(NamedTuple):
     """One message by one channel, as the table `delivery` has it but for its body. `incident` is "" for a message about none.
 
     `address`: where the channel sends it (a phone number, the name of a target), "" if the channel knows. `next_ms`: no try before.
-    `reference`: what the channel calls the message it was handed, so that a report that comes after a restart finds it.
+    `reference`: what the channel calls the message it was handed, so that a report that comes after a restart finds it. `body`: JSON, ""
+    for a webhook, which gets the incident as it stands after the commit.
     """
 
     incident: str
@@ -64,6 +57,7 @@ class DeliveryRow(NamedTuple):
     address: str = ""
     next_ms: int = 0
     reference: str = ""
+    body: str = ""
 
 
 class Listed(NamedTuple):
@@ -85,7 +79,8 @@ class EarlyProof(NamedTuple):
 class Situation:
     """The state. `incidents` holds those that are not settled, in the order of their opening.
 
-    `faults`: what is wrong with the gateway itself, key -> words.
+    `channels`: programs that are told of every decision; `ways`: channels that lead to people. `faults`: of the gateway itself, key ->
+    words.
     `listed`: what births list is waited for a moment, since the event itself says more and may come right behind.
     `early`: bells hear a call before its sender has written the event into its flash, so their answers may come first: call -> proofs.
     """
@@ -93,6 +88,7 @@ class Situation:
     commune: Commune
     limits: Limits
     channels: tuple[str, ...] = ()
+    ways: frozenset[str] = frozenset()
     devices: dict[str, Device] = field(default_factory=dict)
     points: dict[tuple[str, str], Point] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
@@ -104,7 +100,8 @@ class Situation:
     early: dict[str, tuple[EarlyProof, ...]] = field(default_factory=dict)
     _of_group: dict[str | None, dict[str, Incident]] = field(default_factory=dict)
     _due: dict[str, Next] = field(default_factory=dict)
-    _asked: dict[str | None, Asked] = field(default_factory=dict)
+    _ladders: dict[str, Next] = field(default_factory=dict)
+    _asked: dict[tuple[str, ...], Asked] = field(default_factory=dict)
 
     def device(self, ident: str) -> Device:
         """The board with this id; an unplaced one is made for an id that was never heard."""
@@ -119,45 +116,63 @@ class Situation:
     def keep(self, incident: Incident) -> None:
         """The incident as it is from now on."""
         self.incidents[incident.id] = incident
-        self._of_group.setdefault(incident.group, {})[incident.id] = incident
-        due = deadlines.next_due(incident, ring_max_ms=self.limits.ring_max_ms)
-        if due:
-            self._due[incident.id] = due
-        else:
-            self._due.pop(incident.id, None)
+        for group in incident.groups or (None,):
+            self._of_group.setdefault(group, {})[incident.id] = incident
+        _index(self._due, incident.id, deadlines.next_due(incident, limits=self.limits))
+        _index(self._ladders, incident.id, deadlines.next_step(incident))
 
     def drop(self, incident: Incident) -> None:
         """Forget a settled incident."""
         self.incidents.pop(incident.id, None)
-        self._of_group.get(incident.group, {}).pop(incident.id, None)
+        for group in incident.groups or (None,):
+            self._of_group.get(group, {}).pop(incident.id, None)
         self._due.pop(incident.id, None)
+        self._ladders.pop(incident.id, None)
 
     def due(self, now_ms: int) -> list[str]:
         """The incidents that time changes now: asked five times a second."""
-        return [ident for ident, (due_ms, started_ms) in self._due.items() if now_ms >= due_ms or started_ms > now_ms]
+        return _passed(self._due, now_ms)
+
+    def due_ladders(self, now_ms: int) -> list[str]:
+        """The incidents whose ladder has a step to take now."""
+        return _passed(self._ladders, now_ms)
 
     def of_group(self, group: str | None) -> list[Incident]:
         """The incidents of a group that are not settled, in the order of their opening."""
         return list(self._of_group.get(group, {}).values())
 
-    def unresolved(self, group: str | None, kind: Kind) -> Incident | None:
-        """The incident that an alarm of this kind in this group joins."""
+    def unresolved(self, group: str | None, kind: Kind, *, now_ms: int) -> Incident | None:
+        """The incident that an alarm of this kind in this group joins: the group's own however old, else a young one of a neighbour."""
+        own = self._of_family(group, kind)
+        if own is not None or group is None or not self.incidents or FAMILY[kind] not in SPREADING:
+            return own
+        near = (self._of_family(other, kind) for other in sorted(self.commune.neighbours(group)))
+        return next((one for one in near if one is not None and not one.late and abs(now_ms - one.alarm_ms) <= SPREAD_MS), None)
+
+    def _of_family(self, group: str | None, kind: Kind) -> Incident | None:
         for incident in self.of_group(group):
             if FAMILY[incident.kind] == FAMILY[kind] and incident.state != "resolved":
                 return incident
         return None
 
-    def asked(self, group: str | None) -> Asked:
-        """Whom an alarm in this group rings."""
-        if group not in self._asked:
-            bells = self.commune.bells_of(group) if group else []
-            homes = tuple(self.commune.homes_of(group)) if group else ()
-            self._asked[group] = Asked(tuple((bell, self.commune.place_of(bell).name) for bell in bells), self.limits.verify_ms, homes)
-        return self._asked[group]
+    def asked(self, groups: tuple[str, ...]) -> Asked:
+        """What an alarm in these groups does."""
+        if groups not in self._asked:
+            bells = [bell for group in groups for bell in self.commune.bells_of(group)]
+            self._asked[groups] = Asked(
+                tuple((bell, self.commune.place_of(bell).name) for bell in bells),
+                self.limits.verify_ms,
+                self.commune.policy.again_s * 1000,
+            )
+        return self._asked[groups]
+
+    def ways_to(self, person: Person) -> list[str]:
+        """The channels that lead to a person, in the person's order; those that are not set up here lead to nobody."""
+        return [channel for channel in person.ways if channel in self.ways]
 
     def incident_id(self, now_ms: int) -> str:
         """The id of the next incident, <year>-<number>; the number never starts again."""
-        year = datetime.fromtimestamp(now_ms / 1000, VIETNAM).year
+        year = audiences.local(now_ms).year
         ident = f"{year}-{self.next_incident:06d}"
         self.next_incident += 1
         return ident
@@ -185,7 +200,7 @@ class Situation:
 @dataclass
 class Effects:
     """What a batch of decisions stores (in one commit) and then sends. `gone`: incidents that nobody shall be shown any more; `faults`:
-    of the gateway itself, None for one that is over.
+    of the gateway itself, None for one that is over; `withdrawn`: ids of messages that are not to be sent any more.
     """
 
     events: list[EventRow] = field(default_factory=list)
@@ -199,6 +214,7 @@ class Effects:
     faults: dict[str, str | None] = field(default_factory=dict)
     deliveries: list[DeliveryRow] = field(default_factory=list)
     tried: list[DeliveryRow] = field(default_factory=list)
+    withdrawn: list[int] = field(default_factory=list)
     receipts: list[tuple[str, str]] = field(default_factory=list)
     hellos: list[tuple[str, str]] = field(default_factory=list)
     answers: list[tuple[str, CommandAnswer]] = field(default_factory=list)
@@ -248,6 +264,20 @@ class Turn(NamedTuple):
     effects: Effects
     now: Now
 
+    def fault(self, key: str, words: str) -> None:
+        """Something of the gateway itself is not well: `key` says what (sms, sia:police, roster), `words` why. Logged once."""
+        known = self.situation.faults
+        if key not in known:
+            self.effects.note([Entry(self.now.ms, "", key, "gateway_fault", words)])
+        if known.get(key) != words:
+            known[key] = self.effects.faults[key] = words
+
+    def fault_over(self, key: str) -> None:
+        """It is well again."""
+        if self.situation.faults.pop(key, None) is not None:
+            self.effects.faults[key] = None
+            self.effects.note([Entry(self.now.ms, "", key, "gateway_ok")])
+
 
 Act = Callable[[Turn], None]
 
@@ -266,9 +296,10 @@ def conclude(turn: Turn) -> None:
             for channel in situation.channels:
                 if is_told(channel, situation.incidents[ident].kind, what):
                     _order_delivery(turn, ident, channel, what)
-    for group in {incident.group for incident in effects.incidents.values() if incident.group}:
+    for group in {group for incident in effects.incidents.values() for group in incident.groups}:
         before = situation.orders.get(group, Order())
-        after = ringing.order(before, situation.of_group(group))
+        members = {ident for one in situation.of_group(group) for ident in one.events if situation.device(ident).group == group}
+        after = ringing.order(before, situation.of_group(group), members)
         if after is not before:
             situation.orders[group] = effects.orders[group] = after
     for incident in effects.incidents.values():
@@ -282,3 +313,14 @@ def _order_delivery(turn: Turn, ident: str, channel: str, what: News) -> None:
     delivery = Delivery(id=number, channel=channel, what=what, state="waiting", tries=0, at_ms=turn.now.ms, decided_ms=turn.now.ms)
     put(turn, delivered(turn.situation.incidents[ident], delivery, now_ms=turn.now.ms))
     turn.effects.deliveries.append(DeliveryRow(ident, delivery, next_ms=turn.now.ms))
+
+
+def _index(dues: dict[str, Next], ident: str, due: Next | None) -> None:
+    if due:
+        dues[ident] = due
+    else:
+        dues.pop(ident, None)
+
+
+def _passed(dues: dict[str, Next], now_ms: int) -> list[str]:
+    return [ident for ident, (due_ms, started_ms) in dues.items() if now_ms >= due_ms or started_ms > now_ms]

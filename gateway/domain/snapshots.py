@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from gateway.domain.bells import Bell
 from gateway.domain.incidents import TIMELINE_MAX, Incident, Verify, shortened
+from gateway.domain.ladder import Climb
 from protocol import messages
 from protocol.topics import LIMITS
 
@@ -13,6 +14,9 @@ class Core(NamedTuple):
 
     rung: bool
     sounding_ms: int
+    silenced_ms: int | None
+    alarm_ms: int
+    climb: Climb | None
     verify: Verify | None
     active: dict[str, str]
     events: dict[str, str]
@@ -21,7 +25,7 @@ class Core(NamedTuple):
 
 def core(incident: Incident) -> Core:
     """What `snapshot` does not say."""
-    return Core(incident.rung, incident.sounding_ms, incident.verify, incident.active, incident.events, incident.bells)
+    return Core(*(getattr(incident, name) for name in Core._fields))
 
 
 def restored(shown: messages.Incident, hidden: Core) -> Incident:
@@ -30,6 +34,7 @@ def restored(shown: messages.Incident, hidden: Core) -> Incident:
         id=shown.id,
         kind=shown.kind,
         group=shown.group,
+        groups=tuple(shown.groups),
         place=shown.place,
         opened_ms=shown.opened_ms,
         state=shown.state,
@@ -40,6 +45,11 @@ def restored(shown: messages.Incident, hidden: Core) -> Incident:
         sounding=shown.sounding,
         acknowledged_ms=shown.acknowledged_ms,
         acknowledged_by=shown.acknowledged_by,
+        on_the_way_ms=shown.on_the_way_ms,
+        on_the_way_by=shown.on_the_way_by,
+        on_scene_ms=shown.on_scene_ms,
+        on_scene_by=shown.on_scene_by,
+        resolve_asked=shown.resolve_asked,
         resolved_ms=shown.resolved_ms,
         resolved_by=shown.resolved_by,
         outcome=shown.outcome,
@@ -71,6 +81,7 @@ def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.In
         revision=incident.revision,
         kind=incident.kind,
         group=incident.group,
+        groups=list(incident.groups),
         group_name=group_name,
         state=incident.state,
         late=incident.late,
@@ -79,6 +90,11 @@ def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.In
         opened_ms=incident.opened_ms,
         acknowledged_ms=incident.acknowledged_ms,
         acknowledged_by=incident.acknowledged_by,
+        on_the_way_ms=incident.on_the_way_ms,
+        on_the_way_by=incident.on_the_way_by,
+        on_scene_ms=incident.on_scene_ms,
+        on_scene_by=incident.on_scene_by,
+        resolve_asked=incident.resolve_asked,
         resolved_ms=incident.resolved_ms,
         resolved_by=incident.resolved_by,
         outcome=incident.outcome,
@@ -86,6 +102,15 @@ def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.In
         activations=list(incident.activations),
         bells=[messages.Bell(device=bell.device, place=bell.place, state=bell.state, after_ms=bell.after_ms) for bell in incident.bells],
         roll_call=list(incident.roll_call),
+        ladder=_ladder(incident),
         deliveries=list(incident.deliveries),
         timeline=list(incident.timeline),
     )
+
+
+def _ladder(incident: Incident) -> messages.LadderPosition | None:
+    climb = incident.climb
+    if climb is None:
+        return None
+    due_ms = climb.start_ms + climb.wait_ms if incident.climbs else None
+    return messages.LadderPosition(cause=climb.cause, round=climb.round, step=climb.step + 1, due_ms=due_ms, next=list(climb.next))

@@ -20,7 +20,8 @@ def group_id(number: int) -> str:
 
 def write(path: Path, boards: int) -> None:
     """A site of so many boards, one in each home."""
-    parts = [f'[site]\nid = "{SITE}"\nname = "Xã Đo"\n']
+    # Its groups lie closer together than real ones, and each alarm shall be a fire of its own.
+    parts = [f'[site]\nid = "{SITE}"\nname = "Xã Đo"\n\n[policy]\nneighbours_m = 0\n']
     parts += [f'[[groups]]\nid = "{group_id(first)}"\nname = "Tổ liên gia {group_id(first)}"\n' for first in range(0, boards, GROUP_SIZE)]
     parts += [_home(number) for number in range(boards)]
     parts += [f'[[boards]]\nid = "{board_id(number)}"\nkind = "household"\nplace = "H{number:05d}"\n' for number in range(boards)]

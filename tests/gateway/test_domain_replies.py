@@ -2,7 +2,7 @@
 
 from commune import World
 
-from gateway.domain import incidents, replies
+from gateway.domain import deliveries, replies
 from gateway.domain.replies import Reply
 from gateway.domain.situation import DeliveryRow, put
 from protocol.messages import Delivery
@@ -15,7 +15,7 @@ def told(world: World, person: str, ident: int = 1, *, incident: str | None = No
         id=ident, channel="sms", what="opened", person=person, state="handed", tries=1, at_ms=1, decided_ms=ident, handed_ms=1
     )
     with world.turn() as turn:
-        put(turn, incidents.delivered(known, delivery, now_ms=world.now.ms))
+        put(turn, deliveries.delivered(known, delivery, now_ms=world.now.ms))
 
 
 def reply(world: World, person: str, says: str, **fields: object) -> list[DeliveryRow]:
