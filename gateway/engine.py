@@ -15,7 +15,7 @@ from gateway.delivery.queue import Queue
 from gateway.delivery.webhooks import WebhookLoop
 from gateway.domain import facts, incidents, telling
 from gateway.domain.deadlines import Limits
-from gateway.domain.situation import Now, Situation, Turn
+from gateway.domain.situation import Effects, Now, Situation, Turn
 from gateway.intake import Intake, Parts
 from gateway.metrics import Measured
 from gateway.mqtt import Account, Link
@@ -204,10 +204,10 @@ class _Engine:
     def _may_send(self) -> bool:
         return self._link.up.is_set() and not self._rivals.keep_still(self._monotonic())
 
-    def _outgoing(self, outgoing: list[journal.Outgoing], withdrawn: list[int]) -> None:
+    def _outgoing(self, outgoing: list[journal.Outgoing], effects: Effects) -> None:
         for channel in self._channels:
             channel.queue.put(outgoing)
-            channel.queue.withdraw(withdrawn)
+            channel.queue.withdraw(effects.withdrawn)
 
     async def _ticks(self) -> None:
         while True:

@@ -72,8 +72,8 @@ class Parts(NamedTuple):
 
 class Intake:
     """`message` is the link's callback; `put` takes any other fact; `run` decides. `on_outgoing` gets what the channels shall send, and
-    all that was decided with it; `on_denied` is called when the broker keeps a word that this engine is offline. `taken`: messages by kind since
-    the start; `decided`: how long batches took.
+    all that was decided with it; `on_denied` is called when the broker keeps a word that this engine is offline. `taken`: messages by
+    kind since the start; `decided`: how long batches took.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Intake:
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
-        on_outgoing: Callable[[list[Outgoing], list[int]], None],
+        on_outgoing: Callable[[list[Outgoing], Effects], None],
         on_denied: Callable[[], None],
     ) -> None:
         self.dropped_reports = 0
@@ -244,7 +244,7 @@ class Intake:
         situation, effects, _ = turn
         conclude(turn)
         shown = {ident: self.snapshot(incident) for ident, incident in effects.incidents.items()}
-        outgoing = [_outgoing(row, shown[row.incident]) for row in effects.deliveries]
+        outgoing = [_outgoing(row, shown.get(row.incident, b"")) for row in effects.deliveries]
         if effects.has_rows:
             batch = journal.batch(situation, effects, shown, outgoing, now_ms=turn.now.ms)
             effects.receipts = await self._parts.backlog.save(batch, effects.receipts, effects.events)
@@ -253,7 +253,7 @@ class Intake:
         return shown, outgoing
 
     def _send(self, turn: Turn, shown: dict[str, bytes], outgoing: list[Outgoing]) -> None:
-        self._on_outgoing(outgoing, turn.effects.withdrawn)
+        self._on_outgoing(outgoing, turn.effects)
         if self._parts.rivals.keep_still(turn.now.s):
             self._parts.publication.keep(turn.effects)
         else:

@@ -3,9 +3,11 @@
 import itertools
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from gateway.domain import facts
-from gateway.domain.situation import Effects, Limits, Now, Situation, Turn, conclude
+from gateway.domain import facts, telling
+from gateway.domain.deadlines import Limits
+from gateway.domain.situation import Effects, Now, Situation, Turn, conclude
 from protocol import site as sites
 from protocol.messages import Birth, Command, Event
 from protocol.site import Site
@@ -20,12 +22,21 @@ def site() -> Site:
     return sites.load(Path(__file__).parents[2] / "simulator" / "communes" / "ngo-thu-5.toml")
 
 
+def with_people(*people: dict[str, Any], policy: dict[str, Any] | None = None, **tables: Any) -> Site:
+    """The commune with these people instead of its own; `tables` as in the site file."""
+    known = site().model_dump(exclude_unset=True, exclude={"people", "policy"})
+    return Site.model_validate(known | {"people": people, "policy": {"neighbours_m": 0} | (policy or {})} | tables)
+
+
 class World:
     """A situation with a clock that tests turn, and the effects of the last turn."""
 
-    def __init__(self, channels: tuple[str, ...] = ()) -> None:
-        self.situation = Situation(site(), Limits(ring_max_ms=1_800_000, verify_ms=60_000), channels)
-        for board in site().boards:
+    def __init__(self, channels: tuple[str, ...] = (), commune: Site | None = None) -> None:
+        self.commune = commune or site()
+        limits = Limits(ring_max_ms=1_800_000, verify_ms=60_000)
+        ways = frozenset(way for person in self.commune.people for way in person.ways)
+        self.situation = Situation(self.commune, limits, channels, ways)
+        for board in self.commune.boards:
             self.situation.device(board.id)
         self.now = Now(START_MS, 1000.0)
         self.effects = Effects()
@@ -35,6 +46,8 @@ class World:
         self.now = Now(self.now.ms + int(seconds * 1000), self.now.s + seconds)
         with self.turn() as turn:
             facts.time(turn)
+            for act in telling.due(self.situation, self.now):
+                act(turn)
 
     def set_clock(self, seconds: float) -> None:
         """Somebody sets the machine's clock: `seconds` more than pass."""

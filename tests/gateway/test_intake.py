@@ -70,7 +70,7 @@ class Desk:
             site().id,
             clock=lambda: self.moment[0],
             monotonic=lambda: self.moment[1],
-            on_outgoing=lambda outgoing: self.sent.extend(message.row.delivery.what for message in outgoing),
+            on_outgoing=lambda outgoing, _effects: self.sent.extend(message.row.delivery.what for message in outgoing),
             on_denied=lambda: None,
         )
 

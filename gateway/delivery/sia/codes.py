@@ -58,6 +58,7 @@ ALARM: dict[str, tuple[str, Trigger, str]] = {
     "sos": ("PA", "M", "SOS, can giup"),
 }
 OVER = {"fire": "FR", "sos": "PR"}
+DRILL = {"opened": "FI", "resolved": "FK"}
 
 FAULT: dict[What, str] = {
     "extinguisher_taken": "FS",
@@ -108,6 +109,10 @@ def of_incident(incident: Incident, news: str) -> Event | None:
     """
     if news in ("opened", "re_alarmed") and incident.kind in OVER and incident.activations:
         return _alarm(incident)
+    if incident.kind == "drill" and news in DRILL:
+        text = f"DIEN TAP: {incident.group_name}"
+        at_ms = incident.resolved_ms if news == "resolved" else incident.opened_ms
+        return Event(DRILL[news], number(incident.group, AREA_MAX), 0, plain(text, TEXT_MAX), at_ms or 0)
     if news == "resolved" and incident.kind in OVER:
         text = f"KET THUC: {incident.group_name or incident.place.name}"
         return Event(OVER[incident.kind], number(incident.group, AREA_MAX), 0, plain(text, TEXT_MAX), incident.resolved_ms or 0)
