@@ -113,8 +113,9 @@ def _reachable(turn: Turn, incident: Incident, step: Step) -> list[Person]:
 
 
 def _alone(turn: Turn, incident: Incident, at: Climb) -> Incident:
-    """The whole ladder leads to nobody: a fault, and once in the timeline."""
-    turn.fault(NOBODY, f"nobody to tell of {incident.id}")
+    """The whole ladder leads to nobody: once in the timeline; a fault too, unless no way to tell people was ever set up."""
+    if turn.situation.ways:
+        turn.fault(NOBODY, f"nobody to tell of {incident.id}")
     return noted(incident, turn.now.ms, "nobody_to_tell") if at.round == 1 else incident
 
 

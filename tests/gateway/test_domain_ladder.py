@@ -129,6 +129,7 @@ def test_a_step_that_leads_to_nobody_is_not_waited_for():
 def test_nobody_to_tell_is_a_fault_until_somebody_is_told():
     ladder = {"cause": "fire", "steps": [{"to": ["technician"], "wait_s": 10}], "repeat_s": 30}
     world = World(commune=commune(DUTY, ladder=ladder))
+    assert world.situation.ways == {"sms", "voice"}
     world.press("H03-07")
     world.later(0)
     assert world.situation.faults == {"ladder": f"nobody to tell of {world.only.id}"}
