@@ -29,6 +29,7 @@ from gateway.store import journal
 from gateway.store.backlog import Backlog
 from gateway.store.store import Store, open_store
 from protocol import topics
+from protocol.people import PHONE_CHANNELS
 from protocol.site import Site
 
 logger = logging.getLogger(__name__)
@@ -256,7 +257,7 @@ def _situation(settings: Settings, site: Site, store: Store, *, now_s: float) ->
         silence_ms=site.policy.silence_s * 1000,
         ask_ms=site.policy.ask_h * 3_600_000,
     )
-    situation = Situation(site, limits, _programs(settings))
+    situation = Situation(site, limits, _programs(settings), _ways(settings))
     journal.restore(store.reading, situation, now_s=now_s)
     for board in site.boards:
         situation.device(board.id).kind = board.kind
@@ -270,9 +271,15 @@ def _programs(settings: Settings) -> tuple[str, ...]:
     return (*(f"webhook:{webhook.name}" for webhook in settings.webhooks), *receivers)
 
 
+<<<<<<< HEAD
 async def _show(host: str, port: int, measured: Measured) -> None:
     """Metrics until cancelled. Whether somebody can look is nothing that an alarm waits for."""
     try:
         await exposition.serve(host, port, measured.metrics)
     except OSError as exc:
         logger.error("no metrics at %s:%d: %s", host, port, exc)  # noqa: TRY400  # the reason says it all
+=======
+def _ways(settings: Settings) -> frozenset[str]:
+    """The channels to people that are set up."""
+    return frozenset(PHONE_CHANNELS if settings.sms.port else ())
+>>>>>>> 01464fb (gateway: Climb ladders over the modem that is set up.)

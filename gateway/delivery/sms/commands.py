@@ -14,7 +14,7 @@ from gateway import settings as settings_files
 from gateway import startup
 from gateway.delivery.sms.trial import Step, steps
 from gateway.settings import Sms
-from protocol.site import Phone
+from protocol.people import Phone
 from protocol.tomlfile import FileMistakes
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
