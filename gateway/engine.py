@@ -271,15 +271,14 @@ def _programs(settings: Settings) -> tuple[str, ...]:
     return (*(f"webhook:{webhook.name}" for webhook in settings.webhooks), *receivers)
 
 
-<<<<<<< HEAD
+def _ways(settings: Settings) -> frozenset[str]:
+    """The channels to people that are set up."""
+    return frozenset(PHONE_CHANNELS if settings.sms.port else ())
+
+
 async def _show(host: str, port: int, measured: Measured) -> None:
     """Metrics until cancelled. Whether somebody can look is nothing that an alarm waits for."""
     try:
         await exposition.serve(host, port, measured.metrics)
     except OSError as exc:
         logger.error("no metrics at %s:%d: %s", host, port, exc)  # noqa: TRY400  # the reason says it all
-=======
-def _ways(settings: Settings) -> frozenset[str]:
-    """The channels to people that are set up."""
-    return frozenset(PHONE_CHANNELS if settings.sms.port else ())
->>>>>>> 01464fb (gateway: Climb ladders over the modem that is set up.)
