@@ -1,13 +1,13 @@
 """ESP32-S3-WROOM-1 development board (N8 and up): the GPIO of each terminal. A bundle carries one such file, as the module `pins`.
 
-Strapping pins (0, 3, 45, 46), USB (19, 20), flash and octal PSRAM (26 to 37) and the console (43, 44) are left alone: ESP32-S3
-datasheet v1.8, sections 2.3 and 3; ESP32-S3-WROOM-1 datasheet, table 3. Every other GPIO has a pull-up. See esp32_wroom.py for levels.
+Strapping pins (0, 3, 45, 46), USB (19, 20), flash and octal PSRAM (26 to 37) and the console (43, 44) are left alone: ESP-IDF Programming
+Guide 5.3 for the ESP32-S3, "GPIO & RTC GPIO". Every other GPIO has a pull-up. See esp32_wroom.py for levels.
 """
 
 NAME = "esp32_s3"
 HEAP_KB = 160  # of the 512 kB of RAM, with Wi-Fi and one TLS connection up; PSRAM, where there is some, comes on top
 NO_PULL = ()
-ADC1 = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)  # ADC2 is Wi-Fi's: ESP32-S3 datasheet v1.8, section 2.3.3
+ADC1 = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)  # ADC1_CH0 to CH9: the same page; ADC2 is Wi-Fi's
 
 # terminal -> (GPIO, level when active)
 INPUTS = {

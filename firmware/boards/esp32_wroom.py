@@ -1,14 +1,16 @@
 """ESP32-WROOM-32 development board: the GPIO of each terminal. A bundle carries one such file, as the module `pins`.
 
-Strapping pins (0, 2, 5, 12, 15), flash pins (6 to 11) and the console (1, 3) are left alone: ESP32 datasheet v4.x, section 2.4.
+Strapping pins (0, 2, 5, 12, 15), flash pins (6 to 11) and the console (1, 3) are left alone: ESP-IDF Programming Guide 5.2, "GPIO & RTC
+GPIO". 16 and 17 are free on a WROOM; a WROVER has its PSRAM there. No input whose edges are latched is on 36 or 39, which glitch while
+Wi-Fi sleeps (the same page).
 Contacts switch to ground with the internal pull-up on; the level is the one that means "active". Switches that report an absence
 (presence, door, tamper) rest closed, so a cut wire reads as active. One GPIO may be a terminal of several kinds, never two of one kind.
 """
 
 NAME = "esp32_wroom"
 HEAP_KB = 100  # of the 520 kB of RAM, what MicroPython 1.29 leaves with Wi-Fi and one TLS connection up
-NO_PULL = (34, 35, 36, 37, 38, 39)  # inputs without pull-ups: ESP32 datasheet v4.x, section 2.2
-ADC1 = (32, 33, 34, 35, 36, 37, 38, 39)  # ADC2 is Wi-Fi's
+NO_PULL = (34, 35, 36, 37, 38, 39)  # inputs without pull-ups: the same page
+ADC1 = (32, 33, 34, 35, 36, 37, 38, 39)  # ADC2 is Wi-Fi's: the same page
 
 # terminal -> (GPIO, level when active)
 INPUTS = {

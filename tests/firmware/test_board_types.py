@@ -27,6 +27,8 @@ def test_no_board_type_uses_a_pin_that_its_chip_needs(board: str) -> None:
     assert not used & forbidden
     assert set(names["ANALOG"].values()) <= set(names["ADC1"])
     assert not {gpio for gpio, _ in names["OUTPUTS"].values()} & set(names["NO_PULL"])
+    latched = {gpio for name, (gpio, _) in names["INPUTS"].items() if name.partition("-")[0] in ("button", "sos")}
+    assert not latched & {36, 39}, "their interrupts misfire while Wi-Fi sleeps: ESP-IDF Programming Guide 5.2, GPIO & RTC GPIO"
 
 
 def test_bundle_for_a_board_type_that_a_kind_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from agent.mqtt_codec import ProtocolError
 from agent.outbox import CAPACITY, IN_FLIGHT, Outbox
 from agent.outputs import Output
 from agent.points import BLIND_MS, DEBOUNCE_MS, Contact
-from drivers.loop import ACTIVE_HOLD_MS, ACTIVE_MV, HYSTERESIS_MV, OPEN_MV, OTHER_HOLD_MS, SHORT_MV, Loop
+from drivers.loop import ACTIVE_HOLD_MS, ACTIVE_MV, HYSTERESIS_MV, LEAST_PRESS_MS, NORMAL_MV, OPEN_MV, OTHER_HOLD_MS, SHORT_MV, Loop
 from drivers.ratiometric import Level, Pressure
 from hypothesis import given
 from hypothesis import strategies as st
@@ -187,6 +187,31 @@ def bands_of(millivolts: int) -> set[str]:
     ends = ((SHORT_MV, "short"), (ACTIVE_MV, "active"), (OPEN_MV, "clear"))
     shifts = (-HYSTERESIS_MV, 0, HYSTERESIS_MV)
     return {next((band for end, band in ends if millivolts < end + shift), "open") for shift in shifts}
+
+
+@given(st.lists(st.integers(1, 850), min_size=1), st.integers(1, 3000), st.integers(LEAST_PRESS_MS, 3000))
+def test_no_press_of_a_button_on_a_loop_is_lost_that_lasts_as_long_as_it_must(gaps: list[int], start: int, length: int) -> None:
+    """However the board stalls, two erases of 400 ms and what lies between them included."""
+    loop = Loop(momentary=True)
+    now = before = 0
+    loop.sample(NORMAL_MV * 1000, 0)
+    for gap in itertools.chain(gaps, itertools.repeat(10)):
+        before, now = now, now + gap
+        pressed = start <= now < start + length
+        if loop.sample(1_336_000 if pressed else NORMAL_MV * 1000, now):
+            assert loop.state == "active"
+            return
+        assert before < start + length, "lost"
+
+
+@given(st.lists(st.integers(1, 34), min_size=1, max_size=100), st.integers(0, 2000), st.integers(0, 40))
+def test_no_spike_on_a_loop_is_a_press_while_the_board_reads(gaps: list[int], start: int, length: int) -> None:
+    loop = Loop(momentary=True)
+    now = 0
+    for gap in gaps:
+        now += gap
+        spike = start <= now < start + min(length, ACTIVE_HOLD_MS)
+        assert not loop.sample(1_336_000 if spike else NORMAL_MV * 1000, now)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3300), st.integers(1, 200)), max_size=200))

@@ -6,6 +6,7 @@ import runpy
 import xml.etree.ElementTree as ET
 
 import pytest
+from agent import fit
 from rig import ROOT
 
 PAGES = {"household": "household", "fire_point": "fire-point"}
@@ -27,6 +28,23 @@ def test_page_shows_every_terminal_with_its_pins(kind: str) -> None:
             pins.append(two_level[terminal][0] if terminal in two_level else board["ANALOG"][terminal])
         expected[terminal] = f"{pins[0]} | {pins[1]}"
     assert {terminal: shown.get(terminal) for terminal in expected} == expected
+
+
+@pytest.mark.parametrize(("kind", "page"), [("sos_post", "sos-post"), ("street_light", "street-light")])
+def test_page_in_words_names_every_terminal_with_its_pins(kind: str, page: str) -> None:
+    described = runpy.run_path(str(ROOT / f"firmware/device/kinds/{kind}.py"))
+    shown = {}
+    for line in (ROOT / f"docs/hardware/{page}.md").read_text(encoding="utf-8").splitlines():
+        cells = line.split("|")
+        if len(cells) == 5 and re.search(r"^\s*`[a-z0-9-]+`", cells[1]) and re.search(r"\d, \d", cells[2]):
+            pins = {int(pin) for pin in re.findall(r"\d+", cells[2])}
+            shown |= dict.fromkeys(re.findall(r"`([a-z0-9-]+)`", cells[1]), pins)
+    rows = described["POINTS"] + described["OPTIONAL"]
+    inputs = [terminal for row in rows for terminal in fit.terminals(row, {})]
+    for board in BOARDS:
+        pins_of = {name: board["ANALOG"].get(name) or board["INPUTS"][name][0] for name in inputs}
+        pins_of |= {name: board["OUTPUTS"][name][0] for name in described["OUTPUTS"]}
+        assert {name: gpio for name, gpio in pins_of.items() if gpio not in shown.get(name, ())} == {}
 
 
 @pytest.mark.parametrize("page", PAGES.values())

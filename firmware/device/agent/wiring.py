@@ -45,7 +45,7 @@ class Wiring:
         if driver == "loop":
             from drivers.loop import Loop
 
-            return self._point(row, self._hardware.voltage(self._chosen[name]["loop"]), contact=Loop(**own))
+            return self._point(row, self._hardware.voltage(self._chosen[name]["loop"]), contact=Loop(momentary=what in MOMENTARY, **own))
         hold_ms = own.get("hold_ms", HOLD_MS.get(what, DEBOUNCE_MS))
         stuck_s = (self._chosen.get(name) or {}).get("stuck_s", STUCK_S.get(what, 0))
         # A button that must be held is no button that a touch may ring, however blind the board was meanwhile.

@@ -1,5 +1,6 @@
-"""A lamp's current: a split-core transformer YHDC SCT-013-005 (its datasheet: 5 A gives 1 V, linear within 1 %), its output on a bias of
-half the supply, so that the ADC sees 1650 mV +- 1414 mV at 5 A.
+"""A lamp's current: a split-core transformer YHDC SCT-013-005 (5 A gives 1 V; its series' datasheet: non-linearity 3 %), its output on a
+bias of half the supply. At 5 A the ADC would see 1650 mV +- 1414 mV; an ESP32's ends at 2450 mV (ESP-IDF Programming Guide 4.4, ADC), so
+readings are true up to 2.8 A and too low above, which still is a lamp that burns.
 """
 
 import math
@@ -10,7 +11,7 @@ MILLIAMPERE_PER_MILLIVOLT = 5
 # a reading may stop the board, which has 150 ms from a press to the bell.
 SAMPLES = 40
 STEP_US = 1_000
-NOISE_MA = 15  # what an ESP32's ADC (3 mV rms) shows of a lamp that is off
+NOISE_MA = 15  # what 3 mV rms of an ADC's noise show of a lamp that is off
 
 
 def rms_ma(microvolts):

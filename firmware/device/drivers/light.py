@@ -1,6 +1,8 @@
-"""Daylight: a phototransistor Vishay TEMT6000X01 (datasheet 81579: 50 µA at 100 lx, linear) with 100 kΩ from its emitter to ground.
+"""Daylight: a phototransistor Vishay TEMT6000X01 with 100 kΩ from its emitter to ground.
 
-0.5 µA/lx on 100 kΩ is 50 mV/lx: dusk lies in the exact range of an ESP32's ADC, and daylight is simply beyond its end.
+Its datasheet (document 81579, basic characteristics): typically 50 µA at 100 lx; at 20 lx 10 µA, of single parts 3.5 to 16. 0.5 µA/lx on
+100 kΩ is 50 mV/lx: dusk lies in the exact range of an ESP32's ADC, and daylight is simply beyond its end. What is read as 15 lx may be
+9 to 43 lx: enough to tell night from day, and `dark_lx` can be set for the part that is there.
 """
 
 MILLIVOLT_PER_LUX = 50

@@ -13,7 +13,13 @@ A closed contact puts its own resistor beside the end of line. U = 3300 mV * R /
     one contact          3.20 kΩ    1336 mV
     two                  1.90 kΩ     951 mV
     eight                 555 Ω      348 mV
-    shorted              < 100 Ω    < 70 mV (an ESP32 reads 0 V as up to 142 mV: ESP32 datasheet v4.x, section 4.1.2, 150 to 2450 mV)
+    shorted              < 100 Ω    < 70 mV
+
+An ESP32's ADC is exact from 150 to 2450 mV (ESP-IDF Programming Guide 4.4, ADC, attenuation of 11 dB) and its calibration makes 142 mV
+of 0 V (esp_adc_cal, adc1_vref_atten_offset); an ESP32-S3 measures 0 to 3100 mV (the same guide for that chip).
+
+An analog input latches no edge. LittleFS erases at most two sectors in one write of ours (measured over 3,000), 60 ms each and 400 ms at
+worst (W25Q32JV datasheet, tSE), and meanwhile nobody reads: a button on a loop that does not latch must be held for LEAST_PRESS_MS.
 """
 
 from drivers.hold import Hold
@@ -27,6 +33,8 @@ ACTIVE_MV = 1600
 OPEN_MV = 2700  # half way from the normal reading to the end of the ADC
 HYSTERESIS_MV = 60  # twice the noise of an ESP32's ADC
 ACTIVE_HOLD_MS = 50  # of the 150 ms from a press to the own bell
+BLIND_MS = 35  # without a reading for so long, a button's one counts at once: see agent.points
+LEAST_PRESS_MS = 900
 OTHER_HOLD_MS = 500  # a relay that opens the loop in switching is no fault
 # Of the normal reading: water in a cable or a bad joint shows long before it reads as an alarm (29 % below) or a cut (20 % above).
 DRIFT_PERCENT = 10
@@ -36,12 +44,15 @@ BANDS = ("short", "active", "clear", "open")
 
 
 class Loop:
-    """`normal_mv`: what this loop has read, whole and at rest, when it was installed: the calibration.
+    """`normal_mv`: what this loop has read, whole and at rest, when it was installed: the calibration. `momentary`: a hand holds its
+    contact for a moment only.
 
     It stands where a points.Contact stands; sample() takes µV. The thresholds never follow the drift: what drifts is told.
     """
 
-    def __init__(self, *, normal_mv=NORMAL_MV, hold_ms=ACTIVE_HOLD_MS):
+    def __init__(self, *, normal_mv=NORMAL_MV, hold_ms=ACTIVE_HOLD_MS, momentary=False):
+        self._momentary = momentary and hold_ms <= ACTIVE_HOLD_MS
+        self._read = None  # when the reading before was taken
         self._normal_mv = normal_mv
         self._ends = [end * normal_mv // NORMAL_MV for end in (SHORT_MV, ACTIVE_MV, OPEN_MV)]
         self._active_hold_ms = hold_ms
@@ -78,7 +89,11 @@ class Loop:
         millivolts = microvolts // 1000
         before = self.state
         self._judged = self._band(millivolts)
-        hold_ms = self._active_hold_ms if self._judged == "active" else OTHER_HOLD_MS
+        hold_ms = OTHER_HOLD_MS
+        if self._judged == "active":
+            blind = self._read is not None and now - self._read >= BLIND_MS
+            hold_ms = 0 if blind and self._momentary else self._active_hold_ms
+        self._read = now
         after = self._hold.take_for(self._judged, now, hold_ms)
         if after == self._judged == "clear":
             self._mean_mv += (millivolts - self._mean_mv) / SMOOTHING

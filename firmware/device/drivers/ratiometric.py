@@ -1,8 +1,8 @@
 """Level and pressure: transmitters of 0.5 to 4.5 V on a supply of 5 V, of which the output is a part (ratiometric).
 
-Pressure: water-pressure transmitters such as DFRobot SEN0257 (its product page: supply 5 V, output 0.5 to 4.5 V linear, 0 to 1.6 MPa);
-level: hydrostatic probes of the same output. A divider of 10 kΩ and 10 kΩ halves the output for the ADC, so a
-cut wire reads 0 V, and 4.5 V is 2250 mV, inside the 150 to 2450 mV in which an ESP32's ADC is exact (datasheet v4.x, section 4.1.2).
+Pressure: water-pressure transmitters such as DFRobot SEN0257 (its specification: supply 5 V, output 0.5 to 4.5 V linear, 0 to 1.6 MPa);
+level: hydrostatic probes of the same output. A divider of 10 kΩ and 10 kΩ halves the output for the ADC, so a cut wire reads 0 V, and
+4.5 V is 2250 mV, inside the 150 to 2450 mV in which an ESP32's ADC is exact (ESP-IDF Programming Guide 4.4, ADC, attenuation of 11 dB).
 """
 
 from drivers.hold import Hold

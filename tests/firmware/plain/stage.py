@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-GLANCE_US = 20  # what a look at the clock takes, so that waiting for it ends
+GLANCE_US = 250  # what a look at the clock takes, so that waiting for it ends
 
 
 class Machine:

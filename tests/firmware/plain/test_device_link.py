@@ -81,7 +81,7 @@ def test_longest_message_is_read_however_it_is_cut():
         found = []
         for start in range(0, len(data), size):
             found += read(data[start : start + size], reader)
-        assert found == [Publish("keng/1/s/dev/B1/order", payload, 1, False, 77)] + PACKETS  # noqa: RUF005 - MicroPython
+        assert found == [Publish("keng/1/s/dev/B1/order", payload, 1, False, 77)] + PACKETS
 
 
 def test_connect_is_what_the_standard_says():
