@@ -1,11 +1,14 @@
 """Brokers that stop half way, each at another place."""
 
+import contextlib
+import queue
 import socket
 import ssl
 import struct
 import threading
-
-READ_S = 60.0
+import time
+from collections.abc import Callable
+from typing import Any
 
 
 class Full:
@@ -31,26 +34,33 @@ class Full:
             one.close()
 
 
-class Mute:
-    """A broker that says nothing more from some packet on: `until` is the MQTT packet type that it still answers, 0 for none.
+class Door:
+    """Accepts connections on a free port and gives each, with its number from 1, to `_serve` in a thread of its own."""
 
-    1: CONNECT, 8: SUBSCRIBE and PINGREQ, but no PUBLISH, 3: everything. From the connection number `well_from` on it answers everything.
-    """
-
-    def __init__(self, until: int = 0, *, context: ssl.SSLContext | None = None, well_from: int | None = None) -> None:
-        self._answered = {0: set(), 1: {1}, 8: {1, 8, 12}, 3: {1, 8, 12, 3}}[until]
-        self._context = context
-        self._well_from = well_from
+    def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
-        self.published: list[tuple[int, bytes]] = []  # (number of the connection, topic and payload)
-        self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._run(self._accept)
 
     def close(self) -> None:
-        for one in [self._listener, *self._sockets]:
+        for one in [self._listener, *self._open]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:  # more may come while we wait for the first, which accepts
+            thread.join()
+        for one in [self._listener, *self._open]:
             one.close()
+
+    def _serve(self, client: socket.socket, number: int) -> None:
+        raise NotImplementedError
+
+    def _run(self, work: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         while True:
@@ -59,14 +69,30 @@ class Mute:
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._serve, args=(client, self.connections), daemon=True).start()
+            self._open.append(client)
+            self._run(self._serve, client, self.connections)
+
+
+class Mute(Door):
+    """A broker that says nothing more from some packet on: `until` is the MQTT packet type that it still answers, 0 for none.
+
+    1: CONNECT, 8: SUBSCRIBE and PINGREQ too, but no PUBLISH. From the connection number `well_from` on it answers everything.
+    """
+
+    def __init__(self, until: int = 0, *, context: ssl.SSLContext | None = None, well_from: int | None = None) -> None:
+        self._answered = {0: set(), 1: {1}, 8: {1, 8, 12}}[until]
+        self._context = context
+        self._well_from = well_from
+        self.published: list[tuple[int, bytes]] = []  # (number of the connection, topic and payload)
+        super().__init__()
 
     def _serve(self, client: socket.socket, number: int) -> None:
         well = self._well_from is not None and number >= self._well_from
         try:
-            client.settimeout(READ_S)
-            stream = self._context.wrap_socket(client, server_side=True) if self._context else client
-            self._sockets.append(stream)
+            stream = client
+            if self._context:
+                stream = self._context.wrap_socket(client, server_side=True)
+                self._open.append(stream)
             while True:
                 first, body = packet(stream)
                 if well or first >> 4 in self._answered:
@@ -74,7 +100,50 @@ class Mute:
                 if first >> 4 == 3:
                     self.published.append((number, body))
         except OSError:
+            stream.close()
+
+
+class Slow(Door):
+    """Before a broker: every byte takes `delay_s` longer, so that something is on its way at any time."""
+
+    def __init__(self, port: int, delay_s: float) -> None:
+        self._target = port
+        self._delay_s = delay_s
+        super().__init__()
+
+    def _serve(self, client: socket.socket, number: int) -> None:
+        try:
+            broker = socket.create_connection(("127.0.0.1", self._target))
+        except OSError:
+            client.close()
             return
+        self._open.append(broker)
+        for source, target in ((client, broker), (broker, client)):
+            late: queue.Queue[tuple[float, bytes]] = queue.Queue()
+            self._run(self._take, source, late)
+            self._run(self._give, target, late)
+
+    def _take(self, source: socket.socket, late: queue.Queue[tuple[float, bytes]]) -> None:
+        data = b"-"
+        while data:
+            try:
+                data = source.recv(4096)
+            except OSError:
+                data = b""
+            late.put((time.monotonic() + self._delay_s, data))
+
+    def _give(self, target: socket.socket, late: queue.Queue[tuple[float, bytes]]) -> None:
+        data = b"-"
+        while data:
+            due, data = late.get()
+            time.sleep(max(0.0, due - time.monotonic()))
+            try:
+                if data:
+                    target.sendall(data)
+                else:
+                    target.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return
 
 
 def packet(stream: socket.socket) -> tuple[int, bytes]:
