@@ -1,15 +1,23 @@
 """What brokers and links do to messages, each against the whole firmware: see docs/firmware-pitfalls.md."""
 
 import json
+import os
+import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
-from rig import Board, Broker, Engine, eventually
+from rig import MICROPYTHON, ROOT, Board, Broker, Engine, eventually
 from wedges import Mute, Slow
 
 MakeBoard = Callable[..., Board]
+BOARDS = 300
+IN_ONE = 15  # of them in one process: more would wait for each other's garbage collection
+WINDOW_MS = 100
 QUICK = """
 import sys, time
 class Quick:
@@ -96,3 +104,54 @@ def test_pitfall_13_event_that_the_broker_acknowledged_and_lost_is_sent_again(
         later.settle("B1")
     finally:
         later.close()
+
+
+class Crowd:
+    """The sessions of BOARDS boards on one port: what they have said so far, as (Unix ms, word, number)."""
+
+    def __init__(self, port: int) -> None:
+        environment = {**os.environ, "MICROPYPATH": f"{ROOT / 'firmware/device'}:{ROOT}:.frozen"}
+        script = str(Path(__file__).with_name("many_sessions.py"))
+        self.said: list[tuple[int, str, int]] = []
+        self._processes = []
+        self._threads = []
+        for first in range(0, BOARDS, IN_ONE):
+            command = [str(MICROPYTHON), "-X", "heapsize=512k", script, str(port), str(first), str(IN_ONE)]
+            self._processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+            self._threads.append(threading.Thread(target=self._listen, args=(self._processes[-1].stdout,), daemon=True))
+            self._threads[-1].start()
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        for thread in self._threads:
+            thread.join()
+
+    def up(self) -> int:
+        """How many are connected."""
+        last = {number: word for _, word, number in list(self.said) if word != "try"}
+        return list(last.values()).count("up")
+
+    def _listen(self, words: IO[str]) -> None:
+        with words:
+            for line in words:
+                ms, word, number = line.split()
+                self.said.append((int(ms), word, int(number)))
+
+
+def test_pitfall_12_boards_come_back_spread_and_all_after_a_failure_of_the_broker(broker: Broker) -> None:
+    with closing(Crowd(broker.port)) as crowd:
+        eventually(lambda: crowd.up() == BOARDS, "every board connects", 30.0)
+        broker.kill()
+        eventually(lambda: crowd.up() == 0, "every board notices")
+        lost = crowd.said[-1][0]
+        time.sleep(4.0)
+        broker.start()
+        eventually(lambda: crowd.up() == BOARDS, "every board comes back", 30.0)
+        tries = [ms for ms, word, _ in crowd.said if word == "try" and ms > lost + 2_000]  # the first second's are near together
+        windows = Counter(ms // WINDOW_MS for ms in tries)
+        busiest = max(windows.values())
+        print(f"{len(tries)} tries from 2 s after the loss on, at most {busiest} within {WINDOW_MS} ms")
+        assert busiest <= BOARDS / 5
+        assert len(tries) <= 6 * BOARDS, "a hot loop"
