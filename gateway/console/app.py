@@ -22,6 +22,7 @@ from gateway.console.desk import ANSWER_S, Desk
 from gateway.console.feed import Clock, Feed
 from gateway.console.guard import Guard
 from gateway.console.pages import Console, ordering, reading
+from gateway.console.papers import papers
 from gateway.console.records import Shelf
 from gateway.mqtt import Account
 from gateway.settings import Settings, desk_user, is_loopback
@@ -69,6 +70,7 @@ def create(console: Console) -> FastAPI:
     """The web application. Its own documentation pages are off: they would load scripts from elsewhere."""
     app = FastAPI(title="Kẻng console", docs_url=None, redoc_url=None)
     app.include_router(reading(console))
+    app.include_router(papers(console))
     app.include_router(ordering(console))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard)

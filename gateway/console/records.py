@@ -7,10 +7,11 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway.console.changes import Changes
 from gateway.store import queries
-from gateway.store.queries import DeviceRow, MaintenanceEntry
+from gateway.store.queries import DeviceRow, MaintenanceEntry, Record
 from protocol.messages import Incident
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,10 @@ class Shelf:
         """At most PAGE incidents older than the incident `before`. Raises one of UNREADABLE."""
         return await asyncio.to_thread(_older_incidents, self._path, before)
 
+    async def record(self, ident: str) -> Record | None:
+        """Everything about one incident; None if there is none with this id. Raises one of UNREADABLE."""
+        return await asyncio.to_thread(_record, self._path, ident)
+
     async def entries(self, before: int) -> list[MaintenanceEntry]:
         """At most PAGE maintenance entries older than the entry `before`. Raises one of UNREADABLE."""
         return await asyncio.to_thread(_older_entries, self._path, before)
@@ -115,6 +120,22 @@ def _older_incidents(database: Path, before: str) -> list[Incident]:
         return queries.incidents(db, limit=PAGE, before=before)
 
 
+def _record(database: Path, ident: str) -> Record | None:
+    with closing(queries.connect(database)) as db:
+        return queries.record(db, ident)
+
+
 def _older_entries(database: Path, before: int) -> list[MaintenanceEntry]:
     with closing(queries.connect(database)) as db:
         return queries.maintenance(db, limit=PAGE, before=before)
+
+
+def document(record: Record) -> dict[str, Any]:
+    """A record as JSON has it: {"v": 1, "incident": ..., "events": [...], "deliveries": [...], "commands": [...]}; times in Unix ms."""
+    return {
+        "v": 1,
+        "incident": record.incident.model_dump(mode="json"),
+        "events": [event._asdict() for event in record.events],
+        "deliveries": [delivery.model_dump(mode="json") for delivery in record.deliveries],
+        "commands": [command._asdict() for command in record.commands],
+    }

@@ -10,9 +10,17 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from gateway.domain.maintenance import What
-from protocol.messages import Incident
+from protocol.messages import Delivery, Incident
+from protocol.wire import TIME_MAX
 
 BUSY_S = 5.0
+AROUND_MS = 60_000
+EVENTS_MAX = 5000  # a night of a chattering contact
+# Without the address: a phone number is nobody's business who reads about a fire.
+_DELIVERY = (
+    *("id", "channel", "what", "person", "step", "state", "tries", "at_ms", "decided_ms"),
+    *("handed_ms", "delivered_ms", "acknowledged_ms", "error"),
+)
 
 
 class MaintenanceEntry(NamedTuple):
@@ -55,6 +63,38 @@ class RubbishRow(NamedTuple):
     first: bytes
 
 
+class RecordedEvent(NamedTuple):
+    """What a board said, with the time that it was given; `at_from`: how that was found."""
+
+    id: str
+    device: str
+    point: str
+    type: str
+    state: str
+    at_ms: int
+    at_from: str
+    received_ms: int
+
+
+class RecordedCommand(NamedTuple):
+    """What somebody ordered, and what became of it."""
+
+    person: str
+    at_ms: int
+    do: str
+    ok: bool
+    error: str
+
+
+class Record(NamedTuple):
+    """Everything that is known of an incident. Its snapshot leaves out the middle of what is long; the rest is here whole, oldest first."""
+
+    incident: Incident
+    events: list[RecordedEvent]
+    deliveries: list[Delivery]
+    commands: list[RecordedCommand]
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A read-only connection. Works as another user, with the engine running, stopped or killed; raises OSError or
     sqlite3.OperationalError if there is no database to read.
@@ -84,6 +124,33 @@ def incident(db: sqlite3.Connection, ident: str) -> Incident | None:
     """The incident with this id, open or resolved."""
     rows = db.execute("SELECT snapshot FROM incident WHERE id = ?", (ident,)).fetchall()
     return Incident.model_validate_json(rows[0][0]) if rows else None
+
+
+def record(db: sqlite3.Connection, ident: str) -> Record | None:
+    """The record of the incident with this id; of events, those of its boards and bells from a minute before it to a minute after."""
+    found = incident(db, ident)
+    if found is None:
+        return None
+    boards = {one.device for one in found.activations} | {one.device for one in found.bells}
+    begin_ms = min([found.opened_ms, *(one.at_ms for one in found.activations)])
+    end_ms = TIME_MAX if found.resolved_ms is None else found.resolved_ms
+    events = db.execute(
+        "SELECT id, device, point, type, state, at_ms, at_from, received_ms FROM event"
+        " WHERE received_ms BETWEEN ? AND ? AND device IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?",
+        (begin_ms - AROUND_MS, end_ms + AROUND_MS, json.dumps(sorted(boards)), EVENTS_MAX),
+    ).fetchall()
+    deliveries = db.execute(f"SELECT {', '.join(_DELIVERY)} FROM delivery WHERE incident = ? ORDER BY id", (ident,)).fetchall()  # noqa: S608
+    commands = db.execute(
+        "SELECT person, at_ms, json_extract(request, '$.do'), json_extract(answer, '$.ok'), ifnull(json_extract(answer, '$.error'), '')"
+        " FROM command WHERE json_extract(request, '$.incident') = ? ORDER BY at_ms",
+        (ident,),
+    ).fetchall()
+    return Record(
+        found,
+        [RecordedEvent(*row) for row in events],
+        [Delivery.model_validate(dict(zip(_DELIVERY, row, strict=True))) for row in deliveries],
+        [RecordedCommand(person, at_ms, do, bool(ok), error) for person, at_ms, do, ok, error in commands],
+    )
 
 
 def maintenance(db: sqlite3.Connection, *, limit: int, before: int | None = None) -> list[MaintenanceEntry]:

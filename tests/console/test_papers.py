@@ -1,0 +1,86 @@
+"""The record of an incident: everything, for programs and on paper."""
+
+import json
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+from stage import NOON_MS, Database, RunningConsole, resolved
+
+IDENT = "2026-000123"
+
+
+@pytest.fixture
+def recorded(database: Database) -> Database:
+    """A drill with a press, bells, a command and two messages, and another incident that is none of its business."""
+    for ident in (IDENT, "2026-000124"):
+        database.keep(resolved(ident))
+        for number, state in ((1, "failed"), (2, "delivered")):
+            database.db.execute(
+                "INSERT INTO delivery (incident, channel, what, state, tries, at_ms, error, body, person, address)"
+                " VALUES (?, 'sms', 'opened', ?, ?, ?, ?, '{}', 'truc-ban-1', '+84912345678')",
+                (ident, state, number, NOON_MS + number * 1000, "no network" if state == "failed" else ""),
+            )
+        request = {"v": 1, "id": "c-1", "t": NOON_MS, "do": "resolve", "incident": ident, "version": 7, "outcome": "drill"}
+        database.db.execute(
+            "INSERT INTO command (person, id, at_ms, request, answer) VALUES ('truc-ban-1', ?, ?, ?, ?)",
+            (f"c-{ident}", NOON_MS + 600_000, json.dumps(request), json.dumps({"v": 1, "id": "c-1", "ok": True, "error": None})),
+        )
+    heard = [("H03-07", "button-1", NOON_MS + 40), ("H03-01", "bell", NOON_MS + 400), ("H03-07", "button-1", NOON_MS - 86_400_000)]
+    for number, (device, point, at_ms) in enumerate([*heard, ("DCC-017", "door-1", NOON_MS)], 1):
+        database.db.execute(
+            "INSERT INTO event (id, device, point, type, state, received_ms, at_ms, at_from, raw)"
+            " VALUES (?, ?, ?, ?, 'active', ?, ?, 'age', '')",
+            (f"9c41f2aa-17-{number}", device, point, point.split("-")[0], at_ms, at_ms),
+        )
+    return database
+
+
+def test_the_record_is_everything_about_this_incident_and_nothing_else(recorded: Database, console: RunningConsole) -> None:
+    answer = httpx.get(f"{console.url}/incidents/{IDENT}/record.json")
+    assert answer.headers["content-disposition"] == f'attachment; filename="keng-{IDENT}.json"'
+    found = answer.json()
+    assert (found["v"], found["incident"]["id"], found["incident"]["outcome"]) == (1, IDENT, "drill")
+    assert [(event["device"], event["at_ms"]) for event in found["events"]] == [("H03-07", NOON_MS + 40), ("H03-01", NOON_MS + 400)]
+    assert [(one["state"], one["tries"], one["error"]) for one in found["deliveries"]] == [
+        ("failed", 1, "no network"),
+        ("delivered", 2, ""),
+    ]
+    assert found["commands"] == [{"person": "truc-ban-1", "at_ms": NOON_MS + 600_000, "do": "resolve", "ok": True, "error": ""}]
+    assert [one["what"] for one in found["incident"]["timeline"]] == ["opened", "bell_silent"]
+
+
+@pytest.mark.parametrize("path", ["record", "record.json"])
+def test_no_phone_number_is_in_it(path: str, recorded: Database, console: RunningConsole) -> None:
+    assert "912345678" not in httpx.get(f"{console.url}/incidents/{IDENT}/{path}").text
+
+
+@pytest.mark.parametrize("path", ["record", "record.json"])
+def test_an_incident_that_never_was_has_no_record(path: str, database: Database, console: RunningConsole) -> None:
+    assert httpx.get(f"{console.url}/incidents/2026-000999/{path}").status_code == 404
+
+
+def test_without_a_database_the_page_says_so(recorded: Database, console: RunningConsole) -> None:
+    recorded.db.close()
+    recorded.path.write_bytes(b"no database at all" * 100)
+    recorded.path.with_name(recorded.path.name + "-wal").unlink(missing_ok=True)
+    assert httpx.get(f"{console.url}/incidents/{IDENT}/record.json").status_code == 503
+
+
+def test_on_paper_it_has_no_more_than_the_record(page: Page, recorded: Database, console: RunningConsole) -> None:
+    page.goto(f"{console.url}/incidents/{IDENT}/record")
+    expect(page.locator("h1")).to_have_text(f"Biên bản sự cố {IDENT}")
+    for words in ("Hộ mẫu 03-07 (Đặng Văn Lượng)", "Diễn tập", "02/11/2026 13:13:20", "no network", "Kết thúc", "nút ấn 1"):
+        expect(page.locator("body")).to_contain_text(words)
+    expect(page.locator(".screen")).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.locator(".screen")).to_be_hidden()
+    pdf = page.pdf(prefer_css_page_size=True)
+    assert pdf.startswith(b"%PDF")
+    assert b"/MediaBox [0 0 594.9" in pdf or b"/MediaBox [0 0 595" in pdf, "A4 upright"
+
+
+def test_the_record_speaks_the_browser_s_language(recorded: Database, console: RunningConsole) -> None:
+    text = httpx.get(f"{console.url}/incidents/{IDENT}/record", cookies={"language": "en"}).text
+    assert f"Record of incident {IDENT}" in text
+    assert "What the boards said" in text
