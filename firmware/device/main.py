@@ -9,7 +9,7 @@ from agent.once import once
 
 # What only a start needs, in its two steps: 28 kB of code on a 64-bit port, half of it on an ESP32.
 GROUNDWORK = (
-    "agent.groundwork agent.change agent.config agent.trial agent.wiring agent.fit agent.dates agent.crash agent.plain pins built kinds."
+    "agent.groundwork agent.change agent.config agent.trial agent.wiring agent.fit agent.dates agent.blackbox agent.plain pins built kinds."
 )
 ASSEMBLY = "agent.assembly"
 TECHNICIAN_MS = 3_600_000
@@ -29,9 +29,12 @@ except KeyboardInterrupt:
 except Exception as exc:
     # Nothing is left that could ring: the only cure is a new start.
     sys.print_exception(exc)
-    try:
-        once("agent.crash", "fell", "agent.crash", exc, time.ticks_diff(time.ticks_ms(), began) // 1000)
-    except Exception as why:
-        sys.print_exception(why)
+    asyncio.new_event_loop()  # the old one holds the whole agent
+    for _ in range(2):  # words need memory: once() leaves behind it more than it has found
+        try:
+            once("agent.blackbox", "fell", "agent.blackbox", exc, time.ticks_diff(time.ticks_ms(), began) // 1000)
+            break
+        except Exception as why:
+            sys.print_exception(why)
     time.sleep(1)
     machine.reset()

@@ -4,6 +4,7 @@ import os
 import sys
 
 from agent import streams
+from agent.names import Names
 
 
 def open_files():
@@ -13,9 +14,10 @@ def open_files():
 async def leaves(port, times):
     """How many files are open for good after so many tries, and how the last one ended."""
     before = open_files()
+    address = Names(None).address("127.0.0.1", port)
     for _ in range(times):
         try:
-            stream = await asyncio.wait_for(streams.connect("127.0.0.1", port), 0.01)
+            stream = await asyncio.wait_for(streams.connect(address), 0.01)
         except Exception as exc:
             end = type(exc).__name__
         else:

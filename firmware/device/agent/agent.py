@@ -168,7 +168,7 @@ class Agent(Listener):
             self._note(point, point.contact.fault, now)
 
     def _keep_up(self, now):
-        upkeep.turn(self._parts, self._errands, now)
+        upkeep.turn(self._parts, self._errands, self.mail.session, now)
 
     def _note(self, point, fault, now):
         if point.chatters(now):
@@ -261,6 +261,7 @@ class Agent(Listener):
     def link_up(self, refused):
         """A connection is there."""
         self._last_loss = None
+        self._parts.network.found()
         self._parts.faults.set("rights", "subscription refused: %s" % ", ".join(refused) if refused else None)
         self.mail.connected(self._clock.now())
 
@@ -275,6 +276,14 @@ class Agent(Listener):
     def delivered(self, token):
         """The broker has an answer."""
         self._parts.orders.delivered(token)
+
+    def alive(self, within_s):
+        """The session does its work."""
+        self._parts.watch.expect("session", within_s)
+
+    def stumbled(self, exc):
+        """Say and keep it."""
+        self._parts.watch.caught(exc)
 
     def message(self, topic, payload, retained):
         """Decoded before anything else, so that each payload that does not decode is counted, whoever it was for."""

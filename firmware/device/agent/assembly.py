@@ -3,7 +3,7 @@
 import os
 import random
 
-from agent import alarms, board, inbox, link, orders, outbox, presence, session, watch
+from agent import alarms, inbox, link, orders, outbox, presence, session, watch
 from agent.agent import Agent, Parts
 from agent.faults import Faults
 from protocol import topics, wire
@@ -41,7 +41,7 @@ def assemble(ground):
             watch=watch.Watch(ground["feed"], ground["crashes"].caught),
             crashes=ground["crashes"],
             floor=ground["floor"],
-            network=board.Network(settings.wifi),
+            network=ground["network"],
             random=random.random,
             version=VERSION,
         )

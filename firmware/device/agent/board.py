@@ -9,6 +9,8 @@ import network
 
 JOIN_MS = 15_000
 JOIN_STEP_MS = 100
+USELESS = 20  # tries to reach a broker over one network, some two minutes, before another is joined
+LAN_PINS = ("mdc", "mdio", "power", "ref_clk")
 EPOCH_2000_S = 946_684_800  # that of time.gmtime() on an ESP32, in Unix s
 
 RESETS = {
@@ -48,6 +50,10 @@ class Board:
         """A function that gives the µV at the terminal's analog input."""
         adc = machine.ADC(machine.Pin(self._pins.ANALOG[terminal]), atten=machine.ADC.ATTN_11DB)
         return adc.read_uv
+
+    def network(self, networks):
+        """The board's way to a broker: see Network."""
+        return Network(networks, getattr(self._pins, "LAN", None))
 
     def seal(self):
         """Every terminal is wired: the map of the pins is needed no more."""
@@ -100,28 +106,62 @@ class Latch:
 
 
 class Network:
-    """Wi-Fi; `networks`: [(ssid, key)], tried in turn. None of them: the network needs no joining (Ethernet)."""
+    """The cable, where the board type has one (`lan`: its LAN), else Wi-Fi; `networks`: [(ssid, key)], tried in turn. With neither the
+    network needs no joining.
 
-    def __init__(self, networks):
+    A network that is joined is kept, whichever it is, as long as the broker is found over it: a board does not return to its first
+    network because that is back. Once it was of no use for USELESS times, it is the next one's turn.
+    """
+
+    def __init__(self, networks, lan=None):
         self._networks = networks
         self._turn = 0
+        self._tries = 0
+        self._lan = _cable(lan) if lan else None
         self._wlan = network.WLAN(network.STA_IF) if networks else None
 
     async def ready(self):
-        """Return when joined. Raises OSError if the next network cannot be joined in JOIN_MS."""
-        if self._wlan is None or self._wlan.isconnected():
+        """Return when joined. Raises OSError if there is no cable and the next network cannot be joined in JOIN_MS."""
+        if self._lan and self._lan.isconnected():
             return
-        ssid, key = self._networks[self._turn % len(self._networks)]
+        if self._wlan is None:
+            if self._lan is None:
+                return
+            raise OSError("no cable")
+        self._tries += 1
+        if self._wlan.isconnected() and (self._tries <= USELESS or len(self._networks) == 1):
+            return
+        await self._join(*self._networks[self._turn % len(self._networks)])
+
+    def found(self):
+        """The broker was found over the present network."""
+        self._tries = 0
+
+    def rssi(self):
+        """Signal strength in dBm, None where there is none."""
+        return self._wlan.status("rssi") if self._wlan and self._wlan.isconnected() else None
+
+    async def _join(self, ssid, key):
         self._turn += 1
+        self._tries = 0
         self._wlan.active(False)  # forgets a half-made connection
         self._wlan.active(True)
         self._wlan.connect(ssid, key)
         for _ in range(JOIN_MS // JOIN_STEP_MS):
             if self._wlan.isconnected():
                 return
-            await asyncio.sleep_ms(JOIN_STEP_MS)
+            await asyncio.sleep(JOIN_STEP_MS / 1000)
         raise OSError("no Wi-Fi %s" % ssid)
 
-    def rssi(self):
-        """Signal strength in dBm, None where there is none."""
-        return self._wlan.status("rssi") if self._wlan and self._wlan.isconnected() else None
+
+def _cable(lan):
+    """The Ethernet interface, or None if there is no such chip: then Wi-Fi must do. `lan`: network.LAN's arguments, GPIOs as numbers."""
+    arguments = {name: machine.Pin(value) if name in LAN_PINS else value for name, value in lan.items()}
+    arguments["phy_type"] = getattr(network, lan["phy_type"])
+    try:
+        cable = network.LAN(**arguments)
+        cable.active(True)
+    except OSError as exc:
+        print("no Ethernet: %s" % exc)  # noqa: T201 - the technician's serial console
+        return None
+    return cable

@@ -1,9 +1,11 @@
 """What this start says and keeps of its own code's failures: the birth tells the newest until an engine has answered it.
 
-The record in flash is agent.crash, loaded only while something of it changes.
+The record in flash is agent.blackbox, loaded only while something of it changes.
 """
 
 import sys
+
+from agent.once import once
 
 AGAIN_MS = (
     3_600_000  # what loops have caught is told and written at most so often: a flash lives for years, a loop turns 100 times a second
@@ -37,7 +39,7 @@ class Crashes:
         """(job for the keeper or None, whether the birth has something new to tell)."""
         if self._newest and now >= self._due:
             self._due = now + AGAIN_MS
-            self.text = _record().words(self._newest)
+            self.text = _box("words", self._newest)
             self._newest = None
             self._sent = False
             return self._keep_text, True
@@ -63,18 +65,14 @@ class Crashes:
 
     def forget(self):
         """The crashes so far count no more: the next start is a normal one. Raises OSError."""
-        _record().change(self._files, runs=[])
+        _box("change", self._files, None, None, [])
 
     def _keep_text(self):
-        _record().change(self._files, text=self.text, told=False)
+        _box("change", self._files, self.text, False)
 
     def _keep_told(self):
-        _record().change(self._files, told=True)
+        _box("change", self._files, None, True)
 
 
-def _record():
-    """The module agent.crash, forgotten as soon as its caller is done with it."""
-    module = __import__("agent.crash", None, None, ("change",))
-    del sys.modules["agent.crash"]
-    delattr(sys.modules["agent"], "crash")
-    return module
+def _box(function, *arguments):
+    return once("agent.blackbox", function, "agent.blackbox", *arguments)

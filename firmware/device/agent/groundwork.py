@@ -9,7 +9,7 @@ import time
 import built
 import pins
 
-from agent import bell, board, change, clock, crash, crashes, dates, floor, identity, journal, plain, watch, wear, wiring
+from agent import bell, blackbox, board, change, clock, crashes, dates, floor, identity, journal, plain, watch, wear, wiring
 from agent.files import JOURNAL, Files
 
 CONFIG = "/config.json"
@@ -28,7 +28,7 @@ def lay():
     who, log, states = _journal(files, faults)
     ticks = clock.Clock(time.ticks_ms)
     rise = _floor(files, faults, ticks, hardware.set_clock)
-    trouble = crash.begin(files, hardware.reset_reason())
+    trouble = blackbox.begin(files, hardware.reset_reason())
     safe = trouble.is_safe()
     if safe:
         print("safe mode: contacts, bell and network only, for %s" % trouble.text)  # noqa: T201 - the technician's serial console
@@ -36,6 +36,7 @@ def lay():
     gong = _bell(hardware, kind, settings)
     wires = wiring.Wiring(settings.kind, kind, settings.points, hardware, pins, states=states, bell=gong, unix=ticks.unix)
     lights = [] if safe else [(name, hardware.switch(name)) for name in wires.outputs if name in ("indicator", "strobe", "light")]
+    way = hardware.network(settings.wifi)
     settings.points = {}  # wired: 1 kB of a 64-bit heap
     hardware.seal()
     faults += wires.problems
@@ -49,6 +50,7 @@ def lay():
         "wear": worn,
         "files": files,
         "board": hardware,
+        "network": way,
         "clock": ticks,
         "feed": feed,
         "crashes": crashes.Crashes(files, None if trouble.told else trouble.text, safe, len(trouble.runs) > 0),

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import sys
 
 from agent import mqtt_codec
 from agent.mqtt_codec import Connack, Pingresp, ProtocolError, Puback, Publish, Pubrel, Suback, Unreadable
@@ -18,6 +17,7 @@ QUEUE_MAX = 4_096  # bytes that wait for a link that takes none: then nothing mo
 QUEUE_END = 2 * QUEUE_MAX  # and here, full of acknowledgements, the connection ends
 BUFFER = 512
 CHECK_MS = 100
+ALIVE_S = 10
 BROKEN_OFF = (errno.ECONNRESET, errno.ECONNABORTED, 32)  # 32 is EPIPE, which MicroPython's errno does not name
 GRANTED_MAX = 2  # a SUBACK code above is a refusal (section 3.9.3)
 
@@ -42,9 +42,13 @@ class Refused(TurnedAway):
     """It will not do otherwise soon: CONNACK codes 1 to 5 (section 3.2.2.3), or one of us does not trust the other."""
 
 
+class Closed(LinkLost):
+    """The broker has ended the connection after it had taken us."""
+
+
 def is_broken_off(exc):
-    """True if the other end has closed the connection, by the exception that has ended it before the broker took us."""
-    return type(exc) is TurnedAway or (isinstance(exc, OSError) and exc.args[0] in BROKEN_OFF)
+    """True if the other end has closed the connection, by the exception that has ended it."""
+    return type(exc) in (TurnedAway, Closed) or (isinstance(exc, OSError) and exc.args[0] in BROKEN_OFF)
 
 
 class Account:
@@ -141,7 +145,7 @@ class Link:
             if length is None:  # TLS: a piece of a record
                 continue
             if not length:
-                raise (LinkLost if self.accepted else TurnedAway)("closed by the broker")
+                raise (Closed if self.accepted else TurnedAway)("closed by the broker")
             self._heard = self._clock.now()
             for packet in packets.received(length):
                 self._take(packet)
@@ -175,6 +179,7 @@ class Link:
     async def _watch(self):
         while True:
             await asyncio.sleep(CHECK_MS / 1000)
+            self._listener.alive(ALIVE_S)
             now = self._clock.now()
             for what, deadline in self._deadlines.items():
                 if now > deadline:
@@ -216,7 +221,7 @@ class Link:
             self._listener.message(topic, payload, retained)
         except Exception as exc:
             # A message that trips our own code would trip it on every connection, were it not acknowledged.
-            sys.print_exception(exc)
+            self._listener.stumbled(exc)
 
     def _acknowledged(self, packet_id):
         if self._deadlines.pop(packet_id, None) is None:

@@ -9,6 +9,7 @@ import gc
 
 from agent import streams
 from agent.link import Buffers, Link, LinkLost, Refused, TurnedAway, is_broken_off
+from agent.names import Names
 
 CONNECT_MS = 5_000
 PUBACK_URGENT_MS = (2_000, 10_000)  # of an alarm: the first, and the longest after reconnects without success
@@ -16,6 +17,13 @@ BACK_OFF_MS = (500, 8_000)  # the first and the longest, full jitter below
 STEADY_MS = 5_000  # a connection that ended sooner, perhaps because a twin uses our client id, does not end the back-off
 REFUSED_MS = 30_000  # a wrong password is not cured by asking again soon
 HURRY_MS = 2_000  # the longest wait while an alarm waits for the link
+# A twin with our client id ends each of our connections, and we its. So many in a row that the other side has ended, none of which
+# has lasted for TWIN_MS: then we wait up to that long too, so that the fight is a slow one and each of the two is heard.
+TWIN_AFTER = 5
+TWIN_MS = 60_000
+# How long at most until the session is heard of again: a network is joined, or nearly, within 20 s, and a connection opened within 5.
+READY_S = 30
+CONNECT_S = 10
 
 
 class Listener:
@@ -40,6 +48,14 @@ class Listener:
         """The broker has acknowledged what was published with this token."""
         raise NotImplementedError
 
+    def alive(self, within_s):
+        """The session does its work, and will say so again within so many seconds."""
+        raise NotImplementedError
+
+    def stumbled(self, exc):
+        """A message has tripped our own code."""
+        raise NotImplementedError
+
 
 class Session:
     """`addresses`: [(host, port)], tried in turn. `topics`: [(filter, QoS)]. `clock`: clock.Clock. `random()`: 0 up to 1.
@@ -58,10 +74,13 @@ class Session:
         self._tls = tls
         self._link = None
         self._buffers = Buffers()
+        self._names = Names(clock)
         self._hurry = asyncio.Event()
         self._failures = 0  # connections, or tries, since the last that brought anything to the broker
         self._refused = False  # since then a broker has refused us, or we have refused it
         self._unsteady = 0  # connections, or tries, since the last that lasted
+        self._taken = 0  # connections in a row that the other side has ended soon
+        self._since = 0
         self.hurried = False
 
     @property
@@ -75,6 +94,10 @@ class Session:
         `urgent`: an alarm, whose PUBACK deadline is short. `token`: what Listener.delivered will name.
         """
         return self.up and self._link.publish(topic, payload, qos=qos, retain=retain, urgent=urgent, token=token)
+
+    def has_twin(self, now):
+        """True if our connections are ended again and again, as by another board with our client id; until one lasts."""
+        return self._taken >= TWIN_AFTER and not (self.up and now - self._since >= TWIN_MS)
 
     def hurry(self):
         """An alarm waits: try to connect now and soon again."""
@@ -90,27 +113,39 @@ class Session:
         """Never returns."""
         turn = 0
         while True:
-            since = self._clock.now()
-            refused = False
+            self._since = self._clock.now()
+            refused = taken = False
             try:
+                self._listener.alive(READY_S)
                 await self._ready()
+                self._listener.alive(CONNECT_S)
                 await self._connection(self._addresses[turn % len(self._addresses)])
             except Exception as exc:
                 # Every kind has been seen here: OSError, ValueError (TLS), EOFError, MemoryError.
+                taken = self._link is not None and self._link.accepted and is_broken_off(exc)
                 if self._link and not self._link.accepted:
                     exc = self._explained(exc)
                 refused = isinstance(exc, Refused)
                 # A broker that goes away in the middle of a handshake is no news beside a refusal.
                 self._listener.link_down(_words(exc), refused or (isinstance(exc, TurnedAway) and not self._refused))
             worked = self._link is not None and self._link.worked
+            lasted_ms = self._clock.now() - self._since
+            self._taken = self._taken + 1 if taken and lasted_ms < TWIN_MS else 0
+            if not worked:
+                self._names.doubt()
             self._link = None
             self._refused = refused or (self._refused and not worked)
             gc.collect()  # the next connection wants its buffers each in one piece
             self._failures = 0 if worked else self._failures + 1
-            self._unsteady = 0 if worked and self._clock.now() - since >= STEADY_MS else self._unsteady + 1
+            self._unsteady = 0 if worked and lasted_ms >= STEADY_MS else self._unsteady + 1
             self.hurried = self.hurried and not worked
             turn += 1
-            await self._pause(REFUSED_MS if refused else _doubled(BACK_OFF_MS, max(0, self._unsteady - 1)))
+            await self._pause(self._wait_ms(refused))
+
+    def _wait_ms(self, refused):
+        if self._taken >= TWIN_AFTER:
+            return TWIN_MS
+        return REFUSED_MS if refused else _doubled(BACK_OFF_MS, max(0, self._unsteady - 1))
 
     def _explained(self, exc):
         """`exc` has ended a connection before the broker's CONNACK."""
@@ -119,7 +154,7 @@ class Session:
         return TurnedAway("closed by the broker before CONNACK, as one that wants TLS does (%s)" % exc) if is_broken_off(exc) else exc
 
     async def _connection(self, address):
-        stream = await asyncio.wait_for(streams.connect(*address, self._tls), CONNECT_MS / 1000)
+        stream = await asyncio.wait_for(streams.connect(self._names.address(*address), self._tls), CONNECT_MS / 1000)
         try:
             urgent_ms = _doubled(PUBACK_URGENT_MS, self._failures)
             self._link = Link(
@@ -138,6 +173,7 @@ class Session:
     async def _pause(self, wait_ms):
         """Full jitter, so that a commune of boards does not come back in one instant."""
         limit = min(wait_ms, HURRY_MS) if self.hurried else wait_ms
+        self._listener.alive(limit // 1000 + CONNECT_S)
         self._hurry.clear()
         try:
             await asyncio.wait_for(self._hurry.wait(), self._random() * limit / 1000)

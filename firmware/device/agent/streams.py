@@ -43,12 +43,8 @@ class Stream:
         self._connection.close()
 
 
-async def connect(host, port, tls=None):
-    """A Stream, over `tls` (tls.Tls) if given. Raises OSError, or what Tls.wrap does.
-
-    `host` should be an address: looking up a name stops the board.
-    """
-    address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0][-1]
+async def connect(address, tls=None):
+    """A Stream, over `tls` (tls.Tls) if given. `address`: of names.Names. Raises OSError, or what Tls.wrap does."""
     connection = socket.socket()
     try:
         connection.setblocking(False)

@@ -142,6 +142,7 @@ class Line:
         self.takes = True
         self.said = []  # (topic below the site, payload)
         self.times = []  # clock.now() of each of them
+        self.twin = False
         self.broken = []  # exceptions to raise, one a publish
 
     def publish(self, topic, payload, *, qos=1, retain=False, urgent=False, token=None):
@@ -157,6 +158,9 @@ class Line:
 
     def drop(self, why):
         self.up = False
+
+    def has_twin(self, now):
+        return self.twin
 
 
 class Time:

@@ -2,7 +2,7 @@
 import asyncio
 import os
 
-from agent import crash, crashes, dates, floor, keeper, plain, watch
+from agent import blackbox, crashes, dates, floor, keeper, plain, watch
 from agent.clock import PERIOD, Clock
 from agent.files import Files
 from kinds import fire_point, household, street_light
@@ -96,31 +96,31 @@ KeyError: x
 
 
 def test_crash_is_told_by_its_innermost_frames():
-    assert crash.tail(TRACEBACK) == (
+    assert blackbox.tail(TRACEBACK) == (
         "main.py:45 <module>; asyncio/core.py run; agent/agent.py:117 _look_at; agent/points.py:12 sense; KeyError: x"
     )
-    deep = crash.tail(TRACEBACK.replace("KeyError: x", '  File "agent/deep.py", line 7, in again\n' * 50 + "RuntimeError: " + "y" * 500))
-    assert len(deep) <= crash.LONGEST
+    deep = blackbox.tail(TRACEBACK.replace("KeyError: x", '  File "agent/deep.py", line 7, in again\n' * 50 + "RuntimeError: " + "y" * 500))
+    assert len(deep) <= blackbox.LONGEST
     assert deep.startswith("agent/deep.py:7 again; agent/deep.py:7 again; ")
-    assert deep.endswith("RuntimeError: " + "y" * (crash.MESSAGE - 14))
-    assert crash.tail("Traceback (most recent call last):\nValueError: \x00é\x1b[31m") == "ValueError: ???[31m"
-    assert crash.tail("") == ""
+    assert deep.endswith("RuntimeError: " + "y" * (blackbox.MESSAGE - 14))
+    assert blackbox.tail("Traceback (most recent call last):\nValueError: \x00é\x1b[31m") == "ValueError: ???[31m"
+    assert blackbox.tail("") == ""
 
 
 def test_record_outlives_a_start_and_a_broken_one_is_none():
     files = new_files()
-    assert (crash.load(files).text, crash.load(files).told) == ("", True)
-    crash.add(files, "agent/points.py sense; KeyError: x", 12)
-    kept = crash.load(files)
+    assert (blackbox.load(files).text, blackbox.load(files).told) == ("", True)
+    blackbox.add(files, "agent/points.py sense; KeyError: x", 12)
+    kept = blackbox.load(files)
     assert (kept.text, kept.told, kept.runs) == ("agent/points.py sense; KeyError: x", False, [12])
-    crash.change(files, told=True)
-    kept = crash.load(files)
+    blackbox.change(files, told=True)
+    kept = blackbox.load(files)
     assert (kept.text, kept.told, kept.runs) == ("agent/points.py sense; KeyError: x", True, [12])
     for rubbish in (b"", b"\xff\xfe", b"new x\n", b"\n\n", b"new 1 2 3 4 5 6 7 8 9\n" + b"z" * 5000):
-        files.write(crash.NAME, rubbish)
-        kept = crash.load(files)
-        assert len(kept.runs) <= crash.SAFE_CRASHES
-        assert len(kept.text) <= crash.LONGEST
+        files.write(blackbox.NAME, rubbish)
+        kept = blackbox.load(files)
+        assert len(kept.runs) <= blackbox.SAFE_CRASHES
+        assert len(kept.text) <= blackbox.LONGEST
 
 
 def test_three_crashes_within_ten_minutes_of_running_make_safe_mode():
@@ -133,18 +133,18 @@ def test_three_crashes_within_ten_minutes_of_running_make_safe_mode():
     ):
         files = new_files()
         for ran_s in runs:
-            crash.add(files, "x", ran_s)
-        assert crash.begin(files, "soft").is_safe() is safe, runs
+            blackbox.add(files, "x", ran_s)
+        assert blackbox.begin(files, "soft").is_safe() is safe, runs
 
 
 def test_watchdog_that_bit_counts_as_a_crash_and_a_loss_of_power_does_not():
     files = new_files()
     for reason in ("power", "hard", "soft", "watchdog", "watchdog"):
-        found = crash.begin(files, reason)
+        found = blackbox.begin(files, reason)
     assert (found.text, found.runs) == ("watchdog: the board stood still", [0, 0])
     assert not found.is_safe()
-    assert crash.begin(files, "watchdog").is_safe()
-    assert crash.begin(files, "power").is_safe(), "switching it off and on mends nothing"
+    assert blackbox.begin(files, "watchdog").is_safe()
+    assert blackbox.begin(files, "power").is_safe(), "switching it off and on mends nothing"
 
 
 def test_crash_that_cannot_be_kept_is_told_all_the_same():
@@ -152,7 +152,7 @@ def test_crash_that_cannot_be_kept_is_told_all_the_same():
         def write(self, name, data):
             raise OSError(28)
 
-    assert "not kept" in crash.begin(Full(new_files()._folder), "watchdog").text
+    assert "not kept" in blackbox.begin(Full(new_files()._folder), "watchdog").text
 
 
 def test_safe_mode_ends_by_itself():

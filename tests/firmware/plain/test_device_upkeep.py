@@ -1,5 +1,5 @@
 # A whole board that crashes, keeps its clock, and leaves safe mode, in virtual time.
-from agent import crash, crashes, floor
+from agent import blackbox, crashes, floor
 from stage import Machine, Stage, online, quietly
 
 DAY_S = 86_400
@@ -11,7 +11,7 @@ def crashed(times, text="agent/bell.py poll; OSError: 5", **keywords):
     """A stage whose last starts have ended in crashes after 3 s."""
     stage = Stage(**keywords)
     for _ in range(times):
-        crash.add(stage.files, text, 3)
+        blackbox.add(stage.files, text, 3)
     return Stage(folder=stage.folder, **keywords)
 
 
@@ -36,7 +36,7 @@ def test_crash_of_the_start_before_is_told_until_an_engine_has_answered_and_then
     assert b"a new birth" in birth
     assert b"crash" not in birth
     assert b'"safe":true' in birth
-    kept = crash.load(stage.files)
+    kept = blackbox.load(stage.files)
     assert (kept.text, kept.told) == ("agent/bell.py poll; OSError: 5", True)
 
 
@@ -49,7 +49,7 @@ def test_hello_that_answers_no_birth_with_the_crash_leaves_it_to_be_told():
     stage.line.takes = True
     stage.live(1_000)
     assert b"KeyError" in stage.said("dev/B1/state")[-1]
-    assert not crash.load(stage.files).told
+    assert not blackbox.load(stage.files).told
 
 
 def test_what_a_loop_has_caught_is_told_in_a_new_birth_and_kept_at_most_once_an_hour():
@@ -57,15 +57,15 @@ def test_what_a_loop_has_caught_is_told_in_a_new_birth_and_kept_at_most_once_an_
     stumble(stage, KeyError("x"))
     stage.live(1_000)
     assert b"KeyError" in stage.said("dev/B1/state")[-1]
-    kept = crash.load(stage.files)
+    kept = blackbox.load(stage.files)
     assert "KeyError" in kept.text
     assert (kept.told, kept.runs) == (False, [])
     stumble(stage, ValueError("y"))
     stage.live(2_000)
-    assert "KeyError" in crash.load(stage.files).text
+    assert "KeyError" in blackbox.load(stage.files).text
     stage.us += HOUR_MS * 1000
     stage.live(2_000)
-    assert "ValueError" in crash.load(stage.files).text
+    assert "ValueError" in blackbox.load(stage.files).text
 
 
 def test_ten_minutes_without_a_crash_and_those_before_count_no_more():
@@ -73,9 +73,9 @@ def test_ten_minutes_without_a_crash_and_those_before_count_no_more():
     stage.live(1_000)
     stage.us += 598_000_000
     stage.live(500)
-    assert crash.load(stage.files).runs == [3, 3]
+    assert blackbox.load(stage.files).runs == [3, 3]
     stage.live(2_000)
-    assert crash.load(stage.files).runs == []
+    assert blackbox.load(stage.files).runs == []
     assert stage.resets == 0
 
 
@@ -124,6 +124,16 @@ def test_board_without_network_for_a_day_starts_not_once_again():
         stage.us += 600_000_000
     assert stage.resets == 0
     assert stage.parts.crashes.text is None
+
+
+def test_twin_is_a_fault_of_the_birth():
+    stage = online()
+    stage.line.twin = True
+    stage.live(2_000)
+    assert stage.birth_faults() == ["link: taken away again and again, perhaps by another board of this id"]
+    stage.line.twin = False
+    stage.live(2_000)
+    assert stage.birth_faults() == []
 
 
 def test_clock_starts_at_the_date_of_the_bundle_and_then_at_the_floor():

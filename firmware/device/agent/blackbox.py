@@ -96,14 +96,10 @@ def tail(traceback):
             frames.append("%s%s %s" % (path, ":" + number if number > "1" else "", function))
         elif line:
             last = line
-    text = _printable(last)[:MESSAGE]
+    text = last[:MESSAGE]
     while frames:
-        longer = "%s; %s" % (_printable(frames.pop()), text)
+        longer = "%s; %s" % (frames.pop(), text)
         if len(longer) > LONGEST:
             break
         text = longer
-    return text
-
-
-def _printable(text):
     return "".join([letter if " " <= letter <= "~" else "?" for letter in text])
