@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway import exposition
+from gateway.delivery import targets
 from gateway.delivery.queue import Queue
+from gateway.delivery.targets import Courier
 from gateway.delivery.webhooks import WebhookLoop
 from gateway.domain import facts, incidents, telling
-from gateway.domain.deadlines import Limits
 from gateway.domain.situation import Effects, Now, Situation, Turn
 from gateway.intake import Intake, Parts
 from gateway.metrics import Measured
@@ -24,12 +25,11 @@ from gateway.reports import Reports
 from gateway.ring import Rings
 from gateway.rivals import AnotherEngine, Rivals
 from gateway.rubbish import Rubbish
-from gateway.settings import Settings
+from gateway.settings import Settings, limits, ways
 from gateway.store import journal
 from gateway.store.backlog import Backlog
 from gateway.store.store import Store, open_store
 from protocol import topics
-from protocol.people import PHONE_CHANNELS
 from protocol.site import Site
 
 logger = logging.getLogger(__name__)
@@ -136,6 +136,9 @@ class _Engine:
 
             ties = sms.Ties(self._intake.tried, self._intake.replied, self._fault, self._intake.settled)
             self._channels += sms.loops(settings.sms, site, ties, journal.handed(store.reading, "sms"), clock=clock)
+        self._courier = Courier() if settings.apprise else None
+        if self._courier:
+            self._channels += targets.loops(settings.apprise, self._courier, self._intake.tried, self._fault, clock=clock)
         self._metrics = settings.metrics
         self._unreadable = 0
         self._hears_incidents = False
@@ -160,6 +163,8 @@ class _Engine:
             if self._metrics.port:
                 measured = Measured(VERSION, self._situation, self._intake, self._store, self._rubbish, self._link)
                 tasks.create_task(_show(self._metrics.host, self._metrics.port, measured), name="metrics")
+            if self._courier:
+                tasks.create_task(self._courier.run(), name="courier")
             for channel in self._channels:
                 channel.queue.put(journal.waiting(self._store.reading, channel.queue.channel))
                 tasks.create_task(channel.run(), name=channel.queue.channel)
@@ -251,13 +256,7 @@ class _Engine:
 
 
 def _situation(settings: Settings, site: Site, store: Store, *, now_s: float) -> Situation:
-    limits = Limits(
-        ring_max_ms=settings.engine.ring_max_s * 1000,
-        verify_ms=settings.engine.verify_s * 1000,
-        silence_ms=site.policy.silence_s * 1000,
-        ask_ms=site.policy.ask_h * 3_600_000,
-    )
-    situation = Situation(site, limits, _programs(settings), _ways(settings))
+    situation = Situation(site, limits(settings, site), _programs(settings), ways(settings))
     journal.restore(store.reading, situation, now_s=now_s)
     for board in site.boards:
         situation.device(board.id).kind = board.kind
@@ -269,11 +268,6 @@ def _programs(settings: Settings) -> tuple[str, ...]:
     fallbacks = {receiver.fallback for receiver in settings.receivers}
     receivers = [f"sia:{receiver.name}" for receiver in settings.receivers if receiver.name not in fallbacks]
     return (*(f"webhook:{webhook.name}" for webhook in settings.webhooks), *receivers)
-
-
-def _ways(settings: Settings) -> frozenset[str]:
-    """The channels to people that are set up."""
-    return frozenset(PHONE_CHANNELS if settings.sms.port else ())
 
 
 async def _show(host: str, port: int, measured: Measured) -> None:

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from gateway.domain.deadlines import Limits
 from protocol import tomlfile
 from protocol.messages import Id
+from protocol.people import PHONE_CHANNELS
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes, Misfit, Tables
 
@@ -137,12 +139,43 @@ class Metrics(Table):
         return _loopback(host, "the numbers are for this machine's own Prometheus or agent")
 
 
+def _secret(path: Path, where: str) -> str:
+    """One line in a file of its own. Raises FileMistakes, without a word of what is in it."""
+    try:
+        found = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "no text"
+        raise FileMistakes([f"settings: {where}: expected a file that can be read, got: {path}: {why}"]) from None
+    if not found or not found.isprintable():
+        raise FileMistakes([f"settings: {where}: expected one line in {path}, got {'nothing' if not found else 'more'}"])
+    return found
+
+
 class Webhook(Table):
-    """Where each incident is posted as JSON. `timeout_s` is for one try."""
+    """Where each incident is posted as JSON, signed with the secret in `secret_file`, if there is one. `timeout_s` is for one try."""
 
     name: Id
     url: Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    secret_file: Path | None = None
+
+    def secret(self) -> bytes | None:
+        """The secret, None without one. Raises FileMistakes."""
+        return _secret(self.secret_file, f"webhooks {self.name}: secret_file").encode() if self.secret_file else None
+
+
+class Target(Table):
+    """A service of Apprise that people are told by (apprise:<name> in the site file); the file holds its address, since that carries a
+    token. `timeout_s` is for one try.
+    """
+
+    name: Id
+    url_file: Path
+    timeout_s: Annotated[float, Field(gt=0, le=300)] = 30.0
+
+    def address(self) -> str:
+        """The address. Raises FileMistakes."""
+        return _secret(self.url_file, f"apprise {self.name}: url_file")
 
 
 class Receiver(Table):
@@ -225,6 +258,7 @@ class Settings(Table):
     metrics: Metrics = Metrics()
     webhooks: list[Webhook] = []
     receivers: list[Receiver] = []
+    apprise: list[Target] = []
     sms: Sms = Sms()
 
 
@@ -245,7 +279,7 @@ def desk_user(settings: Settings, site: Site) -> str:
 
 
 def _misfits(tables: Tables) -> list[Misfit]:
-    names = {table: [row.get("name") for row in tomlfile.rows(tables, table)] for table in ("webhooks", "receivers")}
+    names = {table: [row.get("name") for row in tomlfile.rows(tables, table)] for table in ("webhooks", "receivers", "apprise")}
     doubled = [
         Misfit((table, index, "name"), "a name used only once", name)
         for table, known in names.items()
@@ -265,3 +299,30 @@ def _fallbacks(receivers: list[Tables]) -> list[Misfit]:
         for index, name in enumerate(named)
         if name is not None and (name not in allowed or name in named[:index])
     ]
+
+
+def strangers(settings: Settings, site: Site) -> list[str]:
+    """What the site file says of targets that the settings do not have."""
+    known = {f"apprise:{target.name}" for target in settings.apprise}
+    return [
+        f"site: people {person.id}: channels: expected a target of the settings' [[apprise]], got {way!r}"
+        for person in site.people
+        for way in person.ways
+        if way.startswith("apprise:") and way not in known
+    ]
+
+
+def ways(settings: Settings) -> frozenset[str]:
+    """The channels to people that are set up."""
+    phones = PHONE_CHANNELS if settings.sms.port else ()
+    return frozenset((*phones, *(f"apprise:{target.name}" for target in settings.apprise)))
+
+
+def limits(settings: Settings, site: Site) -> Limits:
+    """How long things last here."""
+    return Limits(
+        ring_max_ms=settings.engine.ring_max_s * 1000,
+        verify_ms=settings.engine.verify_s * 1000,
+        silence_ms=site.policy.silence_s * 1000,
+        ask_ms=site.policy.ask_h * 3_600_000,
+    )

@@ -30,6 +30,8 @@ def load(site: Path, settings: Path | None) -> tuple[Site, Settings]:
     found_settings = _tried(lambda: settings_files.load(settings), settings, mistakes)
     if found_site is None or found_settings is None:
         raise FileMistakes(mistakes)
+    if strange := settings_files.strangers(found_settings, found_site):
+        raise FileMistakes(strange)
     return found_site, found_settings
 
 

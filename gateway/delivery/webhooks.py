@@ -3,9 +3,14 @@
 The body is {"v": 1, "event": E, "incident": I}: E is opened, re_alarmed, acknowledged or resolved; I is the incident as it was then,
 with the fields of protocol.messages.Incident. The header Idempotency-Key is the same for each try of one message: after a power cut a
 message that was delivered may come once more. Delivered means a status of 2xx within the webhook's time-out.
+
+With a secret each try carries the header Keng-Signature: t=<unix s>,v1=<hex>, the HMAC-SHA256 of "<t>." and the body: who has the secret
+knows who sent it, and when.
 """
 
 import asyncio
+import hashlib
+import hmac
 import logging
 import time
 from collections.abc import Callable
@@ -42,6 +47,7 @@ class WebhookLoop:
     ) -> None:
         self.queue = Queue(f"webhook:{webhook.name}", on_tried, RETRY, clock=clock)
         self._webhook = webhook
+        self._secret = webhook.secret()
         self._life = life
         self._clock = clock
         self._free = asyncio.Semaphore(AT_ONCE)
@@ -72,11 +78,14 @@ class WebhookLoop:
 
     async def _post(self, poster: Poster, message: Outgoing) -> Exception | None:
         """One try. None if it is delivered, else why not."""
-        key = (b"Idempotency-Key", f"{self._life}-{message.row.delivery.id}".encode())
+        body = message.body.encode()
+        headers = [(b"Content-Type", b"application/json"), (b"Idempotency-Key", f"{self._life}-{message.row.delivery.id}".encode())]
+        if self._secret is not None:
+            headers.append((b"Keng-Signature", signature(self._secret, body, at_s=int(self._clock()))))
         error: Exception | None
         try:
             async with asyncio.timeout(self._webhook.timeout_s):
-                status = await poster.post([(b"Content-Type", b"application/json"), key], message.body.encode())
+                status = await poster.post(headers, body)
         except (OSError, h11.ProtocolError) as exc:  # TimeoutError is an OSError
             error = exc
         else:
@@ -94,3 +103,9 @@ class WebhookLoop:
         level = logging.WARNING if self._failing_since is None else logging.DEBUG
         logger.log(level, "webhook %s: %s", self._webhook.name, str(error) or type(error).__name__)
         self._failing_since = now_s if self._failing_since is None else self._failing_since
+
+
+def signature(secret: bytes, body: bytes, *, at_s: int) -> bytes:
+    """The value of the header Keng-Signature for a body that is sent at `at_s` (Unix s)."""
+    digest = hmac.new(secret, b"%d." % at_s + body, hashlib.sha256).hexdigest()
+    return f"t={at_s},v1={digest}".encode()

@@ -14,6 +14,8 @@ class Person(Protocol):
     @property
     def id(self) -> str: ...  # noqa: D102
     @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
     def home(self) -> str | None: ...  # noqa: D102
     @property
     def phone(self) -> str | None: ...  # noqa: D102

@@ -40,6 +40,8 @@ NEXT: dict[tuple[State, Step], State] = {
     ("on_scene", "resolve"): "resolved",
 }
 
+TAKEN_ON: tuple[State, ...] = ("acknowledged", "on_the_way", "on_scene")
+
 What = Literal[
     "opened",
     "activated",

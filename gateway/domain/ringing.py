@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from gateway.domain.bells import SOUNDS
-from gateway.domain.incidents import Incident
+from gateway.domain.incidents import TAKEN_ON, Incident
 from gateway.domain.placing import is_newer
 from gateway.domain.policy import PATTERN
 from protocol.messages import Pattern, Ring
@@ -78,15 +78,15 @@ def _shape(rung: list[Incident]) -> Order:
         chosen, pattern = unresolved[-1], None
     else:
         return Order()
-    newest = chosen.activations[-1]
+    newest = chosen.activations[-1] if chosen.activations else None  # a drill has none
     return Order(
         0,
         chosen.id,
         pattern,
         chosen.n,
-        newest.place.id,
-        heard=any(bell.state in SOUNDS and bell.device != newest.device for bell in chosen.bells),
-        acknowledged=chosen.state == "acknowledged",
+        newest.place.id if newest else chosen.place.id,
+        heard=any(bell.state in SOUNDS and bell.device != (newest and newest.device) for bell in chosen.bells),
+        acknowledged=chosen.state in TAKEN_ON,
     )
 
 

@@ -57,6 +57,7 @@ class Town:
         self.port = port
         self.database = folder / "data" / "keng.db"
         self.settings: dict[str, Any] = {}
+        self.site = DEMO
         self.within: list[str] = []  # the command in whose surroundings the engine runs
         self.heard: list[tuple[str, dict[str, Any] | None, bool]] = []
         self.engine: subprocess.Popen[bytes] | None = None
@@ -66,7 +67,7 @@ class Town:
 
     def start(self, *, wait: bool = True) -> None:
         """Start the engine, and wait until it says that it is online."""
-        command = [*self.within, sys.executable, "-c", RUN, str(self.port), str(self.database), json.dumps(self.settings), str(DEMO)]
+        command = [*self.within, sys.executable, "-c", RUN, str(self.port), str(self.database), json.dumps(self.settings), str(self.site)]
         before = len(self.of("gateway"))
         self.engine = subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=self._log)
         if wait:
@@ -169,6 +170,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.posted: list[tuple[str, dict[str, Any]]] = []
+        self.raw: list[tuple[dict[str, str], bytes]] = []
         self.status = 204
         self.gate = threading.Event()
         self.gate.set()
@@ -178,7 +180,9 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.raw.append((dict(self.headers), raw))
+                body = json.loads(raw)
                 receiver.posted.append((self.headers["Idempotency-Key"], body))
                 receiver.gate.wait(20)
                 self.send_response(receiver.status)

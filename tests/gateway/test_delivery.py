@@ -1,5 +1,7 @@
 """Webhooks: a real web server, and an engine killed between commit and delivery."""
 
+import hmac
+import time
 from base64 import b64decode
 
 import pytest
@@ -72,6 +74,19 @@ def test_a_refused_message_is_tried_again_and_each_try_is_recorded(town, receive
     assert town.history()[0].deliveries[0].error == "status 503"
     receiver.status = 200
     wait_until(lambda: deliveries(town)[0][1] == "delivered", "delivered")
+
+
+def test_a_message_is_signed_with_the_secret_of_the_file(town, receiver, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("con gà gáy\n", encoding="utf-8")
+    town.settings["webhooks"][0]["secret_file"] = str(secret)
+    town.start()
+    town.press("H03-07", 1)
+    wait_until(lambda: receiver.raw, "posted")
+    headers, body = receiver.raw[0]
+    at_s, digest = (part.partition("=")[2] for part in headers["Keng-Signature"].split(","))
+    assert hmac.new("con gà gáy".encode(), f"{at_s}.".encode() + body, "sha256").hexdigest() == digest
+    assert abs(int(at_s) - time.time()) < 60
 
 
 def test_a_webhook_that_hangs_delays_neither_bells_nor_another_webhook(town, receiver):

@@ -1,0 +1,50 @@
+"""The process that hands messages to Apprise: it knows Telegram, Zalo, mail, ntfy and more, and it blocks.
+
+Apprise takes two seconds and 40 MiB to load its services, and its threads would hold the interpreter while an alarm waits. So it runs
+beside the engine: one JSON object a line comes in, {"id", "url", "title", "body"}, and one goes out, {"id", "error"}, "" for handed over.
+Addresses carry tokens: they come through the pipe and not on the command line, and nothing of them goes out.
+"""
+
+import json
+import logging
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+import apprise
+
+AT_ONCE = 8
+NICENESS = 5  # the engine comes first
+
+
+def hand_over(url: str, title: str, body: str) -> str:
+    """Why the service did not take the message, "" if it did. Never raises: what a plugin does wrong is an error of its service."""
+    try:
+        target = apprise.Apprise()
+        if not target.add(url):
+            return "expected an address that Apprise knows, got another"
+        return "" if target.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT) else "the service did not take it"
+    except Exception as exc:  # noqa: BLE001 - 170 plugins
+        return f"the service's plugin failed: {type(exc).__name__}"
+
+
+def main() -> None:
+    """Work off stdin until it is closed."""
+    os.nice(NICENESS)
+    logging.disable()  # what a plugin logs may hold what the engine shall not show
+    answering = Lock()
+
+    def work(line: str) -> None:
+        request = json.loads(line)
+        error = hand_over(request["url"], request["title"], request["body"])
+        with answering:
+            print(json.dumps({"id": request["id"], "error": error}), flush=True)  # noqa: T201 - the pipe to the engine
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for line in sys.stdin:
+            threads.submit(work, line)
+
+
+if __name__ == "__main__":
+    main()
