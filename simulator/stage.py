@@ -17,6 +17,7 @@ from protocol import site as site_files
 from protocol.config import Address, BoardConfig, Network
 from protocol.site import Site
 from simulator.desk import Desk
+from simulator.modem.device import VirtualModem
 from simulator.mqtt import Account
 from simulator.observer import Observer
 from simulator.parts import Part, PartFailed, answer, free_ports, listening
@@ -36,7 +37,7 @@ class Stage:
     """Everything of one simulated commune, ended with `async with`.
 
     light: light boards even where the real firmware runs. together: `keng up` instead of three processes that can be killed.
-    broker: the kind of [broker] in keng.toml. Raises tomlfile.FileMistakes for a wrong site, PartFailed if a part does not start.
+    broker: the kind of [broker] in keng.toml. modem: with a GSM modem, which is `modem` then. Raises tomlfile.FileMistakes for a wrong site, PartFailed if a part does not start.
     """
 
     def __init__(
@@ -49,8 +50,11 @@ class Stage:
         broker: Literal["auto", "mosquitto", "embedded"] = "auto",
         flash_delays: bool = True,
         console_port: int | None = None,
+        modem: bool = False,
     ) -> None:
         self.watch = Watch()
+        self.modem = VirtualModem(directory / "modem", changed=self.watch.changed)
+        self._has_modem = modem
         self.site: Site = site_files.load(site_file)
         self.light = light or not available()
         self.directory = directory
@@ -66,6 +70,8 @@ class Stage:
         self.directory.mkdir(parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
             self.webhook = await stack.enter_async_context(WebhookReceiver(self.watch))
+            if self._has_modem:
+                await stack.enter_async_context(self.modem)
             self._write_settings()
             self.parts = self._make_parts()
             self.accounts, rom = await asyncio.gather(self._read_accounts(), self._build_rom())
@@ -146,6 +152,9 @@ programs_port = {self._programs_port}
 [console]
 host = "{HOST}"
 port = {self._console_port}
+
+[sms]
+port = "{self.modem.path if self._has_modem else ""}"
 
 [[webhooks]]
 name = "receiver"

@@ -23,14 +23,14 @@ PATIENCE_S = 15.0
 LOST_S = 120.0
 LOST_WORD = "MẤT KẾT NỐI"  # the console's own
 RINGS: tuple[BellState, ...] = ("measured", "commanded")
-PRESSES = ("press_to_own_bell_ms", "press_to_all_bells_ms", "press_to_console_ms")
+PRESSES = ("press_to_own_bell_ms", "press_to_all_bells_ms", "press_to_console_ms", "press_to_first_sms_ms")
 NAMES = (*PRESSES, "silent_bell_named_ms", "lost_board_shown_s")
 
 
 async def measure(book: Book) -> None:
     """All figures of this family that the book wants."""
     book.tell("broker, engine, console and 15 boards with the real firmware start")
-    async with Stage(SITE, book.directory / "field") as stage:
+    async with Stage(SITE, book.directory / "field", modem=True) as stage:
         if stage.light:
             raise NotMeasured("expected the real firmware, got no MicroPython for this machine")
         await stage.ready()
@@ -96,6 +96,13 @@ class _Press:
             raise NotMeasured(f"press at {self.device}: expected the console to show it within {PATIENCE_S:.0f} s, got nothing")
         return desk.first(texts, self.at) or 0.0
 
+    async def told(self) -> float:
+        """When the modem handed the first message about it to the network. Raises NotMeasured."""
+        modem = self.stage.modem
+        if not await self.stage.watch.until(lambda: modem.sent and modem.sent[-1].at >= self.at, PATIENCE_S):
+            raise NotMeasured(f"press at {self.device}: expected an SMS within {PATIENCE_S:.0f} s, got none")
+        return next(sent.at for sent in modem.sent if sent.at >= self.at)
+
     async def end(self) -> None:
         """Let go, resolve, and return when every bell has said that it is quiet. Raises NotMeasured."""
         self.stage.world.release(self.device, BUTTON)
@@ -121,14 +128,15 @@ async def _presses(book: Book, stage: Stage) -> None:
     if not book.wants(*PRESSES):
         return
     book.tell(f"{book.scale.presses} presses, flash delays on")
-    own, every, console = [], [], []
+    own, every, console, sms = [], [], [], []
     for device in itertools.islice(itertools.cycle(stage.site.bells_of(GROUP)), book.scale.presses):
         press = _Press(stage, device)
         every.append((await press.rung() - press.at) * 1000)
         own.append((await press.bell(device) - press.at) * 1000)
         console.append((await press.shown() - press.at) * 1000)
+        sms.append((await press.told() - press.at) * 1000)
         await press.end()
-    for name, samples in zip(PRESSES, (own, every, console), strict=True):
+    for name, samples in zip(PRESSES, (own, every, console, sms), strict=True):
         book.add(of_samples(name, samples))
 
 
