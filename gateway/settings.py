@@ -214,7 +214,6 @@ class Sms(Table):
     baud: Annotated[int, Field(ge=1200, le=4_000_000)] = 115200
     pin_file: Path | None = None
     centre: Annotated[str, AfterValidator(_number)] = ""
-    language: Literal["vi", "en"] = "vi"
     accents: Literal["auto", "always", "never"] = "auto"
     ring_s: Annotated[int, Field(ge=5, le=60)] = 25
     send_s: Annotated[int, Field(ge=1, le=120)] = 45

@@ -37,7 +37,8 @@ class Stage:
     """Everything of one simulated commune, ended with `async with`.
 
     light: light boards even where the real firmware runs. together: `keng up` instead of three processes that can be killed.
-    broker: the kind of [broker] in keng.toml. modem: with a GSM modem, which is `modem` then. Raises tomlfile.FileMistakes for a wrong site, PartFailed if a part does not start.
+    broker: the kind of [broker] in keng.toml. modem: the gateway has a GSM modem, the attribute `modem`. Raises tomlfile.FileMistakes for
+    a wrong site, PartFailed if a part does not start.
     """
 
     def __init__(

@@ -147,7 +147,8 @@ def _tell(turn: Turn, incident: Incident, person: Person, channel: str, at: Clim
 def _message(incident: Incident, person: Person, channel: str, at: Climb, now_ms: int) -> tuple[str, str]:
     """The address and the body for a channel."""
     if channel == "sms":
-        found = {"to": person.phone, "text": wording.sms(incident, at.cause, now_ms=now_ms)}
+        short, long = (wording.sms(incident, at.cause, now_ms=now_ms, longest=most) for most in (wording.SMS_MAX, wording.SMS_PLAIN_MAX))
+        found = {"to": person.phone, "text": short, "long": long}
     elif channel == "voice":
         found = {"to": person.phone}
     else:

@@ -1,4 +1,4 @@
-"""What people are told of an incident, in Vietnamese and short: an SMS with accents has 70 characters (UCS-2). Pure."""
+"""What people are told of an incident, in Vietnamese and short. Pure."""
 
 import unicodedata
 
@@ -7,7 +7,9 @@ from gateway.domain.incidents import Incident
 from protocol.messages import Place
 from protocol.policy import Cause
 
-SMS_MAX = 70  # 3GPP TS 23.040: 140 bytes of two each
+# One segment of 140 octets (3GPP TS 23.040), with accents (UCS-2) and without (7 bits a letter).
+SMS_MAX = 70
+SMS_PLAIN_MAX = 160
 _HEAD: dict[Cause, str] = {
     "fire": "CHÁY!",
     "smoke": "KHÓI, hãy kiểm tra!",
@@ -19,11 +21,11 @@ _HEAD: dict[Cause, str] = {
 _TAIL: dict[Cause, str] = {"fire": "Gọi 114.", "sos": "Gọi 113."}
 
 
-def sms(incident: Incident, cause: Cause, *, now_ms: int) -> str:
-    """One SMS: what, where, what to do, when. The address is cut before anything else is."""
+def sms(incident: Incident, cause: Cause, *, now_ms: int, longest: int = SMS_MAX) -> str:
+    """One SMS of so many letters: what, where, what to do, when. The address is cut before anything else is."""
     place = _place(incident)
     tail = f"{_TAIL.get(cause, '')} {local(now_ms):%H:%M}".strip()
-    room = SMS_MAX - len(_HEAD[cause]) - len(tail) - 3
+    room = longest - len(_HEAD[cause]) - len(tail) - 3
     where = ", ".join(part for part in (_short(place.name), place.address) if part)
     return unicodedata.normalize("NFC", f"{_HEAD[cause]} {_cut(where, room)}. {tail}")
 

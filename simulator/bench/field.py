@@ -98,10 +98,14 @@ class _Press:
 
     async def told(self) -> float:
         """When the modem handed the first message about it to the network. Raises NotMeasured."""
-        modem = self.stage.modem
-        if not await self.stage.watch.until(lambda: modem.sent and modem.sent[-1].at >= self.at, PATIENCE_S):
+        name = self.stage.site.place_of(self.device).name.partition(" (")[0]
+
+        def sent() -> list[float]:
+            return [sms.at for sms in self.stage.modem.sent if sms.at >= self.at and name in sms.text]
+
+        if not await self.stage.watch.until(sent, PATIENCE_S):
             raise NotMeasured(f"press at {self.device}: expected an SMS within {PATIENCE_S:.0f} s, got none")
-        return next(sent.at for sent in modem.sent if sent.at >= self.at)
+        return sent()[0]
 
     async def end(self) -> None:
         """Let go, resolve, and return when every bell has said that it is quiet. Raises NotMeasured."""

@@ -1,4 +1,4 @@
-"""The words of an alarm, and what an answer means."""
+"""Which words of an alarm fit, and what an answer means."""
 
 import unicodedata
 
@@ -7,65 +7,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.sms import alphabet, pdu, replies, text
-from gateway.delivery.sms.text import Facts
 
-FIRE = Facts("fire", "hộ 07", "ngõ 5 thôn 3", "Tổ liên gia 03", "14:03")
-LONG = FIRE._replace(address="số 12 ngách 5/7 ngõ Thử 5, Thôn Ba, cạnh đình làng")
+SHORT = "CHÁY! Hộ mẫu 03-07, ngõ 5 thôn 3. Gọi 114. 14:03"
+LONG = "CHÁY! Hộ mẫu 03-07, số 12 ngách 5/7 ngõ Thử 5, Thôn Ba, cạnh đình làng. Gọi 114. 14:03"
 anything = st.text(max_size=300)
 
 
-def test_the_alarm_of_the_guide_is_one_segment_with_all_its_accents() -> None:
-    assert text.alarm(FIRE) == "CHÁY! Tổ liên gia 03, hộ 07, ngõ 5 thôn 3. Gọi 114. 14:03"
+def test_what_fits_with_its_accents_keeps_them() -> None:
+    assert text.fitting([SHORT]) == SHORT
+    assert text.fitting([unicodedata.normalize("NFD", SHORT)]) == SHORT
 
 
-def test_a_place_in_decomposed_letters_is_composed_first() -> None:
-    assert text.alarm(Facts(*(unicodedata.normalize("NFD", word) for word in FIRE))) == text.alarm(FIRE)  # type: ignore[arg-type]
-
-
-def test_accents_go_before_the_address() -> None:
-    assert text.alarm(LONG) == (
-        "CHAY! To lien gia 03, ho 07, so 12 ngach 5/7 ngo Thu 5, Thon Ba, canh dinh lang. Goi 114. 14:03 Nhan 1: da nhan"
-    )
+def test_accents_go_before_words() -> None:
+    assert text.fitting([LONG, SHORT]) == alphabet.plain(LONG)
 
 
 def test_accents_that_must_stay_cost_words() -> None:
-    assert text.alarm(LONG, accents="always") == "CHÁY! hộ 07. Gọi 114. 14:03"
+    assert text.fitting([LONG, SHORT], accents="always") == SHORT
 
 
 def test_without_accents_if_that_is_wished() -> None:
-    assert text.alarm(FIRE, accents="never") == "CHAY! To lien gia 03, ho 07, ngo 5 thon 3. Goi 114. 14:03 Nhan 1: da nhan"
+    assert text.fitting([SHORT], accents="never") == "CHAY! Ho mau 03-07, ngo 5 thon 3. Goi 114. 14:03"
 
 
-def test_in_english() -> None:
-    assert text.alarm(FIRE._replace(place="home 07", address="", group="Group 3"), language="en") == (
-        "FIRE! Group 3, home 07. Call 114. 14:03 Reply 1: received"
-    )
+def test_what_fits_nowhere_is_sent_all_the_same() -> None:
+    assert text.fitting(["ấ" * 200, "ấ" * 161]) == "a" * 161
+    assert text.fitting(["ấ" * 71], accents="always") == "ấ" * 71
 
 
-@pytest.mark.parametrize("kind", ["fault", "drill", "test"])
-def test_what_is_no_alarm_asks_for_no_call_and_no_answer(kind: text.Kind) -> None:
-    words = text.alarm(Facts(kind, "hộ 07"))
-    assert "114" not in words
-    assert "1:" not in words
-
-
-@given(
-    st.builds(Facts, st.sampled_from(["fire", "smoke", "sos", "fault", "drill", "test"]), anything, anything, anything, anything),
-    st.sampled_from(["vi", "en"]),
-    st.sampled_from(["auto", "always", "never"]),
-)
-def test_every_alarm_is_one_segment_and_begins_with_what_it_is(facts: Facts, language: text.Language, accents: text.Accents) -> None:
-    words = text.alarm(facts, language=language, accents=accents)
-    assert pdu.segments_of(words) == 1
-    headline = text.alarm(Facts(facts.kind, ""), language=language, accents="always").split()[0]
-    assert alphabet.plain(words).startswith(alphabet.plain(headline))
-
-
-def test_a_text_from_elsewhere_loses_its_accents_only_where_that_saves_a_segment() -> None:
-    assert text.fitting("CHÁY") == "CHÁY"
-    assert text.fitting("ấ" * 71) == "a" * 71
-    assert text.fitting("ấ" * 71, accents="always") == "ấ" * 71
-    assert text.fitting("CHÁY", accents="never") == "CHAY"
+@given(st.lists(anything, min_size=1, max_size=4), st.sampled_from(["auto", "always", "never"]))
+def test_one_segment_whenever_there_is_one(texts: list[str], accents: text.Accents) -> None:
+    short = "x" * 70
+    assert pdu.segments_of(text.fitting([*texts, short], accents=accents)) == 1
 
 
 @given(anything)

@@ -31,7 +31,7 @@ FAULT = "sms"  # the key under which the modem's faults are known
 UNSURE = "?"  # reference of a message of which it is not known whether it went out
 OVERDUE_S = 5.0
 SETTLE_S = 2.0
-_AGAIN = {"vi": "(gửi lại)", "en": "(sent again)"}
+_AGAIN = "(gửi lại)"
 
 
 class Ties(NamedTuple):
@@ -119,11 +119,11 @@ class SmsLoop:
             return None
 
     def _words(self, message: Outgoing) -> str:
-        words = text.fitting(json.loads(message.body)["text"], accents=self._settings.accents)
-        if message.row.reference == UNSURE:
-            marked = text.fitting(f"{words} {_AGAIN[self._settings.language]}", accents=self._settings.accents)
-            return marked if pdu.segments_of(marked) == pdu.segments_of(words) else words
-        return words
+        """One that may have gone out before says so, if that costs no segment."""
+        body = json.loads(message.body)
+        texts = [words for words in (body.get("long"), body["text"]) if words]
+        again = [f"{words} {_AGAIN}" for words in texts] if message.row.reference == UNSURE else []
+        return text.fitting([*again, *texts], accents=self._settings.accents)
 
     async def _settled(self) -> bool:
         """True if what was told is on the disk. A disk that takes nothing any more does not stop an alarm."""

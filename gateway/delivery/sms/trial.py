@@ -42,7 +42,7 @@ async def steps(settings: Sms, number: str, *, clock: str, rings: bool) -> Async
                 if not found.ok:
                     return
             step = "message"
-            words = text.alarm(text.Facts("test", "Kẻng", clock=clock), language=settings.language, accents=settings.accents)
+            words = text.fitting([f"THỬ TIN NHẮN: Kẻng. {clock}"], accents=settings.accents)
             (segment,) = pdu.submit(number, words, reference=0, centre=settings.centre, valid_min=settings.valid_min)
             began_s = time.monotonic()
             reference = await modem.send(segment)
