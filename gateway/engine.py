@@ -128,7 +128,7 @@ class _Engine:
         )
         self._channels: list[Channel] = [WebhookLoop(webhook, life, self._intake.tried, clock=clock) for webhook in settings.webhooks]
         if settings.receivers:
-            from gateway.delivery.sia import channel as sia  # noqa: PLC0415  # cryptography, 4 MiB, for those who have a receiver
+            from gateway.delivery.sia import channel as sia  # noqa: PLC0415  # cryptography, 6 MiB, for those who have a receiver
 
             self._channels += sia.loops(settings.receivers, self._intake.tried, self._fault, clock=clock)
         if settings.sms.port:
