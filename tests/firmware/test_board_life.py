@@ -127,7 +127,7 @@ def test_task_that_hangs_ends_the_start_though_everything_else_goes_on(make_boar
     assert birth(engine)["crash"].endswith("Hung: keeper")
 
 
-def test_slow_flash_and_a_broker_that_is_away_make_no_watchdog_bite(make_board: MakeBoard, engine: Engine) -> None:
+def test_pitfall_18_slow_flash_and_a_broker_that_is_away_make_no_watchdog_bite(make_board: MakeBoard, engine: Engine) -> None:
     board = make_board(start=False, brokers=[{"host": "127.0.0.1", "port": 9}])
     board.start(before=SHORT.replace("2_000", "5_000") + "flash.stall_ms = 400")
     for turn in range(6):

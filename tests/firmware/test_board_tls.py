@@ -1,5 +1,6 @@
 """The link over TLS against a real mosquitto: the right one connects, each wrong one is refused, and the board says why."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,8 +27,9 @@ def broker(tmp_path: Path) -> Iterator[secured.Broker]:
     broker.kill()
 
 
-def make(make_board: MakeBoard, broker: secured.Broker, server_name: str = NAME) -> Board:
-    return make_board(start=False, heap=secured.HEAP, server_name=server_name, brokers=[{"host": "127.0.0.1", "port": broker.tls_port}])
+def make(make_board: MakeBoard, broker: secured.Broker, server_name: str = NAME, **fields: Any) -> Board:
+    addresses = [{"host": "127.0.0.1", "port": broker.tls_port}]
+    return make_board(start=False, heap=secured.HEAP, server_name=server_name, brokers=addresses, **fields)
 
 
 @pytest.mark.parametrize(
@@ -127,3 +129,30 @@ def test_pitfall_08_wrong_certificate_is_refused_and_the_board_says_why(
         assert [words for words in birth["faults"] if words.startswith("link: ") and wrong.words in words], birth
         eventually(lambda: "faults" not in engine.all("dev/B1/state")[-1], "a birth without the fault")
         engine.wait("dev/B1/event", lambda m: m["type"] == "button" and m["state"] == "active")
+
+
+def test_refused_board_blinks_as_one_to_whom_nobody_listens(make_board: MakeBoard, broker: secured.Broker) -> None:
+    board = make(make_board, broker, "other.local", points={"indicator": {}})
+    board.start(secured.files(OURS, BOARD))
+
+    def gaps() -> list[float]:
+        times = [at for at, _ in board.changes("indicator")]
+        return [later - at for at, later in itertools.pairwise(times)]
+
+    eventually(lambda: len([gap for gap in gaps() if 1.5 < gap < 2.5]) >= 2, "2 s of light, 2 s of dark", 15.0)
+    assert "does not match" in board.log()
+
+
+def test_tls_takes_at_most_9_kb_of_a_64_bit_heap(make_board: MakeBoard, engine: Engine, broker: secured.Broker) -> None:
+    free = {}
+    for server_name, port in ((NAME, broker.tls_port), ("", broker.port)):
+        board = make_board(start=False, heap=secured.HEAP, server_name=server_name, brokers=[{"host": "127.0.0.1", "port": port}])
+        board.start(secured.files(OURS, BOARD))
+        engine.hello("B1")
+        engine.settle("B1")
+        free[server_name] = engine.all("dev/B1/report")[-1]["heap"]
+        board.cut()
+        engine.wait("dev/B1/state", lambda m: not m["online"])
+        engine.heard.clear()
+    print("free with and without TLS", free)
+    assert 0 < free[""] - free[NAME] <= 9_000
