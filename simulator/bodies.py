@@ -8,6 +8,7 @@ from typing import Protocol
 
 from protocol.config import BoardConfig
 from simulator.flashes import Flash
+from simulator.gauges import Volts
 from simulator.watch import Watch
 
 
@@ -28,7 +29,7 @@ class Plan:
     log: Path
     unique_id: str
     active: set[str] = field(default_factory=set)
-    microvolts: dict[str, int] = field(default_factory=dict)
+    volts: dict[str, Volts] = field(default_factory=dict)  # analog terminal -> what is there
     cut_at: int = 0
     ticks_bits: int = 62
     ticks_at_ms: int = 0
@@ -75,7 +76,7 @@ class Bodies(Protocol):
     def set_input(self, device: str, terminal: str, active: bool) -> None:
         """Change an input."""
 
-    def set_microvolts(self, device: str, terminal: str, microvolts: int) -> None:
+    def set_volts(self, device: str, terminal: str, volts: Volts) -> None:
         """Change an analog input."""
 
     def advance(self, device: str, ms: int) -> None:

@@ -83,6 +83,23 @@ def press(
 
 
 @app.command()
+def turn(
+    device: Annotated[str, typer.Argument(help="A board, such as DCC-017.", metavar="DEVICE")],
+    point: Annotated[str, typer.Argument(help="battery (V), tank (%), pump (kPa), light (lx) or lamp (A).", metavar="POINT")],
+    value: Annotated[float, typer.Argument(help="What it shows from now on.", metavar="VALUE")],
+    control: ControlSocket = None,
+) -> None:
+    """Let a gauge of a running simulation show a value.
+
+    \b
+    Examples:
+      keng sim turn DCC-017 battery 3.4
+      keng sim turn DEN-112 lamp 0
+    """
+    _ask({"do": "turn", "device": device, "point": point, "value": value}, control)
+
+
+@app.command()
 def do(
     verb: Annotated[str, typer.Argument(help="What a step of a scenario can do.", metavar="VERB")],
     values: Annotated[list[str] | None, typer.Argument(help="Its keys.", metavar="KEY=VALUE...")] = None,
@@ -124,7 +141,7 @@ async def _play(scenario: Any, site: Path, *, light: bool, broker: Any, control:
     from simulator.stage import Stage  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="keng-sim-") as folder:
-        stage = Stage(site, Path(folder), light=light, broker=broker)
+        stage = Stage(site, Path(folder), light=light, broker=broker, fitted=scenario.fitted)
         boards = "bo mạch nhẹ · light boards" if stage.light else "phần mềm thật · real firmware"
         print(f"{scenario.title}\n  {stage.site.site.name}, {boards}, MQTT: {stage.broker_kind}", flush=True)
         async with stage, Control(stage, control or default_path()):

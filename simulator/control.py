@@ -98,7 +98,7 @@ class Control:
             step = Step.model_validate({"at_s": 0, **json.loads(line)})
         except (ValidationError, ValueError, TypeError) as exc:
             return {"ok": False, "wrong_input": True, "mistakes": [str(exc)]}
-        if mistakes := script.check(step, self._stage.site):
+        if mistakes := script.check(step, self._stage.site, self._stage.fitted):
             return {"ok": False, "wrong_input": True, "mistakes": mistakes}
         try:
             await self._hands.do(step)

@@ -23,6 +23,7 @@ class Hands:
         world = stage.world
         self._deeds: dict[str, Deed] = {
             "press": self._press,
+            "turn": lambda step: world.turn(_device(step), step.point or "", step.value or 0),
             "activate": lambda step: world.press(_device(step), step.point or ""),
             "clear": lambda step: world.release(_device(step), step.point or ""),
             "take": lambda step: world.press(_device(step), step.point or "extinguisher-1"),

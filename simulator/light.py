@@ -18,8 +18,9 @@ from protocol import topics
 from protocol.messages import Birth, Call, Event, Hello, Receipt, Report, Ring, State, Tick, Will, decode
 from protocol.wire import DecodeError
 from simulator.bodies import Cause, Plan, Reports
+from simulator.gauges import Volts, fitted
 from simulator.mqtt import Account, Client, Message
-from simulator.terminals import BELL, BELL_SENSE, POINTS
+from simulator.terminals import BELL, BELL_SENSE, WIRINGS
 
 CALL_RINGS_S = 180
 RECONNECT_S = (0.1, 3.0)
@@ -57,7 +58,7 @@ class LightBoards:
         if board := self._boards.get(device):
             board.sense(terminal, active)
 
-    def set_microvolts(self, device: str, terminal: str, microvolts: int) -> None:
+    def set_volts(self, device: str, terminal: str, volts: Volts) -> None:
         """Nothing: a light board measures no voltage."""
 
     def advance(self, device: str, ms: int) -> None:
@@ -91,7 +92,7 @@ class LightBoard:
         self._reports = reports
         self._cause = cause
         self._config = plan.config
-        self._points = POINTS[plan.config.kind]
+        self._points = WIRINGS[plan.config.kind].contacts(fitted(plan.config))
         self._memory = self._remember()
         self._happened: dict[str, float] = {}
         self._sent: dict[str, tuple[int, float]] = {}

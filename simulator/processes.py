@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from simulator.bodies import Cause, Plan, Reports
+from simulator.gauges import Volts, fitted
 from simulator.parts import answer
 from simulator.terminals import Terminals
 
@@ -116,9 +117,9 @@ class Processes:
         gpio, level = self._terminals.level(terminal, active)
         self._send(device, f"i {gpio} {level}")
 
-    def set_microvolts(self, device: str, terminal: str, microvolts: int) -> None:
+    def set_volts(self, device: str, terminal: str, volts: Volts) -> None:
         """Change the voltage at an ADC channel."""
-        self._send(device, f"a {self._terminals.analog[terminal]} {microvolts}")
+        self._send(device, f"a {self._terminals.analog[terminal]} {volts.level} {volts.peak}")
 
     def advance(self, device: str, ms: int) -> None:
         """Let the board's clock jump ahead."""
@@ -172,9 +173,9 @@ class Processes:
         # The cut comes first: the board starts as soon as it knows a level.
         if plan.cut_at:
             line.send(f"k {plan.cut_at}")
-        for terminal, microvolts in plan.microvolts.items():
-            line.send(f"a {self._terminals.analog[terminal]} {microvolts}")
-        for terminal in self._terminals.inputs:
+        for terminal, volts in plan.volts.items():
+            line.send(f"a {self._terminals.analog[terminal]} {volts.level} {volts.peak}")
+        for terminal in self._terminals.wired(plan.config.kind, fitted(plan.config)):
             gpio, level = self._terminals.level(terminal, terminal in plan.active)
             line.send(f"i {gpio} {level}")
         self._reports.watch.changed()
@@ -182,7 +183,7 @@ class Processes:
     def _said(self, device: str, words: list[str]) -> None:
         match words:
             case ["o", gpio, level]:
-                if found := self._terminals.output(int(gpio), int(level)):
+                if found := self._terminals.output(int(gpio), int(level), self._plans[device].config.kind):
                     self._reports.output(device, *found)
             case ["f", erases, programs]:
                 self._plans[device].flash.counted(int(erases), int(programs))

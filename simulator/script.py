@@ -16,7 +16,7 @@ within_s = 1
 bells_confirmed = 12
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -27,7 +27,7 @@ from protocol import tomlfile
 from protocol.messages import Id
 from protocol.site import Kind, Site
 from protocol.tomlfile import FileMistakes, Misfit, Tables
-from simulator.terminals import POINTS
+from simulator.terminals import WIRINGS
 
 HERE = Path(__file__).parent
 COMMUNES = HERE / "communes"
@@ -41,10 +41,12 @@ class _Nothing:
 
 _NOTHING = _Nothing()
 
+Fitted = Mapping[str, Sequence[str]]  # board -> points and outputs at choice that it has
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 Number = Annotated[int, Field(ge=0)]
 Verb = Literal[
     "press",
+    "turn",
     "activate",
     "clear",
     "take",
@@ -81,6 +83,7 @@ Verb = Literal[
 # verb -> keys that it needs besides at_s and do
 NEEDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("press", "activate", "clear"), ("device", "point")),
+    "turn": ("device", "point", "value"),
     **dict.fromkeys(("take", "put_back", "open", "close", "smoke", "smoke_clear", "cut_power", "power", "reimage"), ("device",)),
     **dict.fromkeys(("cut_wire", "mend_wire", "freeze", "thaw", "cut_link", "unplug", "plug", "swallow", "pass"), ("device",)),
     **{"cut_power_at": ("device", "operation"), "advance": ("device", "seconds"), "delay": ("device", "seconds")},
@@ -91,7 +94,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 MAY: dict[str, tuple[str, ...]] = {
     **{"press": ("hold_s",), "take": ("point",), "put_back": ("point",), "kill": ("back_after_s",), "webhook": ("seconds",)},
 }
-REAL_FIRMWARE_ONLY = ("cut_power_at", "advance")
+REAL_FIRMWARE_ONLY = ("cut_power_at", "advance", "turn")
 
 
 class Expectation(BaseModel):
@@ -138,6 +141,7 @@ class Step(Expectation):
     within_s: Seconds = 0
     back_after_s: Seconds | None = None
     seconds: Seconds | None = None
+    value: float | None = None
     operation: Annotated[int, Field(ge=1)] | None = None
     outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
     status: Annotated[int, Field(ge=200, le=599)] | None = None
@@ -145,12 +149,15 @@ class Step(Expectation):
 
 
 class Scenario(BaseModel):
-    """The whole file. `site` is the name of a commune in simulator/communes, or the path of a file beside this one."""
+    """The whole file. `site` is the name of a commune in simulator/communes, or the path of a file beside this one. `fitted`: what boards
+    have besides what every board of their kind has.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     title: str
     site: str = "ngo-thu-5"
+    fitted: dict[Id, list[Id]] = {}
     steps: list[Step] = Field(min_length=1)
 
 
@@ -176,9 +183,9 @@ def load(path: Path) -> tuple[Scenario, Path]:
     return scenario, _site_file(path, scenario.site)
 
 
-def check(step: Step, site: Site) -> list[str]:
+def check(step: Step, site: Site, fitted: Fitted) -> list[str]:
     """What is wrong with a step that came by itself, not in a file."""
-    return [str(misfit) for misfit in _step_misfits(0, step.model_dump(exclude_unset=True), _boards(site))]
+    return [str(misfit) for misfit in _step_misfits(0, step.model_dump(exclude_unset=True), _boards(site), fitted)]
 
 
 def _site_file(path: Path, site: str) -> Path:
@@ -194,15 +201,30 @@ def _misfits(path: Path, tables: Tables) -> Iterator[Misfit]:
             boards = _boards(site_files.load(_site_file(path, name)))
         except OSError:
             yield Misfit(("site",), "the name of a commune in simulator/communes or the path of a site file", name)
+    fitted = tables.get("fitted")
+    fitted = fitted if isinstance(fitted, dict) and all(isinstance(names, list) for names in fitted.values()) else {}
+    if boards is not None:
+        yield from _unfit(fitted, boards)
     for index, row in enumerate(tomlfile.rows(tables, "steps")):
-        yield from _step_misfits(index, row, boards)
+        yield from _step_misfits(index, row, boards, fitted)
 
 
 def _boards(site: Site) -> dict[str, Kind]:
     return {board.id: board.kind for board in site.boards}
 
 
-def _step_misfits(index: int, row: Tables, boards: dict[str, Kind] | None) -> Iterator[Misfit]:
+def _unfit(fitted: Fitted, boards: dict[str, Kind]) -> Iterator[Misfit]:
+    for device, names in fitted.items():
+        if device not in boards:
+            yield Misfit(("fitted", device), "a board of the site", device)
+            continue
+        choices = WIRINGS[boards[device]].choices
+        for name in names:
+            if name not in choices:
+                yield Misfit(("fitted", device), f"some of {', '.join(choices)}", name)
+
+
+def _step_misfits(index: int, row: Tables, boards: dict[str, Kind] | None, fitted: Fitted) -> Iterator[Misfit]:
     verb = row.get("do")
     if not isinstance(verb, str) or verb not in get_args(Verb):
         return
@@ -212,7 +234,7 @@ def _step_misfits(index: int, row: Tables, boards: dict[str, Kind] | None) -> It
     yield from _out_of_place(index, verb, row)
     if boards is not None:
         yield from _unknown_boards(index, row, boards)
-        yield from _unknown_points(index, row, boards)
+        yield from _unknown_points(index, row, boards, fitted)
 
 
 def _out_of_place(index: int, verb: str, row: Tables) -> Iterator[Misfit]:
@@ -226,10 +248,15 @@ def _out_of_place(index: int, verb: str, row: Tables) -> Iterator[Misfit]:
             yield Misfit(("steps", index, key), f"no such key with do = {verb}", row[key])
 
 
-def _unknown_points(index: int, row: Tables, boards: dict[str, Kind]) -> Iterator[Misfit]:
-    kind = boards.get(str(row.get("device")))
-    if kind and "point" in row and row["point"] not in POINTS[kind]:
-        yield Misfit(("steps", index, "point"), f"one of {', '.join(POINTS[kind])}", row["point"])
+def _unknown_points(index: int, row: Tables, boards: dict[str, Kind], fitted: Fitted) -> Iterator[Misfit]:
+    device = str(row.get("device"))
+    kind = boards.get(device)
+    if kind is None or "point" not in row:
+        return
+    wiring, chosen = WIRINGS[kind], tuple(fitted.get(device, ()))
+    points = wiring.gauges(chosen) if row["do"] == "turn" else wiring.contacts(chosen)
+    if row["point"] not in points:
+        yield Misfit(("steps", index, "point"), f"one of {', '.join(points) or 'none'}", row["point"])
 
 
 def _unknown_boards(index: int, row: Tables, boards: dict[str, Kind]) -> Iterator[Misfit]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from protocol import site as site_files
-from protocol.config import Address, BoardConfig, Network
+from protocol.config import Address, BoardConfig, Network, Point
 from protocol.site import Site
 from simulator.desk import Desk
 from simulator.modem.device import VirtualModem
@@ -23,6 +23,7 @@ from simulator.observer import Observer
 from simulator.parts import Part, PartFailed, answer, free_ports, listening
 from simulator.processes import available
 from simulator.receivers import WebhookReceiver
+from simulator.script import Fitted
 from simulator.watch import Watch
 from simulator.world import World
 
@@ -36,9 +37,9 @@ PartName = Literal["broker", "engine", "console"]
 class Stage:
     """Everything of one simulated commune, ended with `async with`.
 
-    light: light boards even where the real firmware runs. together: `keng up` instead of three processes that can be killed.
-    broker: the kind of [broker] in keng.toml. modem: the gateway has a GSM modem, the attribute `modem`. Raises tomlfile.FileMistakes for
-    a wrong site, PartFailed if a part does not start.
+    fitted: what boards have besides what every board of their kind has. light: light boards even where the real firmware runs.
+    together: `keng up` instead of three processes that can be killed. broker: the kind of [broker] in keng.toml. modem: the gateway has a
+    GSM modem, the attribute `modem`. Raises tomlfile.FileMistakes for a wrong site, PartFailed if a part does not start.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Stage:
         light: bool = False,
         together: bool = False,
         broker: Literal["auto", "mosquitto", "embedded"] = "auto",
+        fitted: Fitted | None = None,
         flash_delays: bool = True,
         console_port: int | None = None,
         modem: bool = False,
@@ -60,6 +62,7 @@ class Stage:
         self.light = light or not available()
         self.directory = directory
         self.broker_kind = "mosquitto" if broker == "auto" and shutil.which("mosquitto") else "embedded" if broker == "auto" else broker
+        self.fitted = fitted or {}
         self._site_file = site_file
         self._together = together
         self._flash_delays = flash_delays
@@ -113,6 +116,7 @@ class Stage:
             brokers=[Address(host=HOST, port=self._broker_port)],
             password=self.accounts[device].password,
             wifi=[Network(ssid="ngo-thu", key="mot-hai-ba-bon")],
+            points={name: Point() for name in self.fitted.get(device, ())},
         )
 
     def part(self, name: str) -> Part:

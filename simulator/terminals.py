@@ -1,23 +1,51 @@
-"""The terminals of a board type, read as data from its file in firmware/boards."""
+"""The terminals of a board type, and what hangs on them in a board of each kind: read as data from the files of the firmware."""
 
 import runpy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, get_args
 
 from protocol.site import Kind
 
-BOARDS = Path(__file__).parents[1] / "firmware" / "boards"
-# What is wired to a board of each kind, besides its bell.
-POINTS: dict[Kind, tuple[str, ...]] = {
-    "household": ("button-1", "button-2", "smoke-1", "extinguisher-1", "silence"),
-    "fire_point": ("button-1", "door", "extinguisher-1", "extinguisher-2", "tamper"),
-    "street_light": (),
-    "sos_post": ("sos-1", "tamper"),
-}
+FIRMWARE = Path(__file__).parents[1] / "firmware"
 BELL = "bell"
 BELL_SENSE = "bell-sense"
-# A lithium cell at 4.1 V (nearly full) behind the divider of 1:2 that the board files describe.
-BATTERY_MICROVOLTS = 2_050_000
+CONTACTS = ("contact", "mains")  # drivers of points with two levels; the others are turned
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a kind has: point -> driver, always and at choice; output terminals likewise."""
+
+    always: dict[str, str]
+    at_choice: dict[str, str]
+    outputs: tuple[str, ...]
+    outputs_at_choice: tuple[str, ...]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What can be fitted besides what a board always has."""
+        return (*self.at_choice, *self.outputs_at_choice)
+
+    def contacts(self, fitted: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """The points that can be pressed, of a board with these at choice."""
+        return tuple(name for name, driver in self._points(fitted).items() if driver in CONTACTS)
+
+    def gauges(self, fitted: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """The points that can be turned."""
+        return tuple(name for name, driver in self._points(fitted).items() if driver not in CONTACTS)
+
+    def _points(self, fitted: tuple[str, ...]) -> dict[str, str]:
+        return self.always | {name: driver for name, driver in self.at_choice.items() if name in fitted}
+
+
+def _wiring(kind: Kind) -> Wiring:
+    names: dict[str, Any] = runpy.run_path(str(FIRMWARE / "device" / "kinds" / f"{kind}.py"))
+    always, at_choice = ({name: driver for name, _, _, driver in names[rows]} for rows in ("POINTS", "OPTIONAL"))
+    return Wiring(always, at_choice, names["OUTPUTS"], names["OPTIONAL_OUTPUTS"])
+
+
+WIRINGS: dict[Kind, Wiring] = {kind: _wiring(kind) for kind in get_args(Kind)}
 
 
 @dataclass(frozen=True)
@@ -33,12 +61,18 @@ class Terminals:
         gpio, when_active = self.inputs[terminal]
         return gpio, when_active if active else 1 - when_active
 
-    def output(self, gpio: int, level: int) -> tuple[str, bool] | None:
-        """(terminal, on) of a GPIO that has changed; None for one that drives nothing."""
-        return next(((name, level == on) for name, (pin, on) in self.outputs.items() if pin == gpio), None)
+    def output(self, gpio: int, level: int, kind: Kind) -> tuple[str, bool] | None:
+        """(terminal, on) of a GPIO that has changed; None for one that drives nothing on a board of this kind."""
+        wiring = WIRINGS[kind]
+        wired = (*wiring.outputs, *wiring.outputs_at_choice)
+        return next(((name, level == on) for name, (pin, on) in self.outputs.items() if pin == gpio and name in wired), None)
+
+    def wired(self, kind: Kind, fitted: tuple[str, ...]) -> list[str]:
+        """The inputs with two levels on which something hangs: terminals of different kinds share a GPIO and rest at different levels."""
+        return [name for name in (*WIRINGS[kind].contacts(fitted), BELL_SENSE) if name in self.inputs]
 
 
 def load(board: str = "esp32_wroom") -> Terminals:
     """The terminals of a board type. Raises OSError if there is no such file."""
-    names = runpy.run_path(str(BOARDS / f"{board}.py"))
+    names = runpy.run_path(str(FIRMWARE / "boards" / f"{board}.py"))
     return Terminals(names["INPUTS"], names["OUTPUTS"], names["ANALOG"])

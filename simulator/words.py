@@ -4,6 +4,7 @@ from simulator.script import Step
 
 _SENTENCES = {
     "press": "{device}: nhấn {point} · presses {point}",
+    "turn": "{device}: {point} = {value:g}",
     "activate": "{device}: {point} tác động · {point} becomes active",
     "clear": "{device}: {point} trở lại bình thường · {point} becomes clear",
     "take": "{device}: bình chữa cháy được lấy đi · extinguisher taken",

@@ -15,15 +15,16 @@ from typing import NamedTuple, Self
 
 from protocol.config import Address as BrokerAddress
 from protocol.config import BoardConfig
-from simulator import terminals
+from simulator import gauges, terminals
 from simulator.bodies import Bodies, Cause, Plan
 from simulator.flashes import Flash, FlashStats
 from simulator.light import LightBoards
 from simulator.links import Address, Link
 from simulator.processes import FIRMWARE_HEAP_KB, Processes
-from simulator.terminals import BATTERY_MICROVOLTS, BELL, BELL_SENSE
+from simulator.terminals import BELL, BELL_SENSE
 from simulator.watch import Watch
 
+LAMP = "lamp"
 PULSE_S = 0.3  # a finger on a button
 CHANGES_KEPT = 100_000
 BEAT_REST_S = 1.75
@@ -68,6 +69,7 @@ class World:
         self._terminals = terminals.load()
         self._plans: dict[str, Plan] = {}
         self._links: dict[str, Link] = {}
+        self._values: dict[str, dict[str, float]] = {}
         self._on: dict[str, bool] = {}
         self._switches: dict[str, asyncio.Lock] = {}
         self._outputs: dict[tuple[str, str], bool] = {}
@@ -114,10 +116,12 @@ class World:
             folder / "log.txt",
             # Espressif's prefix, then what tells boards apart.
             "240ac4" + hashlib.sha256(device.encode()).hexdigest()[:6],
-            microvolts={"battery": BATTERY_MICROVOLTS},
             ticks_bits=ticks_bits,
             ticks_at_ms=ticks_at_ms,
         )
+        self._values[device] = gauges.at_rest(config)
+        for name in self._values[device]:
+            self._show(device, name)
         self._on[device] = False
         self._switches[device] = asyncio.Lock()
         self.restarts[device] = self.bites[device] = 0
@@ -139,10 +143,20 @@ class World:
         self.release(device, point)
         return at
 
-    def set_microvolts(self, device: str, terminal: str, microvolts: int) -> None:
-        """Change the voltage at an ADC channel."""
-        self._plans[device].microvolts[terminal] = microvolts
-        self._bodies.set_microvolts(device, terminal, microvolts)
+    def turn(self, device: str, point: str, value: float) -> None:
+        """Let a gauge of the board show a value, in the unit of gauges.GAUGES. Raises KeyError for one that the board does not have."""
+        if point not in self._values[device]:
+            raise KeyError(point)
+        self._values[device][point] = value
+        self._show(device, point)
+        self.watch.changed()
+
+    def _show(self, device: str, point: str) -> None:
+        plan = self._plans[device]
+        volts = gauges.volts(point, self._values[device][point], plan.config, lamp_burns=self.is_output_on(device, LAMP))
+        terminal = gauges.GAUGES[point].terminal
+        plan.volts[terminal] = volts
+        self._bodies.set_volts(device, terminal, volts)
 
     def _set(self, device: str, point: str, active: bool) -> float:
         plan = self._plans[device]
@@ -236,6 +250,8 @@ class World:
         self.changes.append(change)
         if terminal == BELL:
             self._sense(device)
+        elif terminal == LAMP and LAMP in self._values[device]:
+            self._show(device, LAMP)
         for listener in self._listeners:
             listener(change)
         self.watch.changed()

@@ -1,5 +1,8 @@
 """`machine` as MicroPython has it on an ESP32, as far as the firmware uses it; every pin is the world's."""
 
+import math
+
+import utime
 import wires
 from umachine import PinBase, Signal  # noqa: F401 - Signal as on a board
 
@@ -119,4 +122,5 @@ class ADC:
 
     def read_uv(self):
         wires.refresh()
-        return wires.microvolts.get(self._gpio, 0)
+        level, peak = wires.microvolts.get(self._gpio, (0, 0))
+        return level + int(peak * math.sin(utime.ticks_us() % 20_000 * math.pi / 10_000)) if peak else level

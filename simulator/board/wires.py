@@ -1,7 +1,7 @@
 """The wires between a simulated board and the world: one local stream socket, lines of ASCII, as few as there are changes.
 
 world -> board:  i <gpio> <level>        the level of an input
-                 a <gpio> <microvolts>   the voltage at an ADC channel
+                 a <gpio> <uv> <peak>    the voltage at an ADC channel, in microvolts, and the peak of a sine of 50 Hz on it
                  t <ms>                  the board's clock jumps ahead
                  k <count>               power is cut at the count-th block operation from now (0: never)
                  w <0|1>                 the access point is out of reach or back
@@ -92,7 +92,7 @@ def _do(words):
             interrupts.add(gpio)
         levels[gpio] = level
     elif what == "a":
-        microvolts[int(words[1])] = int(words[2])
+        microvolts[int(words[1])] = (int(words[2]), int(words[3]))
     elif what == "t":
         clock_offset_ms += int(words[1])
     elif what == "k":

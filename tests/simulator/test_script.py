@@ -86,7 +86,37 @@ def test_step_from_outside_is_checked_like_one_of_a_file(tmp_path: Path) -> None
     path = tmp_path / "s.toml"
     path.write_text(GOOD)
     site = site_files.load(script.load(path)[1])
-    assert script.check(Step(at_s=0, do="press", device="H03-02", point="button-1"), site) == []
-    assert script.check(Step(at_s=0, do="press", device="H03-02", point="door"), site) == [
+    assert script.check(Step(at_s=0, do="press", device="H03-02", point="button-1"), site, {}) == []
+    assert script.check(Step(at_s=0, do="press", device="H03-02", point="door"), site, {}) == [
         "expected one of button-1, button-2, smoke-1, extinguisher-1, silence, got 'door'"
     ]
+
+
+TURN = """title = "t"
+fitted = {"DCC-017" = ["tank"]}
+[[steps]]
+at_s = 1
+do = "turn"
+device = "DCC-017"
+point = "tank"
+value = 20
+"""
+
+
+def test_gauge_that_is_fitted_can_be_turned(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(TURN)
+    scenario, _ = script.load(path)
+    assert scenario.steps[0].value == 20
+
+
+def test_what_is_not_fitted_or_no_gauge_is_named_with_what_there_is(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, TURN.replace('["tank"]', '["siren"]').replace("value = 20", ""))
+    assert [line.partition(" ")[2] for line in found] == [
+        "fitted.DCC-017: expected some of extinguisher-3, extinguisher-4, extinguisher-5, extinguisher-6, extinguisher-7, extinguisher-8, "
+        "tank, pump, mains, strobe, got 'siren'",
+        "steps[1].value: expected to be there with do = turn, got nothing",
+        "steps[1].point: expected one of battery, got 'tank'",
+    ]
+    found = mistakes(tmp_path, TURN.replace('point = "tank"', 'point = "door"'))
+    assert [line.partition(" ")[2] for line in found] == ["steps[1].point: expected one of battery, tank, got 'door'"]
