@@ -17,7 +17,7 @@ from simulator.desk import DeskFailed
 from simulator.mqtt import Client, Message
 from simulator.receivers import Post
 from simulator.stage import Stage
-from simulator.terminals import BELL, POINTS
+from simulator.terminals import BELL, WIRINGS
 from simulator.watch import Watch
 
 HAMLET = Path(__file__).with_name("hamlet.toml")
@@ -177,7 +177,7 @@ async def calm(stage: Stage) -> None:
         link.delay_s = 0.0
         stage.world.mend_wire(board.id)
         stage.world.access_point(board.id, True)
-        for point in POINTS[board.kind]:
+        for point in WIRINGS[board.kind].contacts():
             stage.world.release(board.id, point)
     await stage.ready(CALM_S)
     scene = Scene(stage)
