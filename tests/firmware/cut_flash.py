@@ -6,52 +6,7 @@ from agent import identity
 from agent.events import Event
 from agent.files import Files
 from agent.journal import Journal
-
-BLOCK = 4096
-
-
-class Flash:
-    """NOR flash in RAM. At the operation number `cut_at` the power fails: of a program only the first `torn` of 4 quarters happens,
-    and nothing after it reaches the flash."""
-
-    def __init__(self, blocks):
-        self.data = bytearray(b"\xff" * BLOCK * blocks)
-        self.operations = 0
-        self.cut_at = None
-        self.torn = 0
-
-    def readblocks(self, block, buffer, offset=0):
-        start = block * BLOCK + offset
-        buffer[:] = self.data[start : start + len(buffer)]
-
-    def writeblocks(self, block, buffer, offset=0):
-        start = block * BLOCK + offset
-        length = self._length(len(buffer))
-        self.data[start : start + length] = buffer[:length]
-        return self._fail()
-
-    def ioctl(self, op, argument):
-        if op == 4:
-            return len(self.data) // BLOCK
-        if op == 5:
-            return BLOCK
-        if op == 6:
-            length = self._length(BLOCK)
-            self.data[argument * BLOCK : argument * BLOCK + length] = b"\xff" * length
-            return self._fail()
-        return 0
-
-    def _length(self, whole):
-        self.operations += 1
-        if self.cut_at is None or self.operations < self.cut_at:
-            return whole
-        return whole * self.torn // 4 if self.operations == self.cut_at else 0
-
-    def _fail(self):
-        return -5 if self.operations == self.cut_at else 0  # EIO: the board notices nothing more, for it is gone
-
-    def has_power(self):
-        return self.cut_at is None or self.operations < self.cut_at
+from nor import every_cut
 
 
 def start(flash):
@@ -85,7 +40,6 @@ def live(flash, done):
 
 
 def check(flash, done):
-    flash.cut_at = None
     who, journal, waiting, states = start(flash)
     ids = [event.id for event in waiting]
     assert journal.damaged == 0
@@ -100,33 +54,6 @@ def check(flash, done):
             assert int(ident.split("-")[1]) < who.boot
     kept = [ident for word, ident in done if word == "kept"]
     assert states["button-1"].id >= kept[-1]
-    vfs.umount("/flash")
 
 
-def play(cut_at, torn):
-    """True if the second start was over before the cut."""
-    flash = Flash(16)
-    vfs.VfsLfs2.mkfs(flash)
-    done = []
-    live(flash, done)  # a board that has lived before
-    vfs.umount("/flash")
-    flash.operations = 0
-    flash.cut_at = cut_at
-    flash.torn = torn
-    try:
-        live(flash, done)
-    except OSError:
-        assert not flash.has_power()
-    over = flash.has_power()
-    try:
-        vfs.umount("/flash")
-    except OSError:
-        assert not over  # it was cut before it was mounted
-    check(flash, done)
-    return over
-
-
-cuts = 1
-while not [True for torn in range(5) if play(cuts, torn)]:
-    cuts += 1
-print("cuts", cuts - 1)
+print("cuts", every_cut(live, check))
