@@ -8,7 +8,7 @@ from agent.trial import NAME, NEW, OLD, TRIES, Trial
 from protocol.topics import is_id
 from protocol.wire import shown
 
-FIXED = ("site", "device")  # a board of another name is another board
+FIXED = ("site", "device", "server_name")  # a board of another name is another board, and no order ends TLS
 
 
 def propose(path, fields):
@@ -79,8 +79,8 @@ def _check(present, merged, fields):
     """Raises ConfigError."""
     read = config.build(merged)
     for key in FIXED:
-        if merged[key] != present.get(key):
-            raise config.ConfigError("%s: expected %s, got %s" % (key, shown(present.get(key)), shown(merged[key])))
+        if merged.get(key) != present.get(key):
+            raise config.ConfigError("%s: expected %s, got %s" % (key, shown(present.get(key)), shown(merged.get(key))))
     for key in config.unknown(fields):
         raise config.ConfigError("%s: not a key of the configuration" % (key,))
     for why in _misfits(read):

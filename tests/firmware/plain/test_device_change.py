@@ -13,6 +13,7 @@ def test_each_reason_to_refuse_is_told_and_changes_nothing():
             ({"verify_s": 91}, "verify_s: expected 0..90, got 91"),
             ({"device": "B2"}, 'device: expected "B1", got "B2"'),
             ({"site": "other"}, 'site: expected "s", got "other"'),
+            ({"server_name": "gw.local"}, 'server_name: expected None, got "gw.local"'),
             ({"verfy_s": 30}, "verfy_s: not a key of the configuration"),
             ({"brokers": [{"host": "h", "port": 1, "tsl": True}]}, "brokers.tsl: not a key of the configuration"),
             ({"brokers": []}, "brokers: expected a list of 1 to 8, got 0"),
