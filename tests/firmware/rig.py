@@ -261,8 +261,9 @@ class Board:
 
     def start(self, before: str = "") -> None:
         """Power on. `before`: MicroPython to run when the flash is mounted, before the firmware."""
-        if self._config is not None:
+        if self._config is not None:  # as the bench: once
             before = f"with open('/config.json', 'w') as f: f.write({self._config!r})\n{before}"
+            self._config = None
         follows = {str(PINS["INPUTS"]["bell-sense"][0]): str(PINS["OUTPUTS"]["bell"][0])} if self.bell_wire_whole else {}
         environment = {
             "PATH": os.environ["PATH"],

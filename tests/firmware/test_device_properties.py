@@ -250,15 +250,11 @@ CONFIGS = st.builds(
 @given(CONFIGS)
 def test_board_reads_and_tells_every_configuration_of_the_model(written: BoardConfig) -> None:
     data = written.model_dump_json().encode()
-    if len(data) > config.LONGEST:
-        with pytest.raises(config.ConfigError, match="at most"):
-            config.fields_of(data)
-        return
     fields = config.fields_of(data)
     read = config.build(fields)
     assert (read.site, read.kind, read.password, read.verify_s) == (written.site, written.kind, written.password, written.verify_s)
     assert read.brokers == tuple((address.host, address.port) for address in written.brokers)
-    assert read.digest == written.digest()
+    assert config.digest(fields) == written.digest()
     assert config.unknown(fields) == []
 
 

@@ -2,7 +2,7 @@
 
 from agent.once import once
 
-LOADED = "agent.change agent.config agent.fit agent.trial pins kinds."
+LOADED = "agent.amendment agent.config agent.fit agent.candidate agent.canonical agent.trial pins kinds."
 
 
 class Changes:
@@ -23,13 +23,24 @@ class Changes:
         if self.id:
             return "change %s is on trial" % self.id
         try:
-            data, error = once("agent.change", "propose", LOADED, self._parts.config.path, order.config)
-        except MemoryError:
+            candidate, error = self._propose(order.config)
+        except (MemoryError, RuntimeError):  # RuntimeError: of the stack
             return "not enough memory"
         if error is None:
             self.id = order.id
-            self._parts.keeper.chore(lambda: self._store(data))
+            self._parts.keeper.chore(lambda: self._store(candidate))
         return error
+
+    def _propose(self, fields):
+        """(fields of the candidate, None), or (None, why not): everything is checked before anything is written.
+
+        In two steps, each with its own code in the heap.
+        """
+        candidate, error = once("agent.amendment", "merge", LOADED, self._parts.config.path, fields)
+        if error is None:
+            misfits = once("agent.fit", "own_problems", LOADED, candidate["kind"], candidate.get("points", {}))
+            error = misfits[0][1] if misfits else None
+        return candidate, error
 
     def greeted(self, now):
         """A hello for this start, of the group that the board is configured for."""
@@ -43,9 +54,9 @@ class Changes:
             if verdict:
                 self._parts.keeper.chore(lambda: self._end(verdict))
 
-    def _store(self, data):
+    def _store(self, candidate):
         try:
-            once("agent.change", "store", LOADED, self._parts.files, self.id, data)
+            once("agent.candidate", "store", LOADED, self._parts.files, self.id, candidate)
             self.stored = True
         except OSError as exc:
             self._parts.orders.answer(self.id, "journal: not writable (%s)" % exc)

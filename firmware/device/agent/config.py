@@ -5,7 +5,9 @@ Thrown away after use: what it finds out lies in a settings.Config.
 
 import hashlib
 import json
+import os
 
+from agent import canonical
 from agent.settings import Config
 from protocol.topics import is_id
 from protocol.wire import is_printable, shown
@@ -34,21 +36,24 @@ class ConfigError(ValueError):
 def read(path):
     """(config, None), or (a config without network, why) where the file is missing or wrong."""
     try:
-        return build(load(path)), None
+        fields = load(path)
+        config = build(fields)
     except (OSError, ValueError) as exc:  # ConfigError is a ValueError
         return Config(), "%s: %s" % (path, exc)
+    config.digest = digest(fields)
+    return config, None
 
 
 def load(path):
     """The fields of a file, unchecked. Raises OSError or ConfigError."""
+    if os.stat(path)[6] > LONGEST:
+        raise ConfigError("expected at most %d bytes" % LONGEST)
     with open(path, "rb") as file:
-        return fields_of(file.read(LONGEST + 1))
+        return fields_of(file.read())
 
 
 def fields_of(data):
     """The fields of a configuration in JSON, unchecked. Raises ConfigError."""
-    if len(data) > LONGEST:
-        raise ConfigError("expected at most %d bytes" % LONGEST)
     try:
         fields = json.loads(str(data, "utf-8"))
     except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError):
@@ -71,16 +76,7 @@ def build(fields):
             if key != "v":
                 setattr(config, key, value)
     config.networked = True
-    config.digest = digest(fields)
     return config
-
-
-def bytes_of(fields):
-    """What a file with these fields holds. Raises ConfigError: too long."""
-    data = json.dumps(fields, separators=(",", ":")).encode()
-    if len(data) > LONGEST:
-        raise ConfigError("expected at most %d bytes in all, got %d" % (LONGEST, len(data)))
-    return data
 
 
 def unknown(fields):
@@ -102,7 +98,9 @@ def digest(fields):
     for key, _ in CHECKS:
         if key in fields and key not in ("v", "password") and (key in NEEDED or not _is_default(fields[key], getattr(default, key))):
             told[key] = [row["ssid"] for row in fields[key]] if key == "wifi" else fields[key]
-    return "".join(["%02x" % byte for byte in hashlib.sha256(_canonical(told).encode()).digest()[:4]])
+    hashed = hashlib.sha256()
+    canonical.write(told, hashed.update)
+    return "".join(["%02x" % byte for byte in hashed.digest()[:4]])
 
 
 def is_text(value, least, most):
@@ -112,17 +110,6 @@ def is_text(value, least, most):
 
 def _is_default(value, default):
     return value == default or not (value or default)  # [] is as good as ()
-
-
-def _canonical(value):
-    kind = type(value)
-    if kind is dict:
-        return "{" + ",".join([_canonical(key) + ":" + _canonical(value[key]) for key in sorted(value)]) + "}"
-    if kind is list:
-        return "[" + ",".join([_canonical(item) for item in value]) + "]"
-    if kind is str:
-        return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"')
-    return json.dumps(value)
 
 
 def _fit(test, expected):

@@ -50,8 +50,12 @@ class Files:
 
     def write(self, name, data):
         """Create or replace a file: after a cut it holds its old bytes or all of `data`."""
+        self.compose(name, lambda file: file.write(data))
+
+    def compose(self, name, write):
+        """The same with what write(file) writes, in pieces."""
         with open(self._path(TMP), "wb") as file:
-            file.write(data)
+            write(file)
         os.rename(self._path(TMP), self._path(name))
 
     def rename(self, old, new):

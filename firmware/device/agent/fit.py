@@ -103,6 +103,13 @@ def _rows(kind):
     return {row[0]: row for row in kind.POINTS + kind.OPTIONAL}
 
 
+def own_problems(kind_name, chosen):
+    """The problems of a kind on this board."""
+    import pins
+
+    return problems(kind_name, __import__("kinds." + kind_name, None, None, ("POINTS",)), chosen, pins)
+
+
 def _misfit(row, terminal, pins, users):
     """Why a row cannot have this terminal, None if it can: then it has it."""
     if row[3] in CONTACTS:

@@ -9,7 +9,7 @@ import time
 import built
 import pins
 
-from agent import bell, blackbox, board, change, clock, crashes, dates, floor, identity, journal, plain, watch, wear, wiring
+from agent import bell, blackbox, board, candidate, clock, config, crashes, dates, floor, identity, journal, plain, watch, wear, wiring
 from agent.files import JOURNAL, Files
 
 CONFIG = "/config.json"
@@ -23,7 +23,7 @@ def lay():
     worn = _wear()
     faults = []
     files = _files(faults)
-    settings, trial = change.begin(CONFIG, files, JOURNAL, faults)
+    settings, trial = candidate.begin(CONFIG, files, JOURNAL, config.read, faults)
     kind = __import__("kinds." + settings.kind, None, None, ("POINTS",))  # of the kinds only the one in use is loaded
     who, log, states = _journal(files, faults)
     ticks = clock.Clock(time.ticks_ms)

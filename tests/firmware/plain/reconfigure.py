@@ -80,4 +80,4 @@ class Broken:
     def write(self, *_):
         raise OSError(28)
 
-    rename = move = remove = write
+    rename = move = remove = compose = write

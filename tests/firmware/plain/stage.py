@@ -85,7 +85,6 @@ class Network:
 
 sys.modules["machine"] = Machine
 sys.modules["network"] = Network
-sys.modules["pins"] = Machine  # groundwork takes its own from each stage
 sys.modules["built"] = Machine
 
 from agent import assembly, groundwork, keeper, loops  # noqa: E402
@@ -359,7 +358,6 @@ class Stage:
         self.order_bytes(json.dumps(dict(fields, v=1, id=ident, do=do, valid_s=30)).encode())
 
     def order_bytes(self, payload):
-        sys.modules["pins"] = self.pins  # an order may load them, and throw them away
         self.hear("dev/B1/order", payload)
 
     def receipt(self, ident):

@@ -1,3 +1,5 @@
+import os
+
 from agent import config
 
 WHOLE = b"""{"v":1,"site":"s","device":"B1","kind":"household","group":"G1","brokers":[{"host":"10.0.0.1","port":1883}],
@@ -65,7 +67,7 @@ def test_no_error_tells_a_secret():
 
 
 def test_text_that_is_no_configuration_says_so():
-    for data in (b"", b"{", b"[]", b"null", b"\xff", b"{" + b" " * config.LONGEST + b"}", b"[" * 4000, b'{"v":1e400', b"{[]:1}", b"{1:2}"):
+    for data in (b"", b"{", b"[]", b"null", b"\xff", b"[" * 4000, b'{"v":1e400', b"{[]:1}", b"{1:2}"):
         try:
             refused(config.fields_of(data))
         except config.ConfigError as exc:
@@ -95,6 +97,16 @@ def test_digest_is_of_what_was_told_and_not_of_defaults_or_secrets():
     #  "points":{"a":null,"b":{"loop":"x","low":2}},"site":"s","verify_s":30,"wifi":["Ngõ 5"]}
     odd = fields(brokers=[{"port": 1, "host": 'a"b\\'}], points={"b": {"low": 2, "loop": "x"}, "a": None})
     assert config.digest(odd) == "d6f49bbd"
+
+
+def test_file_that_is_too_long_is_not_read():
+    path = os.getenv("SCRATCH") + "/config.json"
+    for blanks, network in ((config.LONGEST - len(WHOLE), True), (config.LONGEST - len(WHOLE) + 1, False)):
+        with open(path, "wb") as file:
+            file.write(WHOLE + b" " * blanks)
+        read, problem = config.read(path)
+        assert read.networked == network
+        assert network or problem == path + ": expected at most 4096 bytes"
 
 
 def test_board_without_a_config_is_a_household_without_network():
