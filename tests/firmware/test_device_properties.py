@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import io
 import itertools
 
 import pytest
@@ -249,8 +250,7 @@ CONFIGS = st.builds(
 
 @given(CONFIGS)
 def test_board_reads_and_tells_every_configuration_of_the_model(written: BoardConfig) -> None:
-    data = written.model_dump_json().encode()
-    fields = config.fields_of(data)
+    fields = config.fields_of(io.BytesIO(written.model_dump_json().encode()))
     read = config.build(fields)
     assert (read.site, read.kind, read.password, read.verify_s) == (written.site, written.kind, written.password, written.verify_s)
     assert read.brokers == tuple((address.host, address.port) for address in written.brokers)

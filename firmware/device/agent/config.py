@@ -38,7 +38,7 @@ def read(path):
     try:
         fields = load(path)
         config = build(fields)
-    except (OSError, ValueError) as exc:  # ConfigError is a ValueError
+    except (OSError, ConfigError, MemoryError) as exc:
         return Config(), "%s: %s" % (path, exc)
     config.digest = digest(fields)
     return config, None
@@ -49,14 +49,14 @@ def load(path):
     if os.stat(path)[6] > LONGEST:
         raise ConfigError("expected at most %d bytes" % LONGEST)
     with open(path, "rb") as file:
-        return fields_of(file.read())
+        return fields_of(file)
 
 
-def fields_of(data):
-    """The fields of a configuration in JSON, unchecked. Raises ConfigError."""
+def fields_of(file):
+    """The fields of a configuration in JSON, unchecked, never the whole text in the heap. Raises ConfigError."""
     try:
-        fields = json.loads(str(data, "utf-8"))
-    except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError):
+        fields = json.load(file)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError):
         # TypeError: a key that cannot be hashed; RuntimeError: deep nesting; UnicodeError is a ValueError.
         raise ConfigError("expected JSON in UTF-8") from None
     if type(fields) is not dict:

@@ -1,3 +1,4 @@
+import io
 import os
 
 from agent import config
@@ -16,13 +17,13 @@ def refused(fields):
 
 
 def fields(**others):
-    whole = config.fields_of(WHOLE)
+    whole = config.fields_of(io.BytesIO(WHOLE))
     whole.update(others)
     return whole
 
 
 def test_config_is_read():
-    read = config.build(config.fields_of(WHOLE))
+    read = config.build(config.fields_of(io.BytesIO(WHOLE)))
     assert read.networked
     assert (read.site, read.device, read.kind, read.group, read.password) == ("s", "B1", "household", "G1", "hush")
     assert (read.brokers, read.wifi, read.bell_sense, read.verify_s) == ((("10.0.0.1", 1883),), (("Ngõ 5", "secret"),), False, 30)
@@ -69,7 +70,7 @@ def test_no_error_tells_a_secret():
 def test_text_that_is_no_configuration_says_so():
     for data in (b"", b"{", b"[]", b"null", b"\xff", b"[" * 4000, b'{"v":1e400', b"{[]:1}", b"{1:2}"):
         try:
-            refused(config.fields_of(data))
+            refused(config.fields_of(io.BytesIO(data)))
         except config.ConfigError as exc:
             assert "expected" in str(exc)
             continue
