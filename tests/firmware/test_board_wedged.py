@@ -1,7 +1,6 @@
 """A network client that is stuck, wherever, stops neither the own bell nor its pattern, and its event loop never stands still."""
 
 import itertools
-import os
 import re
 import ssl
 import time
@@ -15,6 +14,7 @@ import rig
 import secured
 from certificates import NAME, Authority
 from rig import Board, Engine, Freezer, eventually
+from waits import OWN_BELL_S, Waits
 from wedges import Full, Mute
 
 MakeBoard = Callable[..., Board]
@@ -49,29 +49,6 @@ sys.modules['socket'] = hanging
 """
 
 
-class Waits:
-    """What a busy machine has taken from board and test: how long they were ready to run in vain, and what its host took (Linux)."""
-
-    def __init__(self, board: Board) -> None:
-        self._sources = [Path(f"/proc/{process}/schedstat") for process in (board.pid, "self")]
-        self._samples: list[tuple[float, float]] = []
-        self.sample()
-
-    def sample(self) -> None:
-        waited_s = sum(int(source.read_text().split()[1]) for source in self._sources) / 1e9
-        stolen_s = int(Path("/proc/stat").read_text().split(maxsplit=9)[8]) / os.sysconf("SC_CLK_TCK")
-        self._samples.append((time.monotonic(), waited_s + stolen_s))
-
-    def between(self, start: float, end: float) -> float:
-        """Seconds lost between two moments of time.monotonic(), a little before and after included."""
-        lost = [waited_s for at, waited_s in self._samples if start - 0.05 <= at <= end + 0.05]
-        return lost[-1] - lost[0] if lost else 0.0
-
-    def worst(self, window: float) -> float:
-        """The most seconds lost within so many."""
-        return max(self.between(at, at + window) for at, _ in self._samples)
-
-
 def rings_on(board: Board, seconds: float = SECONDS) -> None:
     """Press; the bell rings within 150 ms, then in temporal-3 within 10 %; the loop never stands still for STALL_MS; no watchdog bites."""
     told = len(board.log())
@@ -82,7 +59,7 @@ def rings_on(board: Board, seconds: float = SECONDS) -> None:
         waits.sample()
         time.sleep(0.005)
     rang = board.wait_bell(after=pressed)
-    assert rang - pressed < 0.15 + waits.between(pressed, rang)
+    assert rang - pressed < OWN_BELL_S + waits.between(pressed, rang)
     changes = [(at, level) for at, level in board.bell_changes() if at >= rang]
     assert len(changes) >= 2 * 6
     for place, ((at, level), (later, _)) in enumerate(itertools.pairwise(changes)):
