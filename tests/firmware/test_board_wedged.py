@@ -19,6 +19,7 @@ from wedges import Full, Mute
 
 MakeBoard = Callable[..., Board]
 STALL_MS = 100
+HANDSHAKE_S = 0.25  # what Mbed TLS reckons in one piece, 60 ms on an idle machine: see docs/board-tls.md
 SECONDS = 9.0  # two cycles of the pattern, and more than one connection
 OURS = Authority()
 PROBE = """
@@ -49,12 +50,15 @@ sys.modules['socket'] = hanging
 """
 
 
-def rings_on(board: Board, seconds: float = SECONDS) -> None:
-    """Press; the bell rings within 150 ms, then in temporal-3 within 10 %; the loop never stands still for STALL_MS; no watchdog bites."""
+def rings_on(board: Board, reckoning_s: float = 0.0) -> None:
+    """Press; the bell rings within 150 ms, then in temporal-3 within 10 %; the loop never stands still for STALL_MS; no watchdog bites.
+
+    `reckoning_s` may come on top of each: a time in which the processor works for the link.
+    """
     told = len(board.log())
     waits = Waits(board)
     pressed = board.set("button-1", True)
-    while time.monotonic() < pressed + seconds:
+    while time.monotonic() < pressed + SECONDS:
         board.bell_changes()
         waits.sample()
         time.sleep(0.005)
@@ -65,11 +69,11 @@ def rings_on(board: Board, seconds: float = SECONDS) -> None:
     for place, ((at, level), (later, _)) in enumerate(itertools.pairwise(changes)):
         nominal = 1.5 if place % 6 == 5 else 0.5
         assert level == 1 - place % 2
-        assert abs(later - at - nominal) <= nominal / 10 + waits.between(at, later), (place, later - at)
+        assert abs(later - at - nominal) <= nominal / 10 + reckoning_s + waits.between(at, later), (place, later - at)
     worst = max([0, *(int(ms) for ms in re.findall(r"stall (\d+)", board.log()[told:]))])
     taken = waits.worst(worst / 1000) * 1000
     print(f"worst stall {worst} ms, of it at most {taken:.0f} ms taken by the machine")
-    assert worst - taken < STALL_MS
+    assert worst - taken < STALL_MS + reckoning_s * 1000
     assert board.is_alive()
     assert board.side.bites == 0 < board.side.meals
 
@@ -115,7 +119,7 @@ def test_pitfall_04_broker_that_is_mute_after_the_tls_handshake_stops_nothing(ma
     context.load_cert_chain(tmp_path / "server.pem")
     with closing(Mute(context=context)) as mute:
         board = stuck(make_board, mute.port, secured.files(OURS, OURS.board("B1")), server_name=NAME, heap=secured.HEAP)
-        rings_on(board)
+        rings_on(board, HANDSHAKE_S)
         assert "no answer in time (CONNACK)" in board.log()
 
 
