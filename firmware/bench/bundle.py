@@ -42,14 +42,17 @@ def kinds() -> list[str]:
 def misfits(board: Path) -> list[str]:
     """Why kinds of device do not fit the board type described in a file, with every point that they may have; empty if all fit.
 
-    The rule is the board's own: agent/fit.py, which is data and arithmetic alone.
+    A small board type names in KINDS those that it has room for, with as many of their points at choice as it has terminals. The rule is
+    the board's own: agent/fit.py, which is data and arithmetic alone.
     """
     fit = runpy.run_path(str(ROOT / "firmware/device/agent/fit.py"))
     pins = SimpleNamespace(**runpy.run_path(str(board)))
     found = []
-    for name in kinds():
+    for name in getattr(pins, "KINDS", kinds()):
         kind = SimpleNamespace(**runpy.run_path(str(ROOT / f"firmware/device/kinds/{name}.py")))
         everything: dict[str, dict[str, int]] = {point: {} for point in [row[0] for row in kind.OPTIONAL] + list(kind.OPTIONAL_OUTPUTS)}
+        if hasattr(pins, "KINDS"):
+            everything = {point: {} for point in everything if point in {**pins.INPUTS, **pins.OUTPUTS, **pins.ANALOG}}
         found += [why for _, why in fit["problems"](name, kind, everything, pins)]
     return found
 

@@ -3,6 +3,7 @@
 import wires
 
 STA_IF = 0
+PHY_LAN8720 = 1
 STAT_IDLE = 1000
 STAT_GOT_IP = 1010
 
@@ -42,3 +43,23 @@ class WLAN:
         if what == "rssi":
             return -61
         return STAT_GOT_IP if self.isconnected() else STAT_IDLE
+
+
+class LAN:
+    """The socket of a board with Ethernet: its cable leads to the access point's switch, and is in while that is in reach."""
+
+    def __init__(self, *, mdc, mdio, phy_type, phy_addr, power=None, ref_clk=None, ref_clk_mode=None):
+        self._on = False
+
+    def active(self, on=None):
+        if on is None:
+            return self._on
+        self._on = bool(on)
+        return None
+
+    def isconnected(self):
+        wires.refresh()
+        return self._on and wires.wifi_in_reach
+
+    def ifconfig(self, settings=None):
+        return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")

@@ -197,6 +197,15 @@ def test_pitfall_16_engine_in_2020_changes_no_clock_and_a_press_goes_out(make_bo
     engine.wait("group/G1/call/B1")
 
 
+def test_board_with_ethernet_needs_no_wifi(make_board: MakeBoard, engine: Engine) -> None:
+    board = make_board(start=False, wifi=[{"ssid": "lane", "key": "secret"}])
+    board.start(before="import pins\npins.LAN = {'mdc': 23, 'mdio': 18, 'power': 16, 'phy_type': 'PHY_LAN8720', 'phy_addr': 1}")
+    engine.hello("B1")
+    order(engine, "o-1", "report")
+    eventually(lambda: engine.all("dev/B1/report"), "a report")
+    assert "rssi" not in engine.all("dev/B1/report")[-1], "the Wi-Fi is not joined"
+
+
 @pytest.mark.parametrize("reason", ["soft", "power"])
 def test_reset_reason_is_told(make_board: MakeBoard, engine: Engine, reason: str) -> None:
     board = make_board()

@@ -1,6 +1,7 @@
 """`network` for a board under test: a Wi-Fi that is always in reach."""
 
 STA_IF = 0
+PHY_LAN8720 = 1
 
 
 class WLAN:
@@ -18,3 +19,16 @@ class WLAN:
 
     def status(self, what):
         return -61
+
+
+class LAN:
+    """A cable that is always in."""
+
+    def __init__(self, *, mdc, mdio, phy_type, phy_addr, power=None, ref_clk=None, ref_clk_mode=None):
+        self._on = False
+
+    def active(self, on):
+        self._on = on
+
+    def isconnected(self):
+        return self._on
