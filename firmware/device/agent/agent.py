@@ -267,6 +267,7 @@ class Agent(Listener):
 
     def link_down(self, why, turned_away):
         """Say so once for each reason; the next birth says why we were turned away."""
+        self._changes.missed()
         if turned_away:
             self._parts.faults.set("link", "link: " + why)
         if why != self._last_loss:

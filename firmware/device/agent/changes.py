@@ -47,6 +47,11 @@ class Changes:
         if self._parts.trial:
             self._parts.trial.greeted(now)
 
+    def missed(self):
+        """A connection could not be made, or is lost."""
+        if self._parts.trial:
+            self._parts.trial.missed()
+
     def poll(self, now):
         """End the trial when it is time to."""
         if self._parts.trial:

@@ -1,9 +1,9 @@
 """A changed configuration on trial: kept when the engine greets the board that uses it, else rolled back.
 
 A board cannot tell a wrong address from a dead broker. So a candidate that has failed is judged by the old configuration, which is used
-next: if that is greeted soon after its start, somebody was there, and the candidate is to blame. If it is greeted late, nobody was there
-at first, and the candidate is tried again. If nobody comes for an hour it is tried again too: the gateway may have moved to where only
-the candidate leads. The last of its tries, though, waits until the old configuration has been greeted.
+next: if that is greeted soon after its start and at its first attempt, somebody was there, and the candidate is to blame. Otherwise
+nobody was there at first, and the candidate is tried again. If nobody comes for an hour it is tried again too: the gateway may have moved
+to where only the candidate leads. The last of its tries, though, waits until the old configuration has been greeted.
 
 Name of the candidate's file: <turn>.<tries>.<id of the order>. Every step is one rename.
 """
@@ -30,6 +30,7 @@ class Trial:
         self.tries = tries
         self.id = ident
         self._greeted = None
+        self._missed = False  # a connection has failed before
         self._alarm = None  # since when one sounds
         self._quiet_until = 0
 
@@ -56,6 +57,10 @@ class Trial:
         if self._greeted is None:
             self._greeted = now
 
+    def missed(self):
+        """A connection could not be made, or is lost."""
+        self._missed = self._missed or self._greeted is None
+
     def poll(self, now, alarming):
         """KEEP, BACK, RETRY or GIVE_UP if that is due, else None. `alarming`: an alarm sounds; no restart cuts one off without need."""
         if not alarming:
@@ -77,7 +82,7 @@ class Trial:
     def _control(self, now):
         if self._greeted is None:
             is_over = now >= ALONE_MS and self.tries < TRIES - 1
-        elif self._greeted < SOON_MS or self.tries >= TRIES:
+        elif (self._greeted < SOON_MS and not self._missed) or self.tries >= TRIES:
             return GIVE_UP
         else:
             is_over = True

@@ -93,6 +93,19 @@ def test_candidate_is_tried_again_when_nobody_was_there():
     assert kept(stage)["verify_s"] == 30
 
 
+def test_candidate_is_tried_again_when_the_broker_came_back_while_the_old_one_tried():
+    stage = restarted(on_trial(), 181_000)
+    stage.live(5_000)
+    stage.agent.link_down("ECONNREFUSED", False)
+    stage.live(5_000)
+    stage.hello()
+    stage = restarted(stage)
+    assert is_on_trial(stage)
+    stage.hello()
+    stage.agent.link_down("closed by the broker", False)
+    assert answer(stage) == (True, None)
+
+
 def test_candidate_is_tried_again_after_an_hour_alone_and_its_last_try_waits_for_company():
     """The gateway has moved to where only the candidate leads; or nobody comes for days."""
     stage = restarted(on_trial(), 181_000)
