@@ -57,6 +57,8 @@ def make_board(tmp_path: Path, rom: Path, broker: rig.Broker) -> Iterator[Callab
     yield make
     for board in boards:
         board.close()
+    starved = [line for board in boards for line in board.log().splitlines() if "MemoryError" in line]
+    assert starved == []
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from typing import Any
 import rig
 from certificates import Authority, Holder
 
-HEAP = "176k"  # 8 kB more than without TLS
-
 # The rights of the board B1, generation 1.
 RIGHTS = """user B1.1
 topic readwrite keng/1/test/dev/B1/#

@@ -11,14 +11,13 @@ from firmware.bench import romfs
 
 MakeBoard = Callable[..., Board]
 NORMAL_MV, ONE_CONTACT_MV, SHORT_MV = 2245, 1336, 142
-FULL_HEAP = "180k"  # twenty points and their drivers take 12 kB more on a 64-bit port than the points of a usual home
 # 22/11/2025 0:00 in Vietnam, Unix ms
 MIDNIGHT = 1_763_744_400_000
 
 
 def test_household_with_all_its_points_tells_each_by_name(make_board: MakeBoard, engine: Engine) -> None:
     names = ("button-3", "button-4", "heat-1", "gas-1", "safe", "need-help", "coming", "tamper")
-    board = make_board(heap=FULL_HEAP, points={name: {} for name in names} | {"extinguisher-1": None})
+    board = make_board(points={name: {} for name in names} | {"extinguisher-1": None})
     assert "faults" not in engine.hello("B1")
     types = {"button": "button", "heat": "heat", "gas": "gas", "safe": "key", "need": "key", "coming": "key", "tamper": "tamper"}
     for name in names:
@@ -84,7 +83,7 @@ def test_supervised_loop_rings_when_active_and_is_a_fault_when_short(make_board:
 
 def test_fire_point_with_eight_extinguishers_tank_pump_and_strobe(make_board: MakeBoard, engine: Engine) -> None:
     points = {f"extinguisher-{number}": {} for number in range(3, 9)} | {"tank": {"hold_s": 1}, "pump": {}, "mains": {}, "strobe": {}}
-    board = make_board(kind="fire_point", heap=FULL_HEAP, points=points, start=False)
+    board = make_board(kind="fire_point", points=points, start=False)
     board.millivolts(1250, "tank")  # 2.5 V of 5 V: half full
     board.millivolts(1250, "pump")
     board.start()
@@ -184,19 +183,3 @@ def test_kind_that_does_not_fit_its_board_says_so_and_its_button_still_rings(
         engine.wait("dev/B1/event", lambda m: m["type"] == "button")
     finally:
         board.close()
-
-
-def test_each_kind_fully_fitted_fits_the_heap_with_12_kb_to_spare(make_board: MakeBoard, engine: Engine) -> None:
-    homes = ("button-3", "button-4", "heat-1", "gas-1", "safe", "need-help", "coming", "tamper", "mains", "battery", "indicator")
-    points = [f"extinguisher-{number}" for number in range(3, 9)] + ["tank", "pump", "mains", "strobe"]
-    full = {"household": homes, "fire_point": points, "street_light": ("tamper",), "sos_post": ("sos-2", "mains", "battery")}
-    for kind, names in full.items():
-        device = f"B-{kind}"
-        unfitted = {"extinguisher-1": None} if kind == "household" else {}
-        board = make_board(device, kind=kind, heap=FULL_HEAP, points={name: {} for name in names} | unfitted)
-        engine.hello(device)
-        engine.settle(device)
-        free = engine.all(f"dev/{device}/report")[-1]["heap"]
-        print(f"{kind}: {free} bytes free of {FULL_HEAP}")
-        assert free > 12_000
-        board.cut()

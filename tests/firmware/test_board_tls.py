@@ -30,7 +30,7 @@ def broker(tmp_path: Path) -> Iterator[secured.Broker]:
 
 def make(make_board: MakeBoard, broker: secured.Broker, server_name: str = NAME, **fields: Any) -> Board:
     addresses = [{"host": "127.0.0.1", "port": broker.tls_port}]
-    return make_board(start=False, heap=secured.HEAP, server_name=server_name, brokers=addresses, **fields)
+    return make_board(start=False, server_name=server_name, brokers=addresses, **fields)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_refused_board_blinks_as_one_to_whom_nobody_listens(make_board: MakeBoar
 def test_tls_takes_at_most_9_kb_of_a_64_bit_heap(make_board: MakeBoard, engine: Engine, broker: secured.Broker) -> None:
     free = {}
     for server_name, port in ((NAME, broker.tls_port), ("", broker.port)):
-        board = make_board(start=False, heap=secured.HEAP, server_name=server_name, brokers=[{"host": "127.0.0.1", "port": port}])
+        board = make_board(start=False, server_name=server_name, brokers=[{"host": "127.0.0.1", "port": port}])
         board.start(secured.files(OURS, BOARD))
         engine.hello("B1")
         engine.settle("B1")

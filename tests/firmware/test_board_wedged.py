@@ -106,7 +106,7 @@ def test_pitfall_04_broker_that_accepts_and_says_nothing_stops_nothing(make_boar
 
 def test_pitfall_04_tls_handshake_that_nobody_answers_stops_nothing(make_board: MakeBoard) -> None:
     with closing(Mute()) as mute:
-        board = stuck(make_board, mute.port, secured.files(OURS, OURS.board("B1")), server_name=NAME, heap=secured.HEAP)
+        board = stuck(make_board, mute.port, secured.files(OURS, OURS.board("B1")), server_name=NAME)
         rings_on(board)
         assert "no answer in time (CONNACK)" in board.log()
         assert 2 <= mute.connections <= 5
@@ -118,7 +118,7 @@ def test_pitfall_04_broker_that_is_mute_after_the_tls_handshake_stops_nothing(ma
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "server.pem")
     with closing(Mute(context=context)) as mute:
-        board = stuck(make_board, mute.port, secured.files(OURS, OURS.board("B1")), server_name=NAME, heap=secured.HEAP)
+        board = stuck(make_board, mute.port, secured.files(OURS, OURS.board("B1")), server_name=NAME)
         rings_on(board, HANDSHAKE_S)
         assert "no answer in time (CONNACK)" in board.log()
 

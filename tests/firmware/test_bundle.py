@@ -22,6 +22,11 @@ def test_bundle_is_the_same_wherever_it_is_built(tmp_path: Path, rom: Path) -> N
     assert not any(str(bundle.ROOT).encode() in data for data in contents(tmp_path).values())
 
 
+def test_all_kinds_fit_96_kb(rom: Path) -> None:
+    assert sum(path.stat().st_size for path in rom.parent.rglob("*.mpy")) < 96_000
+    assert rom.stat().st_size < 98_000
+
+
 def test_unknown_board_type_is_wrong_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         bundle.main([str(tmp_path), "--board", "toaster"])

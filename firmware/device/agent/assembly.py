@@ -47,7 +47,7 @@ def assemble(ground):
         )
     )
     if settings.networked:
-        agent.mail.session = _session(agent, settings, who, ticks)
+        agent.mail.session = _session(agent, settings, who, ticks, ground["buffers"])
     return agent
 
 
@@ -66,13 +66,13 @@ def _signals(lights, gong, known):
     return signals
 
 
-def _session(agent, settings, who, ticks):
+def _session(agent, settings, who, ticks, buffers):
     site, device = settings.site, settings.device
     will = wire.encode_will(life=who.life, boot=who.boot)
     account = link.Account(device, settings.password, topics.device(site, device, "state"), will)
     wanted = inbox.subscriptions(site, device, settings.group)
     return session.Session(
-        account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready, tls=_tls(settings)
+        account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready, tls=_tls(settings), buffers=buffers
     )
 
 

@@ -1,6 +1,7 @@
 """What a board has before its agent: configuration, journal, hardware, points.
 
-Thrown away when it has found them, before the rest is loaded: nothing of this module may end up in what it returns.
+Thrown away when it has found them, and what it needs on the way as soon as it is done with it: all of it at once would not fit beside
+what stays. So nothing of this module, nor of those that it loads by once(), may end up in what it returns.
 """
 
 import os
@@ -9,8 +10,9 @@ import time
 import built
 import pins
 
-from agent import bell, blackbox, board, candidate, clock, config, crashes, dates, floor, identity, journal, plain, watch, wear, wiring
+from agent import bell, board, clock, crashes, floor, identity, journal, link, watch, wear
 from agent.files import JOURNAL, Files
+from agent.once import once
 
 CONFIG = "/config.json"
 CA = "/tls/ca.der"
@@ -18,22 +20,24 @@ CA = "/tls/ca.der"
 
 def lay():
     """{name: part}: what assembly.assemble() takes, with whatever of configuration and journal there is."""
+    buffers = link.Buffers()  # while there is a free block so long
     hardware = board.Board(pins)
     feed = hardware.watchdog(watch.TIMEOUT_MS)
     worn = _wear()
     faults = []
     files = _files(faults)
-    settings, trial = candidate.begin(CONFIG, files, JOURNAL, config.read, faults)
+    settings, trial = _settings(files, faults)
     kind = __import__("kinds." + settings.kind, None, None, ("POINTS",))  # of the kinds only the one in use is loaded
     who, log, states = _journal(files, faults)
     ticks = clock.Clock(time.ticks_ms)
     rise = _floor(files, faults, ticks, hardware.set_clock)
-    trouble = blackbox.begin(files, hardware.reset_reason())
+    trouble = once("agent.blackbox", "begin", "agent.blackbox", files, hardware.reset_reason())
     safe = trouble.is_safe()
     if safe:
         print("safe mode: contacts, bell and network only, for %s" % trouble.text)  # noqa: T201 - the technician's serial console
-        settings.points = plain.chosen(kind, settings.points)
+        settings.points = once("agent.plain", "chosen", "agent.plain", kind, settings.points)
     gong = _bell(hardware, kind, settings)
+    wiring = __import__("agent.wiring", None, None, ("Wiring",))  # not before the others have gone
     wires = wiring.Wiring(settings.kind, kind, settings.points, hardware, pins, states=states, bell=gong, unix=ticks.unix)
     lights = [] if safe else [(name, hardware.switch(name)) for name in wires.outputs if name in ("indicator", "strobe", "light")]
     way = hardware.network(settings.wifi)
@@ -44,6 +48,7 @@ def lay():
         print("fault: %s" % fault)  # noqa: T201 - the technician's serial console: without a network nobody else hears of it
     return {
         "config": settings,
+        "buffers": buffers,
         "trial": trial,
         "identity": who,
         "journal": log,
@@ -64,6 +69,12 @@ def lay():
     }
 
 
+def _settings(files, faults):
+    """(settings.Config, trial.Trial or None), without what has read them."""
+    config = __import__("agent.config", None, None, ("read",))
+    return once("agent.candidate", "begin", "agent.candidate agent.canonical agent.config", CONFIG, files, JOURNAL, config.read, faults)
+
+
 def _wear():
     """The wear.Wear below the file system from now on; None where the port names no flash, or it holds no LittleFS."""
     try:
@@ -82,7 +93,7 @@ def _wear():
 
 def _floor(files, faults, ticks, set_clock):
     """The floor.Floor, with the board's clock set to it."""
-    start_s, end_s, problem = dates.begin(files, CA, built.BUILT_S)
+    start_s, end_s, problem = once("agent.dates", "begin", "agent.dates", files, CA, built.BUILT_S)
     if problem:
         faults.append(problem)
     set_clock(start_s)

@@ -5,12 +5,13 @@ import sys
 
 
 def once(module, function, passing, *arguments):
-    """The result of a function of a module; it and the modules whose names begin with a word of `passing` are thrown away then."""
+    """The result of a function of a module; the modules in `passing` are thrown away then: names, and packages that end with a dot."""
+    words = passing.split()
     try:
         return getattr(__import__(module, None, None, (function,)), function)(*arguments)
     finally:
         for name in list(sys.modules):
-            if any(name.startswith(start) for start in passing.split()):
+            if name in words or ("." in name and name.split(".")[0] + "." in words):
                 del sys.modules[name]
                 if "." in name:
                     package, leaf = name.split(".")

@@ -61,9 +61,10 @@ class Session:
     """`addresses`: [(host, port)], tried in turn. `topics`: [(filter, QoS)]. `clock`: clock.Clock. `random()`: 0 up to 1.
 
     `ready()` is awaited before each connect and returns when there is a network. `tls`: tls.Tls, or None for a link without.
+    `buffers`: link.Buffers, made before the heap was in pieces, or None.
     """
 
-    def __init__(self, account, addresses, topics, listener, *, clock, random, ready, tls=None):
+    def __init__(self, account, addresses, topics, listener, *, clock, random, ready, tls=None, buffers=None):
         self._account = account
         self._addresses = addresses
         self._topics = topics
@@ -73,7 +74,7 @@ class Session:
         self._ready = ready
         self._tls = tls
         self._link = None
-        self._buffers = Buffers()
+        self._buffers = buffers or Buffers()
         self._names = Names(clock)
         self._hurry = asyncio.Event()
         self._failures = 0  # connections, or tries, since the last that brought anything to the broker

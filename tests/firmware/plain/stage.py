@@ -180,6 +180,11 @@ class Time:
         return end - start
 
 
+def call(module, function, _, *arguments):
+    """once(), but the modules stay: a test starts hundreds of boards, and MicroPython would compile them anew for each."""
+    return getattr(__import__(module, None, None, (function,)), function)(*arguments)
+
+
 class Stage:
     """A board B1 of group G1. `levels` and `analog` are the world: terminal -> active; terminal -> mV, or a function of the time in us.
 
@@ -220,6 +225,7 @@ class Stage:
         groundwork.CONFIG = self.folder + "/config.json"
         groundwork.JOURNAL = self.folder + "/journal"
         groundwork.pins = self.pins
+        groundwork.once = call
         groundwork.time = lamp.time = Time(self)
         Machine.stage = self
         ground = groundwork.lay()

@@ -1,0 +1,85 @@
+"""Every kind of device, fully fitted, over TLS, in the heap that the firmware may take: what a bad day brings, and no MemoryError."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import rig
+import secured
+from certificates import NAME, Authority
+from rig import Board, Engine, eventually
+
+MakeBoard = Callable[..., Board]
+OURS = Authority("Our CA")
+BOARD = OURS.board("B1")
+FITTED = {
+    "household": ("button-3", "button-4", "heat-1", "gas-1", "safe", "need-help", "coming", "tamper", "mains", "battery", "indicator"),
+    "fire_point": (*(f"extinguisher-{number}" for number in range(3, 9)), "tank", "pump", "mains", "strobe"),
+    "street_light": ("tamper",),
+    "sos_post": ("sos-2", "mains", "battery"),
+}
+PRESSED = {"household": "button-1", "fire_point": "button-1", "street_light": "tamper", "sos_post": "sos-1"}
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[secured.Broker]:
+    if rig.MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed")
+    broker = secured.Broker(tmp_path, OURS)
+    yield broker
+    broker.kill()
+
+
+def order(engine: Engine, ident: str, do: str, **fields: object) -> dict[str, object]:
+    engine.say("dev/B1/order", {"v": 1, "id": ident, "do": do, "valid_s": 30, **fields})
+    return engine.wait("dev/B1/answer", lambda m: m["id"] == ident, deadline_s=20)
+
+
+@pytest.mark.parametrize("kind", FITTED)
+def test_kind_fully_fitted_over_tls_lives_in_its_heap(make_board: MakeBoard, engine: Engine, broker: secured.Broker, kind: str) -> None:
+    points: dict[str, object] = {name: {} for name in FITTED[kind]}
+    if kind == "household":
+        points["extinguisher-1"] = None  # its terminal has no GPIO to spare beside the others
+    brokers = [{"host": "127.0.0.1", "port": broker.tls_port}]
+    board = make_board(start=False, kind=kind, points=points, server_name=NAME, brokers=brokers, wifi=[{"ssid": "lane", "key": "secret"}])
+    board.start(secured.files(OURS, BOARD))
+    engine.hello("B1")
+    board.set(PRESSED[kind], True)
+    event = engine.wait("dev/B1/event", lambda m: m["point"] == PRESSED[kind])
+    covers = {f"H{number:02}": f"0badcafe-1-{number + 1}" for number in range(14)} | {"B1": event["id"]}
+    engine.ring("fire", covers=covers)
+    if kind != "street_light":
+        engine.wait("dev/B1/event", lambda m: m.get("n") == 1 and m["proof"] == "measured", deadline_s=20)
+    engine.receipt("B1", event["id"])
+    engine.ring(None, covers=covers)
+    for turn in range(2):
+        engine.heard.clear()
+        broker.restart()
+        engine.say("tick", {"v": 1, "engine": rig.ENGINE, "t": 1_763_791_234_610})
+        eventually(lambda: engine.all("dev/B1/state", lambda m: m["online"]), f"reconnect {turn + 1}; {board.log()}", 40)
+        engine.hello("B1")
+    assert order(engine, "o-1", "test", what="self-test")["ok"]
+    board.set(PRESSED[kind], False)
+    engine.settle("B1")
+    free = engine.all("dev/B1/report")[-1]["heap"]
+    print(f"{kind}: {free} bytes free of {rig.HEAP}")
+    assert free > 8_000
+
+
+@pytest.mark.timeout(300)
+def test_pitfall_17_heap_stays_flat_over_100_000_messages(rom: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    environment |= {"LEVELS": "{}", "FOLLOWS": "{}", "WIRE": "9", "SIDE": "9", "CAUSE": "1"}
+    images = [str(rom), str(rom.with_name("fakes.romfs"))]
+    script = ["-X", "heapsize=120k", str(rig.HERE / "flat_heap.py"), "100000"]
+    command = [sys.executable, "-m", "simulator.inplace", *images, "--", *script]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    *allocated, taken = result.stdout.splitlines()
+    assert taken == "taken 25000"
+    heaps = [int(bytes_) for bytes_ in allocated]
+    assert len(heaps) == 10
+    assert max(heaps) - min(heaps) < 512, heaps
