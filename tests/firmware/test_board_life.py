@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from rig import ENGINE, RESET, Board, Engine, eventually
+from rig import ENGINE, RESET, SITE, Board, Engine, Freezer, eventually
 
 MakeBoard = Callable[..., Board]
 DAY_S = 86_400
@@ -204,6 +205,26 @@ def test_board_with_ethernet_needs_no_wifi(make_board: MakeBoard, engine: Engine
     order(engine, "o-1", "report")
     eventually(lambda: engine.all("dev/B1/report"), "a report")
     assert "rssi" not in engine.all("dev/B1/report")[-1], "the Wi-Fi is not joined"
+
+
+def test_pitfall_10_two_boards_of_one_id_say_so_and_fight_slowly(
+    make_board: MakeBoard, engine: Engine, freezer: Freezer, tmp_path: Path, rom: Path
+) -> None:
+    one = make_board(brokers=[{"host": "127.0.0.1", "port": freezer.port}])
+    engine.wait("dev/B1/state")
+    config = {"v": 1, "site": SITE, "device": "B1", "kind": "household", "group": "G1"}
+    twin = Board(tmp_path / "twin", rom, config | {"brokers": [{"host": "127.0.0.1", "port": freezer.port}]})
+    try:
+        twin.start()
+        told = engine.wait("dev/B1/state", lambda m: "faults" in m, 60.0)
+        assert told["faults"] == ["link: taken away again and again, perhaps by another board of this id"]
+        connections = freezer.connections
+        time.sleep(10.0)
+        assert freezer.connections - connections <= 6, "no hot loop"
+        assert one.is_alive()
+        assert twin.is_alive()
+    finally:
+        twin.close()
 
 
 @pytest.mark.parametrize("reason", ["soft", "power"])

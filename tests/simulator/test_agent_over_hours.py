@@ -72,7 +72,7 @@ async def until(at: float) -> None:
     await asyncio.sleep(max(0.0, at - time.monotonic()))
 
 
-def test_pitfall_16_call_its_repeats_and_the_bell_s_pattern_go_on_over_the_wrap(
+def test_call_its_repeats_and_the_bell_s_pattern_go_on_over_the_wrap(
     rom: Path, tmp_path: Path, image: Path, broker: tuple[str, int]
 ) -> None:
     async def run() -> None:
@@ -96,9 +96,7 @@ def test_pitfall_16_call_its_repeats_and_the_bell_s_pattern_go_on_over_the_wrap(
     asyncio.run(run())
 
 
-def test_pitfall_16_deadline_of_an_alarm_and_the_back_off_go_on_over_the_wrap(
-    rom: Path, tmp_path: Path, image: Path, broker: tuple[str, int]
-) -> None:
+def test_deadline_of_an_alarm_and_the_back_off_go_on_over_the_wrap(rom: Path, tmp_path: Path, image: Path, broker: tuple[str, int]) -> None:
     async def run() -> None:
         async with board(tmp_path, image, broker, before_wrap_s=9.0) as (world, ear, wrap):
             await until(wrap - 1.0)
@@ -114,9 +112,7 @@ def test_pitfall_16_deadline_of_an_alarm_and_the_back_off_go_on_over_the_wrap(
     asyncio.run(run())
 
 
-def test_pitfall_16_ring_ends_300_s_after_its_last_word_over_the_wrap(
-    rom: Path, tmp_path: Path, image: Path, broker: tuple[str, int]
-) -> None:
+def test_ring_ends_300_s_after_its_last_word_over_the_wrap(rom: Path, tmp_path: Path, image: Path, broker: tuple[str, int]) -> None:
     async def run() -> None:
         async with board(tmp_path, image, broker, before_wrap_s=100.0) as (world, ear, _):
             ring = {"rev": 1, "incident": "2026-000001", "pattern": "fire", "n": 1, "place": None, "for_s": 60, "covers": {}, "mute": []}
