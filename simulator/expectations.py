@@ -65,5 +65,7 @@ _VALUES: dict[str, Callable[[Stage, Any], Any]] = {
     "online": _those(lambda stage, device: stage.observer.online.get(device, False)),
     "offline": _those(lambda stage, device: not stage.observer.online.get(device, False)),
     "webhooks": lambda stage, _: len(stage.webhook.posts),
+    "changed": _those(lambda stage, device: stage.outcome(device) is True),
+    "unchanged": _those(lambda stage, device: stage.outcome(device) is False),
     "events_lost": lambda stage, _: len(stage.observer.lost_events()),
 }

@@ -54,6 +54,7 @@ class Hands:
             "silence": self._order,
             "resolve": self._order,
             "webhook": self._webhook,
+            "set": self._set,
             "say": lambda _: None,
         }
 
@@ -88,6 +89,14 @@ class Hands:
             raise CannotDo(f"{step.do}: expected an incident, there has been none")
         assert step.do in ("acknowledge", "silence", "resolve")  # noqa: S101  for the type checker
         await self._stage.desk.order(step.do, incident.id, incident.version, step.outcome or "")
+
+    async def _set(self, step: Step) -> None:
+        try:
+            await self._stage.reconfigure(_device(step), step.config or {})
+        except ValueError as exc:
+            raise CannotDo(f"set: {exc}") from None
+        except OSError as exc:
+            raise CannotDo(f"set: the broker does not take the order ({exc})") from None
 
     def _delay(self, step: Step) -> None:
         self._stage.world.link(_device(step)).delay_s = step.seconds or 0

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple, Self
 
 from protocol import topics
-from protocol.messages import Birth, Event, Gateway, Hello, Incident, OddEvent, Receipt, Report, decode, decode_event, decode_state
+from protocol.messages import Answer, Birth, Event, Gateway, Hello, Incident, OddEvent, Receipt, Report, decode, decode_event, decode_state
 from protocol.wire import DecodeError
 from simulator.mqtt import Account, Client, Message
 from simulator.watch import Watch
@@ -35,6 +35,7 @@ class Observer:
         self.greeted: set[str] = set()
         self.events: dict[str, list[Event]] = {}
         self.receipts: set[str] = set()
+        self.answers: dict[str, Answer] = {}
         self.reports: dict[str, list[Report]] = {}
         self.unreadable = 0
         self._site = site
@@ -96,10 +97,7 @@ class Observer:
         elif name == "gateway":
             self.gateway = decode(Gateway, message.payload)
         elif name == "state":
-            state = decode_state(message.payload)
-            self.online[owner] = state.online
-            if isinstance(state, Birth):
-                self.births[owner] = state
+            self._take_state(owner, message.payload)
         elif name == "hello":
             self.greeted.add(f"{owner} {decode(Hello, message.payload).birth}")
         elif name == "event":
@@ -108,8 +106,17 @@ class Observer:
                 self.events.setdefault(owner, []).append(event)
         elif name == "report":
             self.reports.setdefault(owner, []).append(decode(Report, message.payload))
+        elif name == "answer":
+            answer = decode(Answer, message.payload)
+            self.answers[answer.id] = answer
         elif name == "receipt":
             self.receipts.add(decode(Receipt, message.payload).id)
+
+    def _take_state(self, device: str, payload: bytes) -> None:
+        state = decode_state(payload)
+        self.online[device] = state.online
+        if isinstance(state, Birth):
+            self.births[device] = state
 
     def _take_incident(self, ident: str, payload: bytes) -> None:
         if not payload:

@@ -20,10 +20,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, Json
 
 from protocol import site as site_files
 from protocol import tomlfile
+from protocol.config import change
 from protocol.messages import Id
 from protocol.site import Kind, Site
 from protocol.tomlfile import FileMistakes, Misfit, Tables
@@ -77,6 +78,7 @@ Verb = Literal[
     "silence",
     "resolve",
     "webhook",
+    "set",
     "say",
     "expect",
 ]
@@ -88,13 +90,14 @@ NEEDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("cut_wire", "mend_wire", "freeze", "thaw", "cut_link", "unplug", "plug", "swallow", "pass"), ("device",)),
     **{"cut_power_at": ("device", "operation"), "advance": ("device", "seconds"), "delay": ("device", "seconds")},
     **dict.fromkeys(("kill", "stop", "start"), ("part",)),
+    "set": ("device", "config"),
     **{"acknowledge": (), "silence": (), "resolve": ("outcome",), "webhook": ("status",), "say": ("text",), "expect": ()},
 }
 # verb -> keys that it may have
 MAY: dict[str, tuple[str, ...]] = {
     **{"press": ("hold_s",), "take": ("point",), "put_back": ("point",), "kill": ("back_after_s",), "webhook": ("seconds",)},
 }
-REAL_FIRMWARE_ONLY = ("cut_power_at", "advance", "turn")
+REAL_FIRMWARE_ONLY = ("cut_power_at", "advance", "turn", "set")
 
 
 class Expectation(BaseModel):
@@ -102,7 +105,8 @@ class Expectation(BaseModel):
 
     incidents, open: how many there have been, and are. activations, state, sounding, bells_confirmed, bells_silent: the incident's.
     ringing, quiet: boards whose bell sounds, or does not. online, offline: boards as the broker knows them. webhooks: how many came,
-    at least. events_lost: events without a receipt. shows: texts on the console's page.
+    at least. events_lost: events without a receipt. changed, unchanged: boards that have taken the last change of their configuration,
+    or have refused it or rolled it back. shows: texts on the console's page.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -120,6 +124,8 @@ class Expectation(BaseModel):
     offline: list[Id] | None = None
     webhooks: Number | None = None
     events_lost: Number | None = None
+    changed: list[Id] | None = None
+    unchanged: list[Id] | None = None
     shows: list[str] | None = None
 
     def wanted(self) -> dict[str, Any]:
@@ -128,7 +134,10 @@ class Expectation(BaseModel):
 
 
 class Step(Expectation):
-    """One step. within_s: an expectation has so long to come true; hold_s: it must stay true so long (a press: the finger stays)."""
+    """One step. within_s: an expectation has so long to come true; hold_s: it must stay true so long (a press: the finger stays).
+
+    config: keys of a board's configuration; in one line of a terminal as JSON.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=False)
 
@@ -146,6 +155,7 @@ class Step(Expectation):
     outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
     status: Annotated[int, Field(ge=200, le=599)] | None = None
     text: str | None = None
+    config: dict[str, Any] | Json[dict[str, Any]] | None = None
 
 
 class Scenario(BaseModel):
@@ -232,6 +242,8 @@ def _step_misfits(index: int, row: Tables, boards: dict[str, Kind] | None, fitte
         if key not in row:
             yield Misfit(("steps", index, key), f"to be there with do = {verb}", _NOTHING)
     yield from _out_of_place(index, verb, row)
+    if isinstance(row.get("config"), dict):
+        yield from _wrong_change(index, row["config"])
     if boards is not None:
         yield from _unknown_boards(index, row, boards)
         yield from _unknown_points(index, row, boards, fitted)
@@ -248,6 +260,13 @@ def _out_of_place(index: int, verb: str, row: Tables) -> Iterator[Misfit]:
             yield Misfit(("steps", index, key), f"no such key with do = {verb}", row[key])
 
 
+def _wrong_change(index: int, fields: dict[str, Any]) -> Iterator[Misfit]:
+    try:
+        change("o", fields)
+    except ValueError as exc:
+        yield Misfit(("steps", index, "config"), f"keys of a board's configuration ({str(exc).splitlines()[0]})", fields)
+
+
 def _unknown_points(index: int, row: Tables, boards: dict[str, Kind], fitted: Fitted) -> Iterator[Misfit]:
     device = str(row.get("device"))
     kind = boards.get(device)
@@ -260,7 +279,7 @@ def _unknown_points(index: int, row: Tables, boards: dict[str, Kind], fitted: Fi
 
 
 def _unknown_boards(index: int, row: Tables, boards: dict[str, Kind]) -> Iterator[Misfit]:
-    for key in ("device", "bells_silent", "ringing", "quiet", "online", "offline"):
+    for key in ("device", "bells_silent", "ringing", "quiet", "online", "offline", "changed", "unchanged"):
         value = row.get(key, [])
         for name in value if isinstance(value, list) else [value]:
             if name not in boards:

@@ -7,18 +7,21 @@ async with Stage(site_file, directory) as stage:
 
 import asyncio
 import json
+import secrets
 import shutil
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from protocol import site as site_files
-from protocol.config import Address, BoardConfig, Network, Point
+from protocol import topics
+from protocol.config import Address, BoardConfig, Network, Point, change
+from protocol.messages import Order
 from protocol.site import Site
 from simulator.desk import Desk
 from simulator.modem.device import VirtualModem
-from simulator.mqtt import Account
+from simulator.mqtt import Account, Client
 from simulator.observer import Observer
 from simulator.parts import Part, PartFailed, answer, free_ports, listening
 from simulator.processes import available
@@ -69,6 +72,7 @@ class Stage:
         self._broker_port, self._programs_port, free = free_ports(3)
         self._console_port = console_port or free
         self.parts: dict[str, Part] = {}
+        self._changes: dict[str, str] = {}  # board -> id of the last order that changes its configuration
 
     async def __aenter__(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -118,6 +122,24 @@ class Stage:
             wifi=[Network(ssid="ngo-thu", key="mot-hai-ba-bon")],
             points={name: Point() for name in self.fitted.get(device, ())},
         )
+
+    async def order(self, device: str, order: Order) -> None:
+        """Give a board an order in the engine's name. Raises OSError if the broker does not take it."""
+        client = Client(lambda _: None)
+        await client.connect(self.accounts["engine"], client_id="engine-simulator")
+        async with client:
+            await client.publish(topics.device(self.site.id, device, "order"), order.payload())
+
+    async def reconfigure(self, device: str, fields: dict[str, Any]) -> None:
+        """Order a board to set keys of its configuration. Raises OSError, and ValueError if they are wrong in themselves."""
+        order = change(f"sim-{secrets.token_hex(4)}", fields)
+        self._changes[device] = order.id
+        await self.order(device, order)
+
+    def outcome(self, device: str) -> bool | None:
+        """Whether a board has taken its last reconfigure(), None while it has not answered."""
+        answer = self.observer.answers.get(self._changes.get(device, ""))
+        return answer.ok if answer else None
 
     def part(self, name: str) -> Part:
         """A part by its name. Raises PartFailed if the parts run together, so that one alone cannot be reached."""

@@ -34,6 +34,7 @@ _SENTENCES = {
     "acknowledge": "trực ban tiếp nhận · duty desk acknowledges",
     "silence": "trực ban tắt chuông · duty desk silences",
     "resolve": "trực ban kết thúc: {outcome} · duty desk resolves: {outcome}",
+    "set": "{device}: lệnh đổi cấu hình · ordered to change its configuration",
     "webhook": "webhook trả lời {status} · webhook answers {status}",
     "say": "{text}",
 }

@@ -120,3 +120,16 @@ def test_what_is_not_fitted_or_no_gauge_is_named_with_what_there_is(tmp_path: Pa
     ]
     found = mistakes(tmp_path, TURN.replace('point = "tank"', 'point = "door"'))
     assert [line.partition(" ")[2] for line in found] == ["steps[1].point: expected one of battery, tank, got 'door'"]
+
+
+def test_change_that_no_board_would_take_is_a_mistake_of_the_file(tmp_path: Path) -> None:
+    step = 'title = "t"\n[[steps]]\nat_s = 1\ndo = "set"\ndevice = "H03-02"\nconfig = {%s}\n'
+    assert "verfy_s: expected one of kind, group" in mistakes(tmp_path, step % "verfy_s = 30")[0]
+    assert "device: expected one of kind, group" in mistakes(tmp_path, step % 'device = "H03-03"')[0]
+    path = tmp_path / "right.toml"
+    path.write_text(step % "verify_s = 30")
+    assert script.load(path)[0].steps[0].config == {"verify_s": 30}
+
+
+def test_change_may_come_as_json_from_a_terminal() -> None:
+    assert Step.model_validate({"at_s": 0, "do": "set", "device": "H03-02", "config": '{"verify_s": 30}'}).config == {"verify_s": 30}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.store import queries
-from protocol import topics
 from protocol.messages import Incident, Order
 from protocol.site import PROGRAMS
 from simulator.desk import DeskFailed
@@ -114,9 +113,7 @@ class Scene:
 
     async def order(self, device: str, do: str) -> None:
         """Give a board an order in the engine's name."""
-        order = Order.model_validate({"id": f"o-{secrets.token_hex(4)}", "do": do, "valid_s": 30})
-        async with self.voice("engine") as client:
-            await client.publish(topics.device(self.stage.site.id, device, "order"), order.payload())
+        await self.stage.order(device, Order.model_validate({"id": f"o-{secrets.token_hex(4)}", "do": do, "valid_s": 30}))
 
     async def waiting(self, device: str) -> int:
         """How many events without a receipt the board has, as it says in a report that it is asked for."""
