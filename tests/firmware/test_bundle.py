@@ -1,5 +1,8 @@
 """The bundle: the same sources, the same bytes."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,14 @@ def test_bundle_is_the_same_wherever_it_is_built(tmp_path: Path, rom: Path) -> N
     assert {"main", "boot", "pins", "resident", "agent/groundwork", "kinds/household", "drivers/battery"} <= set(sizes)
     assert not {"agent/agent", "protocol/wire", "protocol/messages"} & set(sizes)
     assert not any(str(bundle.ROOT).encode() in data for data in contents(tmp_path).values())
+
+
+def test_a_fresh_copy_of_the_sources_gives_the_same_bytes(tmp_path: Path, rom: Path) -> None:
+    for folder in ("firmware", "protocol"):
+        shutil.copytree(bundle.ROOT / folder, tmp_path / folder, copy_function=shutil.copy)  # with the time of now, as a clone has
+    command = [sys.executable, "-m", "firmware.bench.bundle", str(tmp_path / "out")]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=100)
+    assert (tmp_path / "out" / bundle.IMAGE).read_bytes() == rom.read_bytes()
 
 
 def test_all_kinds_fit_96_kb(rom: Path) -> None:
