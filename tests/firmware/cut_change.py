@@ -7,7 +7,7 @@ import sys
 import vfs
 from agent import changes, trial
 from nor import every_cut
-from stage import Stage
+from virtual_board import Stage
 
 BAD = sys.argv[1] == "rolled_back"  # nobody greets the candidate
 BLOCKS = 32

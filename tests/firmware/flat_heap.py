@@ -51,6 +51,9 @@ class Board:
     def delivered(self, token):
         pass
 
+    def stumbled(self, exc):
+        raise exc
+
 
 def packet(number):
     """One message of each sort in turn, none like another."""

@@ -74,7 +74,7 @@ def test_pitfall_17_heap_stays_flat_over_100_000_messages(rom: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
     environment |= {"LEVELS": "{}", "FOLLOWS": "{}", "WIRE": "9", "SIDE": "9", "CAUSE": "1"}
     images = [str(rom), str(rom.with_name("fakes.romfs"))]
-    script = ["-X", "heapsize=120k", str(rig.HERE / "flat_heap.py"), "100000"]
+    script = ["-X", f"heapsize={rig.FIRMWARE_KB}k", str(rig.HERE / "flat_heap.py"), "100000"]
     command = [sys.executable, "-m", "simulator.inplace", *images, "--", *script]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert result.returncode == 0, result.stdout + result.stderr

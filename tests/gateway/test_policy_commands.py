@@ -11,7 +11,7 @@ from brokers import DEMO, ROOT
 from protocol import site as sites
 from protocol.tomlfile import FileMistakes
 
-PHONE = 'role = "duty"\nphone = "0912345678"'
+LEADERS_PHONE = 'phone = "+840000000003"\n'
 
 
 def keng(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -22,7 +22,7 @@ def keng(*arguments: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     file = tmp_path / "site.toml"
-    file.write_text(DEMO.read_text(encoding="utf-8").replace('role = "duty"', PHONE), encoding="utf-8")
+    file.write_text(DEMO.read_text(encoding="utf-8").replace(LEADERS_PHONE, ""), encoding="utf-8")
     return file
 
 

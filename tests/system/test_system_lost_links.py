@@ -48,7 +48,7 @@ async def away(scene: Scene, device: str) -> AsyncIterator[None]:
     before = births[device]
     scene.stage.observer.births.pop(device)
     await scene.until(lambda: device in births, f"{device} is back")
-    assert births[device] == before, "it has not restarted"
+    assert births[device].start == before.start, "it has not restarted"
     await scene.greeted(device)
     await scene.receipted(device)
 

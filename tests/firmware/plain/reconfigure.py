@@ -3,7 +3,7 @@
 import json
 import os
 
-from stage import Stage
+from virtual_board import Stage
 
 WITHOUT = {"v": 1, "site": "s", "device": "B1", "kind": "household", "group": "G1", "brokers": [{"host": "h", "port": 1}]}
 MINUTE_MS = 60_000

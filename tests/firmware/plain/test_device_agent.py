@@ -5,7 +5,7 @@ import json
 from agent import loops, points, watch
 from agent.files import Files
 from agent.outbox import CAPACITY
-from stage import ENGINE, Stage, online
+from virtual_board import ENGINE, Stage, online
 
 from protocol import wire
 

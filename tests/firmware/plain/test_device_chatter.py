@@ -3,7 +3,7 @@ import json
 
 from agent import points
 from agent.points import CALM_MS, FREE, NEVER, REFILL_MS, Point
-from stage import Stage, online
+from virtual_board import Stage, online
 
 DAY_MS = 86_400_000
 

@@ -1,7 +1,7 @@
 # Each kind as a whole board in virtual time: every point of it, with the noise, bounce, drift, dips and broken wires of the field.
 import math
 
-from stage import online
+from virtual_board import online
 
 NOON = 1_763_787_600_000  # 22/11/2025 12:00 in Vietnam; that day the sun rises at 6:11 and sets at 17:16
 MIDNIGHT = NOON + 12 * 3_600_000

@@ -2,7 +2,7 @@
 import asyncio
 
 from agent.names import AGAIN_MS, Names
-from stage import Machine, Stage
+from virtual_board import Machine, Stage
 
 board = __import__("agent.board", None, None, ("Network",))
 

@@ -3,7 +3,7 @@ import math
 import random
 
 from agent.outputs import Output
-from stage import Stage, online
+from virtual_board import Stage, online
 
 NOON = 1_763_787_600_000  # 22/11/2025 12:00 in Vietnam
 

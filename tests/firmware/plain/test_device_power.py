@@ -2,7 +2,7 @@
 import json
 
 from agent import patterns
-from stage import online
+from virtual_board import online
 
 FITTED = {"mains": {}, "battery": {}}
 MINUTE = 60_000

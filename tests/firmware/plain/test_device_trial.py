@@ -2,7 +2,7 @@
 import json
 
 from reconfigure import MINUTE_MS, WITHOUT, Broken, answer, candidates, change, digests, is_on_trial, kept, on_trial, online, restarted
-from stage import Stage
+from virtual_board import Stage
 
 
 def test_change_is_tried_at_once_and_kept_and_answered_when_the_engine_greets():

@@ -1,6 +1,6 @@
 # A whole board that crashes, keeps its clock, and leaves safe mode, in virtual time.
 from agent import blackbox, crashes, floor
-from stage import Machine, Stage, online, quietly
+from virtual_board import Machine, Stage, online, quietly
 
 DAY_S = 86_400
 TOLD_S = 1_763_791_234
