@@ -31,14 +31,18 @@ class Watch:
         """True as soon as the condition holds, False if it still does not after `within_s` seconds."""
         changed = asyncio.Event()
         self._waiting.add(changed)
+        clock = asyncio.get_running_loop().time
+        end = clock() + within_s
         try:
-            async with asyncio.timeout(within_s):
-                while not condition():
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(changed.wait(), RECHECK_S)
-                    changed.clear()
-        except TimeoutError:
-            return bool(condition())
+            while not condition():
+                left_s = end - clock()
+                if left_s <= 0:
+                    return False
+                # Not wait_for: before Python 3.12 it may swallow a cancellation that comes together with the event.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(RECHECK_S, left_s)):
+                        await changed.wait()
+                changed.clear()
         finally:
             self._waiting.discard(changed)
         return True
