@@ -1,6 +1,7 @@
 """Names of Python modules: what each scope binds, and rewriting the names that mean something at the top of a module."""
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -50,20 +51,20 @@ def inner(tree: ast.Module) -> set[str]:
     return {name for node in ast.walk(tree) if isinstance(node, (*FUNCTIONS, *COMPREHENSIONS)) for name in bound(node)}
 
 
-class Rewriter(ast.NodeTransformer):
+class Rewriter(ast.NodeTransformer, ABC):
     """Rewrites a module. A subclass says what becomes of a name, or of an attribute of a name, that no scope below the top binds."""
 
     def __init__(self) -> None:
         self._seen: list[set[str]] = []  # the scopes whose names count here
         self._inherited: list[set[str]] = []  # and those that count in a function that begins here: a class's do not
 
+    @abstractmethod
     def global_name(self, node: ast.Name) -> ast.expr:
         """What takes the place of a name of the top."""
-        raise NotImplementedError
 
+    @abstractmethod
     def global_attribute(self, node: ast.Attribute, owner: str) -> ast.expr | None:
         """What takes the place of an attribute of `owner`, a name of the top; None to leave it."""
-        raise NotImplementedError
 
     @property
     def at_top(self) -> bool:

@@ -27,34 +27,28 @@ CONNECT_S = 10
 
 
 class Listener:
-    """Whom a session tells: an interface, since MicroPython has no abc. None of these may block; the agent is one."""
+    """Whom a session tells; the agent is one. None of these may block. What a listener does not define, it does not care for."""
 
     def link_up(self, refused):
         """Connected and subscribed. `refused`: the topic filters that the broker did not grant."""
-        raise NotImplementedError
 
     def link_down(self, why, turned_away):
         """A connection that was up, or that was tried, is over. `turned_away`: the broker did not take us, or we did not trust it."""
-        raise NotImplementedError
 
     def message(self, topic, payload, retained):
         """A message; `topic` and `payload` are None for one that was too long or had an unreadable topic.
 
         `payload` is a view of the link's buffer: whoever wants to keep it copies it before returning.
         """
-        raise NotImplementedError
 
     def delivered(self, token):
         """The broker has acknowledged what was published with this token."""
-        raise NotImplementedError
 
     def alive(self, within_s):
         """The session does its work, and will say so again within so many seconds."""
-        raise NotImplementedError
 
     def stumbled(self, exc):
         """A message has tripped our own code."""
-        raise NotImplementedError
 
 
 class Session:
