@@ -1,5 +1,6 @@
 # make demo   a fire in a small commune: real firmware, broker, engine and console (ONCE=1 ends after the fire)
-# make test   every test that this machine can run; says what it left out and why
+# make test   every test of under a minute that this machine can run; says what it left out and why
+# make soak   the long proofs: chaos, cuts at every place, crowds
 # make check  format, lint, types
 # make bench  the figures of the promises, as a table and in build/bench.json (QUICK=1: under five minutes)
 #
@@ -11,14 +12,19 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '
 BIN := .venv/bin
 COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-package keng
 
-.PHONY: demo test check bench setup lock clean
+.PHONY: demo test soak check bench setup lock clean
 
 demo: build/.venv-sim
 	@$(BIN)/python -m simulator.demo $(if $(ONCE),--once)
 
 test: build/.venv-dev
 	@tools/system-packages
-	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not long" $(ARGS)
+	@echo "Left out: the long proofs. To run them too: make soak"
+
+soak: build/.venv-dev
+	@tools/system-packages
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m long --timeout 1200 $(ARGS)
 
 check: build/.venv-dev
 	@$(BIN)/ruff format --check .

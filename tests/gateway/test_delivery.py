@@ -6,7 +6,7 @@ from base64 import b64decode
 
 import pytest
 from brokers import wait_until
-from engines import Receiver, Town, free_port, mosquitto
+from engines import Receiver, Town
 from pydantic import ValidationError
 
 from gateway.delivery.http import address
@@ -22,15 +22,9 @@ def receiver():
 
 
 @pytest.fixture
-def town(tmp_path, receiver):
-    port = free_port()
-    with mosquitto(tmp_path, port):
-        town = Town(tmp_path, port)
-        town.settings = {"webhooks": [{"name": "city", "url": receiver.url, "timeout_s": 5}]}
-        try:
-            yield town
-        finally:
-            town.close()
+def town(town, receiver):
+    town.settings = {"webhooks": [{"name": "city", "url": receiver.url, "timeout_s": 5}]}
+    return town
 
 
 def deliveries(town: Town) -> list[tuple[str, str, int]]:

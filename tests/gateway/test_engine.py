@@ -9,17 +9,6 @@ from engines import LIFE, Town, free_port, mosquitto
 from gateway.store import queries
 
 
-@pytest.fixture
-def town(tmp_path):
-    port = free_port()
-    with mosquitto(tmp_path, port):
-        town = Town(tmp_path, port)
-        try:
-            yield town
-        finally:
-            town.close()
-
-
 def test_a_press_rings_its_group_is_receipted_and_shown(town):
     town.start()
     event = town.press("H03-07", 1)

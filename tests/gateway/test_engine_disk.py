@@ -11,22 +11,11 @@ from pathlib import Path
 
 import pytest
 from brokers import wait_until
-from engines import Receiver, Town, free_port, mosquitto
+from engines import Receiver, Town
 
 from gateway.store import queries
 
 NOTHING = 1  # bytes: no file takes any more
-
-
-@pytest.fixture
-def town(tmp_path):
-    port = free_port()
-    with mosquitto(tmp_path, port):
-        town = Town(tmp_path, port)
-        try:
-            yield town
-        finally:
-            town.close()
 
 
 def fill_disk(town: Town) -> None:

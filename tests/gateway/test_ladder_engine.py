@@ -4,7 +4,7 @@ import time
 
 import pytest
 from brokers import DEMO, wait_until
-from engines import Receiver, Town, free_port, mosquitto
+from engines import Receiver, Town
 
 from gateway.store import queries
 
@@ -37,21 +37,15 @@ def receivers():
 
 
 @pytest.fixture
-def town(tmp_path, receivers):
-    port = free_port()
-    with mosquitto(tmp_path, port):
-        town = Town(tmp_path, port)
-        town.site = tmp_path / "site.toml"
-        town.site.write_text(DEMO.read_text(encoding="utf-8").partition("[[people]]")[0] + PEOPLE, encoding="utf-8")
-        town.settings = {"apprise": []}
-        for name, receiver in receivers.items():
-            file = tmp_path / name
-            file.write_text(receiver.url.replace("http://", "json://"), encoding="utf-8")
-            town.settings["apprise"].append({"name": name, "url_file": str(file)})
-        try:
-            yield town
-        finally:
-            town.close()
+def town(town, tmp_path, receivers):
+    town.site = tmp_path / "site.toml"
+    town.site.write_text(DEMO.read_text(encoding="utf-8").partition("[[people]]")[0] + PEOPLE, encoding="utf-8")
+    town.settings = {"apprise": []}
+    for name, receiver in receivers.items():
+        file = tmp_path / name
+        file.write_text(receiver.url.replace("http://", "json://"), encoding="utf-8")
+        town.settings["apprise"].append({"name": name, "url_file": str(file)})
+    return town
 
 
 def told(town: Town) -> list[tuple[str, str, int]]:

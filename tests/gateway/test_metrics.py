@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 from brokers import wait_until
-from engines import Town, free_port, mosquitto
+from engines import Town, free_port
 from prometheus_client.parser import text_string_to_metric_families
 from sia_receivers import ACCOUNT, in_a_thread
 
@@ -13,15 +13,9 @@ DOCS = Path(__file__).parents[2] / "docs/metrics.md"
 
 
 @pytest.fixture
-def town(tmp_path):
-    port = free_port()
-    with mosquitto(tmp_path, port):
-        town = Town(tmp_path, port)
-        town.settings = {"metrics": {"port": free_port()}}
-        try:
-            yield town
-        finally:
-            town.close()
+def town(town):
+    town.settings = {"metrics": {"port": free_port()}}
+    return town
 
 
 class Scrape:

@@ -8,24 +8,13 @@ from pathlib import Path
 import pytest
 from brokers import wait_until
 from engines import Receiver as WebServer
-from engines import Town, free_port, mosquitto
+from engines import Town, free_port
 from sia_receivers import ACCOUNT, FaultyReceiver, in_a_thread
 
 from gateway.store import queries
 
 KEY = bytes(range(16))
 FA7, FA8, OVER = "#1001|Nri3/FA007", "#1001|Nri3/FA008", "#1001|Nri3/FR000"
-
-
-@pytest.fixture
-def town(tmp_path):
-    port = free_port()
-    with mosquitto(tmp_path, port):
-        town = Town(tmp_path, port)
-        try:
-            yield town
-        finally:
-            town.close()
 
 
 def receiver(peer: FaultyReceiver, name: str = "police", **more: object) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from brokers import wait_until
-from engines import Town, free_port, mosquitto
+from engines import Town
 
 from gateway.delivery.sms import alphabet
 from simulator.modem.device import VirtualModem
@@ -53,15 +53,9 @@ def modem(tmp_path: Path) -> Iterator[VirtualModem]:
 
 
 @pytest.fixture
-def town(tmp_path: Path, modem: VirtualModem) -> Iterator[Town]:
-    port = free_port()
-    with mosquitto(tmp_path, port):
-        town = Town(tmp_path, port)
-        town.settings = {"sms": {"port": str(modem.path), "send_s": 10, "ring_s": 5}}
-        try:
-            yield town
-        finally:
-            town.close()
+def town(town: Town, modem: VirtualModem) -> Town:
+    town.settings = {"sms": {"port": str(modem.path), "send_s": 10, "ring_s": 5}}
+    return town
 
 
 def say(modem: VirtualModem, number: str, words: str) -> None:
