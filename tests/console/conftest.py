@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from stage import Broker, Database, EnginePeer, RunningConsole, running
+from stage import Broker, Database, EnginePeer, RunningConsole, running, until
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = [
@@ -44,6 +44,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 def console(broker: Broker, engine: EnginePeer, database: Database) -> Iterator[RunningConsole]:
     """A console that has heard the engine."""
     with running(broker.port, database.path) as started:
+        until(lambda: started.health()["broker"] == "connected", "the console reaches the broker")
         engine.tick()
         yield started
 
