@@ -38,6 +38,7 @@ class Observer:
         self.answers: dict[str, Answer] = {}
         self.reports: dict[str, list[Report]] = {}
         self.unreadable = 0
+        self.listening = asyncio.Event()  # a hello that passes before is never seen
         self._site = site
         self._account = account
         self._watch = watch
@@ -74,10 +75,12 @@ class Observer:
             try:
                 await client.connect(self._account)
                 await client.subscribe(f"{topics.PREFIX}{self._site}/#")
+                self.listening.set()
                 await client.lost.wait()
             except OSError:
                 await asyncio.sleep(RETRY_S)
             finally:
+                self.listening.clear()
                 client.close()
 
     def _receive(self, message: Message) -> None:

@@ -104,6 +104,7 @@ class Stage:
         deadline = time.monotonic() + within_s
         if not await listening(HOST, self._broker_port, within_s):
             raise PartFailed(f"the broker does not listen on port {self._broker_port}{self._all_last_lines()}")
+        await self.watch.until(self.observer.listening.is_set, deadline - time.monotonic())
         await asyncio.gather(*(self.world.power(board.id, True) for board in self.site.boards))
         await self.watch.until(lambda: self._ended() or not self._missing(), deadline - time.monotonic())
         if self._ended() or self._missing():

@@ -109,7 +109,7 @@ def test_run_that_is_not_as_expected_says_what_and_exits_with_1(tmp_path: Path, 
     scenario.write_text('title = "t"\nsite = "ba-nha"\n[[steps]]\nat_s = 0\ndo = "expect"\nincidents = 1\nonline = ["H01-01"]\n')
     done = _keng(environment, "sim", "run", str(scenario), "--light")
     assert done.returncode == 1
-    assert "✕ incidents: expected 1, got 0\n" in done.stdout
+    assert "✕ incidents: expected 1, got 0\n" in done.stdout, done.stderr
 
 
 def test_press_without_a_simulation_says_so(environment: dict[str, str]) -> None:
