@@ -196,12 +196,12 @@ class _Engine:
 
     def _say_online(self, _turn: Turn) -> None:
         if self._may_send():
-            self._publication.gateway(self._situation.faults)
+            self._publication.gateway(self._situation)
 
     def _say_everything(self, _turn: Turn) -> None:
         if not self._may_send():
             return
-        self._publication.gateway(self._situation.faults)
+        self._publication.gateway(self._situation)
         self._publication.tick()
         self._rings.send_all()
         for incident in incidents.unresolved(self._situation.incidents.values()):

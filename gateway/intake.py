@@ -259,7 +259,7 @@ class Intake:
         else:
             self._parts.publication.send(turn.effects, shown)
             if turn.effects.faults:
-                self._parts.publication.gateway(turn.situation.faults)
+                self._parts.publication.gateway(turn.situation)
         for device, report in turn.effects.reports:
             self._parts.reports.add(device, report, turn.now.ms)
 

@@ -233,13 +233,29 @@ class Order(Compact):
         return self
 
 
+class Fault(Message):
+    """Something that is wrong with the gateway or with an area, and lasts. `kind`: a word of docs/faults.md; `key` tells two of a kind
+    apart. `name`: of what, in words people know; `words`: why, in English; `boards`: the first of those that it is about.
+    """
+
+    key: Text
+    kind: Id
+    name: str = ""
+    words: Text
+    since_ms: UnixMs
+    boards: list[Id] = []
+
+
 class Gateway(Message):
-    """Engine: online, or (last will) not; and what is wrong with the gateway itself. Retained."""
+    """Engine: online, or (last will) not; and what is wrong with the gateway itself. Retained. `lasting` says the same as `faults`, in
+    parts.
+    """
 
     online: bool
     engine: Start
     version: Text
     faults: list[Text] = []
+    lasting: list[Fault] = []
 
 
 class Place(Message):

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from protocol import tomlfile
+from protocol import areas, tomlfile
+from protocol.areas import Area, Member
 from protocol.messages import Id, Place
 from protocol.neighbours import Location, Neighbours
 from protocol.people import Absence, Person, Shift
@@ -40,7 +41,10 @@ class Group(Table):
 # Of spots and boards there are thousands: as models they would take a kilobyte each.
 @dataclass(config=CHECKS, slots=True, kw_only=True)
 class Spot:
-    """A place with an address: what a home and a fire point have in common. Coordinates are WGS 84 degrees; `use` is a home's."""
+    """A place with an address: what a home and a fire point have in common. Coordinates are WGS 84 degrees; `use` is a home's.
+
+    `access_point`, `feeder` and `lane` say with which others it loses network or power.
+    """
 
     id: Id
     group: Id
@@ -51,6 +55,9 @@ class Spot:
     lat: Latitude
     lon: Longitude
     use: Literal["home", "shop", "workshop"] = "home"
+    access_point: Id | Literal[""] = ""
+    feeder: Id | Literal[""] = ""
+    lane: Id | Literal[""] = ""
 
     def place(self) -> Place:
         """As messages carry it."""
@@ -139,6 +146,20 @@ class Site(Table):
     def neighbours(self, group: str) -> frozenset[str]:
         """The groups that have a place no further from one of this group's than the policy's `neighbours_m`."""
         return self._neighbours.of(group) if self._neighbours else frozenset()
+
+    def areas_of(self, device: str) -> tuple[Area, ...]:
+        """The areas that a board is in: what is fed, served or placed together. None for an unknown board."""
+        return self._areas.get(device, ())
+
+    @cached_property
+    def _areas(self) -> dict[str, tuple[Area, ...]]:
+        spots = ((board.id, self._spots[board.place]) for board in self.boards)
+        members = (Member(board, spot.access_point, spot.feeder, spot.lane, spot.group) for board, spot in spots)
+        found: dict[str, tuple[Area, ...]] = {}
+        for area in areas.areas(members, {group.id: group.name for group in self.groups}):
+            for board in area.boards:
+                found[board] = (*found.get(board, ()), area)
+        return found
 
     @cached_property
     def _neighbours(self) -> Neighbours | None:
