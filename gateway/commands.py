@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway import broker as brokers
-from gateway import logs, startup
+from gateway import logs, notify, startup
 from gateway import settings as settings_files
 from gateway.identity import accounts
 from gateway.identity.accounts import Accounts
@@ -91,7 +91,7 @@ def _console(site: SiteFile, settings: SettingsFile = None, data: Data = DATA, a
         from gateway.console.app import serve  # noqa: PLC0415  # FastAPI and all: the engine must not wait for it
 
         logs.to_stdout(chosen.log.format)
-        startup.run_until_stopped(serve(chosen, commune, account, database=data / "keng.db"))
+        startup.run_until_stopped(notify.alongside(serve(chosen, commune, account, database=data / "keng.db")))
 
 
 @broker.callback(invoke_without_command=True)

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-from gateway import exposition
+from gateway import exposition, notify
 from gateway.delivery import targets
 from gateway.delivery.queue import Queue
 from gateway.delivery.targets import Courier
@@ -147,6 +147,7 @@ class _Engine:
         """Never returns; cancel it."""
         logger.info("engine %s, version %s, database %s", self._store.engine, VERSION, self._store.path)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(notify.beat(self._decides), name="watchdog")
             tasks.create_task(self._link.run(), name="link")
             await self._link.up.wait()
             await self._rivals.make_sure()
@@ -168,6 +169,11 @@ class _Engine:
             for channel in self._channels:
                 channel.queue.put(journal.waiting(self._store.reading, channel.queue.channel))
                 tasks.create_task(channel.run(), name=channel.queue.channel)
+
+    async def _decides(self) -> None:
+        """Return once what was put into the intake until now is decided. Before it has begun there is nothing to decide."""
+        if self._begun:
+            await self._intake.settled()
 
     def _fault(self, key: str, words: str | None) -> None:
         """Something of the gateway itself is not well, or (None) well again."""

@@ -70,6 +70,22 @@ def make(data: Path, file: Path, *, progress: Callable[[int, int], None] = lambd
     return found
 
 
+def name_in(folder: Path, now: datetime) -> Path:
+    """A file for a backup of now; names sort by their age."""
+    return folder / f"keng-{now:%Y%m%d-%H%M%S}.tar.gz"
+
+
+def of_folder(folder: Path) -> list[Path]:
+    """The backups in a folder, the oldest first."""
+    return sorted(folder.glob("keng-[0-9]*-[0-9]*.tar.gz"))
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Delete the oldest backups of a folder beyond `keep`. Call it after a new one is whole."""
+    for old in of_folder(folder)[:-keep]:
+        old.unlink()
+
+
 def restore(file: Path, data: Path, *, replace: bool, now: datetime) -> tuple[Contents, Path | None]:
     """Bring a backup back into the folder `data`. The database that was there is set aside if `replace`, and its name returned.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from brokers import wait_until
 from engines import Town, free_port, mosquitto
-from test_commands import keng
+from typed import keng
 
 from gateway.store import backup, queries
 from gateway.store.store import FileInUse, open_store
@@ -128,3 +128,31 @@ def test_the_commands_say_what_they_did(tmp_path):
     assert done.returncode == 0
     assert json.loads(done.stdout)["accounts"] is True
     assert keng("backup", file, "--data", tmp_path / "nowhere").returncode == 1
+
+
+def test_a_folder_gets_a_backup_under_its_time_and_keeps_the_newest(tmp_path):
+    data = made(tmp_path / "data")
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    for day in (1, 2, 3):
+        (folder / f"keng-2026110{day}-033000.tar.gz").write_bytes(b"older")
+    (folder / "keng-of-my-own.tar.gz").write_bytes(b"not ours")
+    done = keng("backup", folder, "--keep", "2", "--data", data)
+    assert done.returncode == 0, done.stderr
+    left = backup.of_folder(folder)
+    assert left[0].name == "keng-20261103-033000.tar.gz"
+    assert len(left) == 2
+    assert tarfile.is_tarfile(left[1])
+    assert (folder / "keng-of-my-own.tar.gz").exists()
+
+
+def test_a_backup_that_fails_deletes_no_older_one(tmp_path):
+    older = tmp_path / "keng-20261101-033000.tar.gz"
+    older.write_bytes(b"older")
+    assert keng("backup", tmp_path, "--keep", "1", "--data", tmp_path / "nowhere").returncode == 1
+    assert older.exists()
+
+
+def test_keep_needs_a_folder(tmp_path):
+    done = keng("backup", tmp_path / "safe.tar.gz", "--keep", "2", "--data", tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"--keep: expected a folder that is there, got {tmp_path / 'safe.tar.gz'}\n")

@@ -1,38 +1,18 @@
 """The commands as a user types them: answers on stdout, mistakes on stderr one line each, exit codes 0, 1, 2."""
 
-import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
-from unittest.mock import patch
 
 import pytest
 
-import keng as command_line
 from tests.gateway.brokers import DEMO, ROOT, free_ports, settings_file
-
-
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def keng(*words: str | Path) -> Done:
-    """The command `keng`, in this process: a new one takes a second."""
-    out, err = io.StringIO(), io.StringIO()
-    with patch.object(sys, "argv", ["keng", *map(str, words)]), redirect_stdout(out), redirect_stderr(err):
-        try:
-            command_line.main()
-        except SystemExit as exc:
-            return Done(int(exc.code or 0), out.getvalue(), err.getvalue())
-    return Done(0, out.getvalue(), err.getvalue())
+from tests.gateway.typed import keng
 
 
 def test_the_exit_code_of_a_real_process_says_that_the_input_was_wrong(tmp_path: Path) -> None:
