@@ -6,8 +6,10 @@ Every board has a user of its own name, every program (protocol.site.PROGRAMS) o
 the board's flash too. A board that leaves the site keeps its password here, so that it can come back, but no longer any right.
 """
 
+import errno
 import fcntl
 import json
+import logging
 import os
 import secrets
 from collections.abc import Iterator
@@ -22,6 +24,9 @@ from gateway.settings import Broker
 from protocol.site import PROGRAMS, Site
 from protocol.tomlfile import FileMistakes
 
+logger = logging.getLogger(__name__)
+
+NO_WRITES = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 PASSWORD_BYTES = 18  # 144 random bits, 24 letters: no dictionary finds them, whatever the hash costs
 
 
@@ -100,7 +105,18 @@ def ensure(data: Path, site: Site, broker: Broker) -> Accounts:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a whole file that only its owner may read; after a power cut it is the old one or the new one."""
+    """Write a whole file that only its owner may read; after a power cut it is the old one or the new one. On a disk that takes nothing
+    it stays the old one, since a gateway must start there too; without an old one OSError.
+    """
+    try:
+        _write(path, text)
+    except OSError as exc:
+        if exc.errno not in NO_WRITES or not path.exists():
+            raise
+        logger.warning("%s stays as it is: %s", path, exc.strerror)
+
+
+def _write(path: Path, text: str) -> None:
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -126,7 +142,13 @@ def _entries(path: Path) -> dict[str, _Entry]:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Broker, engine and console may start at the same moment: only one makes the passwords."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
+    except OSError as exc:
+        if exc.errno not in NO_WRITES:
+            raise
+        yield  # nobody makes any on such a disk
+        return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -129,6 +129,9 @@ IOWeight=1000
 TasksMax=64
 StateDirectory=keng
 StateDirectoryMode=0750
+RuntimeDirectory=keng
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=yes
 {devices if modem else "PrivateDevices=yes"}
 {HARDENED}
 

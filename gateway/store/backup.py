@@ -16,7 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.store.store import FILE_MODE, FOLDER_MODE, FileInUse, upgrade
+from gateway.store.migrations import upgrade
+from gateway.store.store import FILE_MODE, FOLDER_MODE, FileInUse
 
 DATABASE = "keng.db"
 ACCOUNTS = "broker/accounts.json"

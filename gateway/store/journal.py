@@ -43,7 +43,7 @@ _TABLES = {
     "report": ("device", "at_ms", "up", "heap", "rssi", "mains", "battery", "waiting", "dropped", "refused", "measured"),
 }
 _APPENDED = ("event", "report")
-
+DELIVERY_COLUMNS = _TABLES["delivery"]
 
 _AT_ONCE = (100, 10, 1)  # SQLite takes 32,766 values in a statement; three sizes for each table keep them prepared
 
@@ -159,13 +159,23 @@ def restore(db: sqlite3.Connection, situation: Situation, *, now_s: float) -> No
         "SELECT snapshot, core FROM incident WHERE state <> 'resolved' OR id IN (SELECT incident FROM delivery WHERE state = 'waiting')"
         " ORDER BY number"
     ).fetchall():
-        situation.keep(restored(messages.Incident.model_validate_json(snapshot), _CORE.validate_json(hidden)))
+        situation.keep(read_incident(snapshot, hidden))
     for group, body in db.execute("SELECT group_id, body FROM ring").fetchall():
-        situation.orders[group] = _ORDER.validate_json(body)
+        situation.orders[group] = read_order(body)
     _restore_faults(db, situation)
     situation.log.next_id = db.execute("SELECT ifnull(max(id), 0) + 1 FROM maintenance").fetchone()[0]
     situation.next_incident = db.execute("SELECT ifnull(max(number), 0) + 1 FROM incident").fetchone()[0]
     situation.next_delivery = db.execute("SELECT ifnull(max(id), 0) + 1 FROM delivery").fetchone()[0]
+
+
+def read_incident(snapshot: str, hidden: str) -> Incident:
+    """The incident of a row's `snapshot` and `core`. Raises ValueError for what is none."""
+    return restored(messages.Incident.model_validate_json(snapshot), _CORE.validate_json(hidden))
+
+
+def read_order(body: str) -> Order:
+    """The order of a row's `body`. Raises ValueError for what is none."""
+    return _ORDER.validate_json(body)
 
 
 def waiting(db: sqlite3.Connection, channel: str) -> list[Outgoing]:
@@ -183,12 +193,14 @@ def _messages(db: sqlite3.Connection, channel: str, which: str) -> list[Outgoing
         f"SELECT {', '.join(_TABLES['delivery'])} FROM delivery WHERE channel = ? AND {which} ORDER BY id",  # noqa: S608 - our own words
         (channel,),
     ).fetchall()
-    found = []
-    for row in rows:
-        stored = dict(zip(_TABLES["delivery"], row, strict=True))
-        incident, address, next_ms, reference, body = (stored.pop(name) for name in ("incident", "address", "next_ms", "reference", "body"))
-        found.append(Outgoing(DeliveryRow(incident, Delivery(**stored), address, next_ms, reference), body))
-    return found
+    return [read_message(row) for row in rows]
+
+
+def read_message(row: Sequence[Any]) -> Outgoing:
+    """The message of a row with DELIVERY_COLUMNS. Raises ValueError for what is none."""
+    stored = dict(zip(DELIVERY_COLUMNS, row, strict=True))
+    incident, address, next_ms, reference, body = (stored.pop(name) for name in ("incident", "address", "next_ms", "reference", "body"))
+    return Outgoing(DeliveryRow(incident, Delivery(**stored), address, next_ms, reference), body)
 
 
 def identities(db: sqlite3.Connection, event_id: str) -> list[Identity]:
