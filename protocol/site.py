@@ -14,7 +14,7 @@ from protocol.messages import Id, Place
 from protocol.neighbours import Location, Neighbours
 from protocol.people import Absence, Person, Shift
 from protocol.policy import PlaceKind, Policy
-from protocol.tomlfile import CHECKS, Misfit, Table, Tables, Words
+from protocol.tomlfile import CHECKS, Misfit, Note, Table, Tables, Words
 
 # Users of the broker that are programs: no board may take their names.
 PROGRAMS = ("engine", "console", "observer")
@@ -43,6 +43,7 @@ class Group(Table):
 class Spot:
     """A place with an address: what a home and a fire point have in common. Coordinates are WGS 84 degrees; `use` is a home's.
 
+    `needs_help`: who lives there and cannot leave alone. `extinguishers`: how many belong there; `equipment`: what else does.
     `access_point`, `feeder` and `lane` say with which others it loses network or power.
     """
 
@@ -55,6 +56,9 @@ class Spot:
     lat: Latitude
     lon: Longitude
     use: Literal["home", "shop", "workshop"] = "home"
+    needs_help: Note = ""
+    extinguishers: Annotated[int, Field(ge=0, le=40)] | None = None
+    equipment: Note = ""
     access_point: Id | Literal[""] = ""
     feeder: Id | Literal[""] = ""
     lane: Id | Literal[""] = ""
@@ -75,6 +79,26 @@ class Board:
     place: Id
 
 
+class Lane(Table):
+    """A lane on the map; `path` in WGS 84 degrees, [latitude, longitude] of each bend. `wide_m` is its narrowest place in metres."""
+
+    id: Id
+    name: Words
+    path: list[tuple[Latitude, Longitude]] = Field(min_length=2, max_length=500)
+    wide_m: Annotated[float, Field(gt=0, le=100)] | None = None
+
+
+class WaterSource(Table):
+    """Where a pump gets water. WGS 84 degrees."""
+
+    id: Id
+    kind: Literal["hydrant", "pond", "tank"]
+    name: Words
+    note: Note = ""
+    lat: Latitude
+    lon: Longitude
+
+
 class Site(Table):
     """The whole file."""
 
@@ -83,6 +107,8 @@ class Site(Table):
     homes: list[Spot] = []
     fire_points: list[Spot] = []
     posts: list[Spot] = []  # of street lights and SOS posts
+    lanes: list[Lane] = []
+    water_sources: list[WaterSource] = []
     boards: list[Board] = []
     people: list[Person] = []
     shifts: list[Shift] = []
@@ -213,7 +239,7 @@ def _misfits(tables: Tables) -> list[Misfit]:
     """Every mistake between tables: ids that are doubled or lead nowhere."""
     groups = set(_texts(tables, "groups", "id"))
     homes, fire_points, posts = (set(_texts(tables, table, "id")) for table in ("homes", "fire_points", "posts"))
-    found = [misfit for table in ("groups", "homes", "boards", "people") for misfit in _doubled(tables, table)]
+    found = [misfit for table in ("groups", "homes", "boards", "people", "lanes", "water_sources") for misfit in _doubled(tables, table)]
     for index, ident in enumerate(_texts(tables, "boards", "id")):
         if ident in PROGRAMS:
             found.append(Misfit(("boards", index, "id"), f"an id other than {', '.join(PROGRAMS)}", ident))
