@@ -22,7 +22,13 @@ LATE_MS = 1_800_000
 LISTED_MS = 2_000  # events without a receipt are sent right behind the birth, alarms first
 
 
-_NEWS: dict[str, News] = {"acknowledge": "acknowledged", "on_the_way": "on_the_way", "on_scene": "on_scene", "resolve": "resolved"}
+_NEWS: dict[str, News] = {
+    "acknowledge": "acknowledged",
+    "on_the_way": "on_the_way",
+    "on_scene": "on_scene",
+    "alarm_again": "re_alarmed",
+    "resolve": "resolved",
+}
 
 
 class Identity(NamedTuple):
@@ -130,7 +136,9 @@ def command(turn: Turn, user: str, fact: Command) -> CommandAnswer:
     incident = turn.situation.incidents.get(fact.incident or "")
     if incident is not None and incident.state == "resolved":
         incident = None
-    after, answer = desk.decide(incident, fact, person=turn.situation.commune.person(user), user=user, now_ms=turn.now.ms)
+    asked = turn.situation.asked(incident.groups if incident else ())
+    person = turn.situation.commune.person(user)
+    after, answer = desk.decide(incident, fact, person=person, user=user, asked=asked, now_ms=turn.now.ms)
     turn.effects.commands.append((user, turn.now.ms, fact, answer))
     if after is not None and after is not incident:
         put(turn, telling.withdraw(turn, after) if fact.do == "resolve" else after)
