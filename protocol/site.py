@@ -17,7 +17,7 @@ from protocol.policy import PlaceKind, Policy
 from protocol.tomlfile import CHECKS, Misfit, Note, Table, Tables, Words
 
 # Users of the broker that are programs: no board may take their names.
-PROGRAMS = ("engine", "console", "observer")
+PROGRAMS = ("engine", "console", "bench", "observer")
 Kind = Literal["household", "fire_point", "street_light", "sos_post"]
 BELLLESS: tuple[Kind, ...] = ("street_light",)
 Latitude = Annotated[float, Field(ge=-90, le=90)]

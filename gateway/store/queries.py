@@ -167,6 +167,20 @@ def record(db: sqlite3.Connection, ident: str) -> Record | None:
     )
 
 
+def groups_told(database: Path) -> dict[str, str]:
+    """Board -> the group that its last birth named; empty without a database that can be read."""
+    try:
+        db = connect(database)
+    except (OSError, sqlite3.Error):
+        return {}
+    try:
+        return dict(db.execute("SELECT id, group_id FROM device WHERE group_id IS NOT NULL"))
+    except sqlite3.Error:
+        return {}
+    finally:
+        db.close()
+
+
 def maintenance(db: sqlite3.Connection, *, limit: int, before: int | None = None) -> list[MaintenanceEntry]:
     """Newest first, at most `limit`; those older than the entry with id `before`, if given."""
     rows = db.execute(

@@ -79,6 +79,20 @@ def test_a_backup_comes_into_an_empty_folder_with_its_accounts(tmp_path):
         assert queries.incidents(db, limit=1) == []
 
 
+def test_a_backup_brings_the_identity_back_and_nobody_else_reads_it(tmp_path):
+    data, file = made(tmp_path / "data"), tmp_path / "safe.tar.gz"
+    (data / "identity").mkdir(mode=0o700)
+    for name in ("ca.pem", "ca.key", "broker.pem", "broker.key", "boards.json"):
+        (data / "identity" / name).write_text(name)
+        (data / "identity" / name).chmod(0o600)
+    backup.make(data, file)
+    backup.restore(file, tmp_path / "other", replace=False, now=NOW)
+    found = {path.name: path.read_text() for path in (tmp_path / "other/identity").iterdir()}
+    assert found == {name: name for name in found}
+    assert len(found) == 5
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (tmp_path / "other/identity").rglob("*")} == {0}
+
+
 def test_a_database_that_is_there_is_never_overwritten(tmp_path):
     data, file = made(tmp_path / "data"), tmp_path / "safe.tar.gz"
     backup.make(data, file)

@@ -116,7 +116,7 @@ def test_accounts_are_made_and_printed_for_programs(tmp_path: Path) -> None:
     first = keng("broker", "accounts", *options, "--json")
     assert first.returncode == 0
     users = json.loads(first.stdout)["users"]
-    assert len(users) == 18
+    assert len(users) == 19
     assert {key: users["H03-07"][key] for key in ("host", "port")} == {"host": "127.0.0.1", "port": ports[0]}
     assert users["engine"]["port"] == ports[1]
     assert keng("broker", "accounts", *options, "--json").stdout == first.stdout

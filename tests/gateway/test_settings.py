@@ -57,12 +57,19 @@ def test_two_webhooks_of_one_name_are_refused(tmp_path: Path) -> None:
     assert mistakes(tmp_path, hook + hook) == ["5: webhooks[2].name: expected a name used only once, got 'city'"]
 
 
-@pytest.mark.parametrize("kind", ["auto", "mosquitto", "embedded"])
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "broker.example", "127.0.0.1.example"])
-def test_our_own_broker_listens_on_this_machine_only(tmp_path: Path, kind: str, host: str) -> None:
-    found = mistakes(tmp_path, f'[broker]\nkind = "{kind}"\nhost = "{host}"\n')
+def test_the_embedded_broker_listens_on_this_machine_only(tmp_path: Path, host: str) -> None:
+    found = mistakes(tmp_path, f'[broker]\nkind = "embedded"\nhost = "{host}"\n')
     assert len(found) == 1
     assert found[0].startswith("3: broker.host: expected an address of this machine alone, such as 127.0.0.1, because")
+
+
+@pytest.mark.parametrize("kind", ["auto", "mosquitto"])
+def test_mosquitto_listens_on_an_address(tmp_path: Path, kind: str) -> None:
+    found = load(tmp_path, f'[broker]\nkind = "{kind}"\nhost = "0.0.0.0"\n').broker
+    assert (found.host, found.host_of_programs) == ("0.0.0.0", "127.0.0.1")
+    wrong = mistakes(tmp_path, f'[broker]\nkind = "{kind}"\nhost = "gw.example"\n')
+    assert wrong == ["3: broker.host: expected an IP address of this machine, such as 0.0.0.0 for all of them, got 'gw.example'"]
 
 
 def test_an_external_broker_may_be_anywhere(tmp_path: Path) -> None:
