@@ -126,17 +126,30 @@ class Engine(Table):
 
 
 class Console(Table):
-    """The duty desk's page. Without a login it shows itself to this machine only."""
+    """The console's pages. Without TLS, by `certificate` (the chain) and `key`, both PEM, they show themselves to this machine only.
 
+    `database`: where accounts, sessions and the record of who did what lie, if not in console.db beside the engine's database.
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
     host: Host = "127.0.0.1"
     port: Port = 8480
-    user: Id | Literal[""] = ""
     language: Literal["vi", "en"] = "vi"
+    database: Path | None = None
 
     @field_validator("host")
     @classmethod
-    def _only_this_machine(cls, host: str) -> str:
-        return _loopback(host, "the console of this version has no login")
+    def _only_this_machine_without_tls(cls, host: str, info: ValidationInfo) -> str:
+        if info.data.get("certificate") and info.data.get("key"):
+            return host
+        return _loopback(host, "anybody could read passwords on the network; for another address set certificate and key in [console]")
+
+    @model_validator(mode="after")
+    def _a_pair(self) -> "Console":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("expected certificate and key, or neither")
+        return self
 
 
 class Log(Table):
@@ -284,15 +297,10 @@ def load(path: Path | None) -> Settings:
     return tomlfile.load(path, Settings, _misfits) if path else Settings()
 
 
-def desk_user(settings: Settings, site: Site) -> str:
-    """Who sits at the desk: [console] user, else the first person on duty. Raises FileMistakes if the site has no such person."""
-    named = settings.console.user
-    if named and site.person(named) is None:
-        raise FileMistakes([f"settings: console.user: expected the id of a person of the site, got {named!r}"])
-    on_duty = next((person.id for person in site.people if person.role == "duty"), None)
-    if not named and on_duty is None:
+def need_duty(site: Site) -> None:
+    """Raises FileMistakes if nobody of the site may answer alarms."""
+    if not any(person.role == "duty" for person in site.people):
         raise FileMistakes(["site: people: expected somebody with the role duty, who answers alarms, got nobody"])
-    return named or str(on_duty)
 
 
 def _misfits(tables: Tables) -> list[Misfit]:

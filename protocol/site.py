@@ -12,7 +12,7 @@ from protocol import areas, tomlfile
 from protocol.areas import Area, Member
 from protocol.messages import Id, Place
 from protocol.neighbours import Location, Neighbours
-from protocol.people import Absence, Person, Shift
+from protocol.people import FIRST_ADMINISTRATOR, Absence, Person, Shift
 from protocol.policy import PlaceKind, Policy
 from protocol.tomlfile import CHECKS, Misfit, Note, Table, Tables, Words
 
@@ -243,6 +243,9 @@ def _misfits(tables: Tables) -> list[Misfit]:
     for index, ident in enumerate(_texts(tables, "boards", "id")):
         if ident in PROGRAMS:
             found.append(Misfit(("boards", index, "id"), f"an id other than {', '.join(PROGRAMS)}", ident))
+    for index, row in enumerate(tomlfile.rows(tables, "people")):
+        if row.get("id") == FIRST_ADMINISTRATOR and row.get("role") != "administrator":
+            found.append(Misfit(("people", index, "id"), "an id other than the administrator's", FIRST_ADMINISTRATOR))
     found += _doubled(tables, "fire_points", seen=homes)
     found += _doubled(tables, "posts", seen=homes | fire_points)
     for table in ("homes", "fire_points", "posts", "people"):

@@ -46,10 +46,9 @@ class Clock:
 
 
 class Feed:
-    """Listens as `account`; `user` is the person at the desk, whose answers are ours. Tells `changes` of every difference."""
+    """Listens as `account`, to the answers to everybody's commands too. Tells `changes` of every difference."""
 
-    def __init__(self, site: str, user: str, account: Account, changes: Changes, clock: Clock) -> None:
-        self.user = user
+    def __init__(self, site: str, account: Account, changes: Changes, clock: Clock) -> None:
         self.liveness = Liveness("lost", "unknown", clock.now_ms())
         self.unreadable = 0
         self.answers: dict[str, asyncio.Future[CommandAnswer]] = {}
@@ -68,7 +67,7 @@ class Feed:
                 (topics.gateway(site), 1),
                 (topics.tick(site), 0),
                 (topics.PREFIX + site + "/incident/+", 1),
-                (topics.desk(site, user, "answer"), 1),
+                (topics.desk(site, "+", "answer"), 1),
             ],
             self._message,
             on_connected=self._judge,

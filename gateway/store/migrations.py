@@ -1,8 +1,10 @@
-"""The steps by which a database comes to the newest schema: the files in schema/, one for each version."""
+"""The steps by which a database comes to the newest schema: the files in a package's schema/, one for each version."""
 
 import importlib.resources
 import sqlite3
 from pathlib import Path
+
+ENGINE = "gateway.store"
 
 
 class NewerFile(OSError):
@@ -14,9 +16,9 @@ def newest() -> int:
     return len(steps())
 
 
-def upgrade(db: sqlite3.Connection, path: Path, *, to: int | None = None) -> None:
-    """Bring the schema to the newest version, or to that of `to`, all steps in one transaction. Raises NewerFile."""
-    known = steps()
+def upgrade(db: sqlite3.Connection, path: Path, *, to: int | None = None, package: str = ENGINE) -> None:
+    """Bring the schema of a package to the newest version, or to that of `to`, all steps in one transaction. Raises NewerFile."""
+    known = steps(package)
     target = len(known) if to is None else to
     if _version(db, len(known), path) >= target:
         return  # on a full disk even a write that changes nothing would fail
@@ -32,9 +34,9 @@ def upgrade(db: sqlite3.Connection, path: Path, *, to: int | None = None) -> Non
         raise
 
 
-def steps() -> list[str]:
+def steps(package: str = ENGINE) -> list[str]:
     """The scripts, oldest first."""
-    folder = importlib.resources.files("gateway.store") / "schema"
+    folder = importlib.resources.files(package) / "schema"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     return [file.read_text(encoding="utf-8") for file in files]
 

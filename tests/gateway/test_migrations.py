@@ -71,7 +71,7 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path, monkeypatch):
     path = old_database(tmp_path, OLD[0])
     before = schema(path)
     steps = [*migrations.steps(), "CREATE TABLE good (one INTEGER);\nCREATE TABLE bad (;\n"]
-    monkeypatch.setattr(migrations, "steps", lambda: steps)
+    monkeypatch.setattr(migrations, "steps", lambda _package=migrations.ENGINE: steps)
     with pytest.raises(sqlite3.OperationalError):
         asyncio.run(opened(path))
     assert schema(path) == before
