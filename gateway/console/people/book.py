@@ -43,7 +43,7 @@ class Book:
 
 
 def own_database(settings: Console, data: Path) -> Path:
-    """Where it is: where the settings say; else in the folder beside `data` that `keng install` gives the console's user; else in `data`."""
+    """Where it is: where the settings say; else in the folder beside `data` that `keng install` made; else in `data`."""
     beside = data.resolve().with_name(f"{data.resolve().name}-console")
     return settings.database or (beside if beside.is_dir() else data) / "console.db"
 
