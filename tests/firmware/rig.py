@@ -17,6 +17,8 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from firmware.bench import names, symbols
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 MICROPYTHON = Path(sys.executable).with_name("micropython")
@@ -26,7 +28,7 @@ SITE = "test"
 RESET = 64  # the exit code of machine.reset(): see fakes/machine.py
 ENGINE = "5be07711-3"
 DEADLINE_S = 10.0
-FIRMWARE_KB = 134  # what the firmware may take, with TLS and every point of a kind fitted
+FIRMWARE_KB = 124  # what the firmware may take, with TLS and every point of a kind fitted
 STAND_INS_KB = 14  # measured with gc.mem_alloc: what tests/firmware/fakes take here, and no board has
 HEAP = f"{FIRMWARE_KB + STAND_INS_KB}k"
 FLASH_SIZE = 64 * 4096  # as fakes/flash.py has it
@@ -47,6 +49,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def bundle_names(rom: Path) -> dict[str, str]:
+    """Name in the sources -> name in the bundle that the image is of."""
+    new: dict[str, str] = json.loads(rom.with_name(symbols.FILE).read_text(encoding="utf-8"))["names"]
+    return new
 
 
 class Broker:
@@ -249,6 +257,7 @@ class Board:
         self._bites = 0
         self.outputs: list[tuple[float, int, int]] = []
         self._images = [str(rom), str(rom.with_name("fakes.romfs"))]
+        self._names = bundle_names(rom)
         self._heap = heap
         self._log = folder / "board.log"
         points = config.get("points", {}) if isinstance(config, dict) else {}
@@ -262,7 +271,7 @@ class Board:
         self.side = Side()
 
     def start(self, before: str = "") -> None:
-        """Power on. `before`: MicroPython to run when the flash is mounted, before the firmware."""
+        """Power on. `before`: MicroPython to run when the flash is mounted, before the firmware; its names are those of the sources."""
         if self._config is not None:  # as the bench: once
             before = f"with open('/config.json', 'w') as f: f.write({self._config!r})\n{before}"
             self._config = None
@@ -271,7 +280,7 @@ class Board:
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
             "FLASH": str(self._flash),
-            "BEFORE": before or "0",
+            "BEFORE": names.translate(before or "0", self._names),
             "LEVELS": json.dumps(self._levels),
             "FOLLOWS": json.dumps(follows),
             "SIDE": str(self.side.port),

@@ -12,6 +12,8 @@ import secured
 from certificates import NAME, Authority
 from rig import Board, Engine, eventually
 
+from firmware.bench import names
+
 MakeBoard = Callable[..., Board]
 OURS = Authority("Our CA")
 BOARD = OURS.board("B1")
@@ -70,11 +72,13 @@ def test_kind_fully_fitted_over_tls_lives_in_its_heap(make_board: MakeBoard, eng
 
 
 @pytest.mark.timeout(300)
-def test_pitfall_17_heap_stays_flat_over_100_000_messages(rom: Path) -> None:
+def test_pitfall_17_heap_stays_flat_over_100_000_messages(rom: Path, tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
     environment |= {"LEVELS": "{}", "FOLLOWS": "{}", "WIRE": "9", "SIDE": "9", "CAUSE": "1"}
     images = [str(rom), str(rom.with_name("fakes.romfs"))]
-    script = ["-X", f"heapsize={rig.FIRMWARE_KB}k", str(rig.HERE / "flat_heap.py"), "100000"]
+    source = (rig.HERE / "flat_heap.py").read_text(encoding="utf-8")
+    (tmp_path / "flat_heap.py").write_text(names.translate(source, rig.bundle_names(rom)), encoding="utf-8")
+    script = ["-X", f"heapsize={rig.FIRMWARE_KB}k", str(tmp_path / "flat_heap.py"), "100000"]
     command = [sys.executable, "-m", "simulator.inplace", *images, "--", *script]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert result.returncode == 0, result.stdout + result.stderr

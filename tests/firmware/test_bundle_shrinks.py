@@ -1,0 +1,192 @@
+"""What the bundle does to a program for the sake of a board's heap changes nothing that it does."""
+
+import ast
+import asyncio
+import functools
+import io
+import json
+import socket
+import ssl
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from firmware.bench import bundle, names, symbols, unrolled
+
+LOOPS = """
+def ranks(entries, least=2):
+    return max([rank for name, rank in entries if rank >= least])
+def either(words):
+    known = [[letter for letter in word] for word in words] if words else None
+    return known or [word for word in "ab"]
+def found(rows):
+    if any(cell == 7 for row in rows for cell in row) or not all(row for row in rows):
+        return {row[0]: sum([cell for cell in row if cell not in [each for each in (1, 2)]]) for row in rows if row}
+    elif any(row == [9] for row in rows):
+        for cell in [row[0] + 1 for row in rows]:
+            yield_ = cell
+        return yield_
+    row = "kept"
+    total = 0
+    total += len([row for row in rows])
+    return row, total
+def later(word):
+    told = [word.upper() for word in [word, "b"]]
+    return word, told, (lambda: [letter for letter in word])()
+"""
+
+
+def run(source: str, name: str = "module") -> ModuleType:
+    module = ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("function", "argument"),
+    [
+        ("ranks", [("a", 2), ("b", 5), ("c", 1)]),
+        ("either", ["xy", ""]),
+        ("either", []),
+        ("found", [[1, 7], [3], [2, 4]]),
+        ("found", [[1], []]),
+        ("found", [[9]]),
+        ("found", [[8, 3], [1, 2]]),
+        ("later", "ab"),
+    ],
+)
+def test_loops_do_what_comprehensions_did(function: str, argument: object) -> None:
+    tree = ast.parse(LOOPS)
+    unrolled.unroll(tree)
+    source = ast.unparse(ast.fix_missing_locations(tree))
+    assert getattr(run(source), function)(argument) == getattr(run(LOOPS), function)(argument)
+
+
+def test_comprehensions_become_loops_where_they_are_evaluated_for_certain() -> None:
+    tree = ast.parse(LOOPS)
+    unrolled.unroll(tree)
+    left = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.ListComp | ast.DictComp | ast.GeneratorExp)]
+    assert left == [
+        "[word for word in 'ab']",
+        "(cell == 7 for row in rows for cell in row)",
+        "(row for row in rows)",
+        "[letter for letter in word]",
+    ]
+
+
+BELL = """
+import time
+LOUD = 3
+class Output:
+    level = 0
+    def __init__(self, drive, *, first=LOUD):
+        self.drive = drive
+        self._first = first
+    def play(self, sound):
+        self.drive(sound, self._first)
+        return self
+class Bell(Output):
+    def ring(self, times):
+        def once(each):
+            return each + times
+        return [once(each) for each in range(times)], self.play("fire"), time.time() > 0
+class Trouble(ValueError):
+    pass
+class Parts:
+    def __init__(self, **parts):
+        for name, part in parts.items():
+            setattr(self, name, part)
+"""
+STAGE = """
+from bell import Bell, LOUD, Parts, Trouble
+told = []
+def drive(sound, first):
+    told.append((sound, first))
+def play(first):
+    gong = Bell(drive, first=first)
+    gong.level = LOUD
+    try:
+        raise Trouble("x")
+    except Trouble as exc:
+        name = type(exc).__name__
+    return gong.ring(2)[0], gong.level, told[-1], name, Parts(drive=1, play=2).drive, getattr(gong, "level")
+"""
+
+
+def renamed() -> tuple[names.Names, dict[str, ast.Module]]:
+    trees = {"bell": ast.parse(BELL), "stage": ast.parse(STAGE)}
+    few = names.Names(trees)
+    few.rename()
+    return few, trees
+
+
+def test_renamed_modules_do_what_they_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    few, trees = renamed()
+    monkeypatch.setitem(sys.modules, "bell", run(ast.unparse(trees["bell"]), "bell"))
+    stage = run(ast.unparse(trees["stage"]), "stage")
+    assert getattr(stage, few.new["play"])(5) == ([2, 3], 3, ("fire", 5), "Trouble", 1, 3)
+    assert {"drive", "play", "Bell", "ring", "LOUD", "_first"} <= set(few.new)
+    assert not {"time", "level", "Trouble"} & set(few.new)
+
+
+def test_names_of_one_class_or_module_stay_apart() -> None:
+    few, _ = renamed()
+    for space in (["drive", "_first", "play", "ring"], ["LOUD", "Output", "Bell", "Parts"], ["told", "drive", "play"]):
+        assert len({few.new[name] for name in space}) == len(space)
+
+
+def test_a_script_from_outside_is_translated_or_refused() -> None:
+    new = {"look": "a", "poll": "b", "late": "a"}
+    assert names.translate("import m\nm.look(poll=1)", new) == "import m\nm.a(b=1)"
+    with pytest.raises(ValueError, match="class Two"):
+        names.translate("class Two:\n def look(self): self.late = 1", new)
+
+
+@functools.cache
+def program() -> bundle.Program:
+    modules = {name: path.read_text(encoding="utf-8") for name, path in bundle.sources("esp32_wroom").items()}
+    return bundle.linked(modules | {"built": "BUILT_S = 1\n"})
+
+
+def test_no_name_changes_that_an_object_of_python_knows() -> None:
+    """CPython's objects have what MicroPython's have, and more."""
+    kinds = [str, bytes, bytearray, memoryview, int, float, list, tuple, dict, set, object, type, Exception, OSError, StopIteration]
+    kinds += [socket.socket, ssl.SSLContext, io.BytesIO, io.StringIO, io.FileIO, asyncio.Event, asyncio.Task, type(each for each in ())]
+    known = {name for kind in kinds for name in dir(kind)}
+    assert set(program().names) & (known | names.OUTSIDE) == set()
+
+
+def test_every_attribute_of_the_program_is_one_that_it_defines_or_known_outside() -> None:
+    """An attribute that is new in a class of another is no attribute of this: both have been looked at together."""
+    made = program()
+    trees = {name: ast.parse(source) for name, source in made.sources.items()}
+    new = set(made.names.values())
+    defined = {name for tree in trees.values() for node in ast.walk(tree) for name in _defined(node)}
+    used = {node.attr for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert used & new <= defined
+    assert not {
+        name for name in made.names if name in {n.attr for t in trees.values() for n in ast.walk(t) if isinstance(n, ast.Attribute)}
+    }
+
+
+def _defined(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Attribute(attr=name, ctx=ast.Store()) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return [name]
+        case ast.Name(id=name, ctx=ast.Store()) | ast.ClassDef(name=name):
+            return [name]
+    return []
+
+
+def test_symbols_explain_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = program()
+    for name, source in made.sources.items():
+        assert source.count("\n") == made.readable[name].count("\n")
+    number = next(n for n, line in enumerate(made.readable["resident"].splitlines(), 1) if "state = point.sense(now)" in line)
+    file = tmp_path / symbols.FILE
+    file.write_text(json.dumps({"lines": {name: symbols.lines(source) for name, source in made.readable.items()}}), encoding="utf-8")
+    assert symbols.main([str(file), f"resident:{number} aB; main:1 start; ValueError: bug"]) == 0
+    assert f"  resident:{number}  Agent._look_at: state = point.sense(now)\n" in capsys.readouterr().out
+    assert symbols.main([str(tmp_path / "gone.json"), "x"]) == 2
