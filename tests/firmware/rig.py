@@ -342,18 +342,18 @@ class Board:
             self._socket.sendto(b"uv%d %d" % (gpio, at_adc * 1000), self._peer)
 
     def bell_changes(self) -> list[tuple[float, int]]:
-        """(time.monotonic(), level) of every change of the bell's output so far."""
+        """(when, level) of every change of the bell's output so far, by the board's clock, which is time.monotonic()."""
         return self.changes("bell")
 
     def changes(self, terminal: str) -> list[tuple[float, int]]:
-        """(time.monotonic(), level) of every change of an output so far."""
+        """(when, level) of every change of an output so far, likewise."""
         while True:
             try:
                 words = self._socket.recv(64).split()
             except BlockingIOError:
                 break
-            if len(words) == 2:
-                self.outputs.append((time.monotonic(), int(words[0]), int(words[1])))
+            if len(words) == 3:
+                self.outputs.append((int(words[2]) / 1e6, int(words[0]), int(words[1])))
         wanted, _ = PINS["OUTPUTS"][terminal]
         return [(at, level) for at, gpio, level in self.outputs if gpio == wanted]
 

@@ -106,7 +106,12 @@ def test_no_two_sounds_are_alike() -> None:
     """However late one starts to listen: no sound, however shifted, is another one over a minute."""
 
     def heard(name: str) -> list[bool]:
-        return [patterns.is_on(name, ms) for ms in range(0, 120_000, 20)]
+        output = Output(lambda _: None)
+        found = []
+        for ms in range(0, 120_000, 20):
+            output.play(name, ms)
+            found.append(output.on)
+        return found
 
     sounds = {name: heard(name) for name in patterns.SOUNDS}
     for one, other in itertools.permutations(sounds, 2):
@@ -163,6 +168,23 @@ def test_fire_is_temporal_3_within_10_percent_however_unevenly_it_is_polled(gaps
         assert abs(length - nominal) <= nominal / 10
     for cycle in range(0, len(lengths) - 5, 6):
         assert abs(sum(length for _, length in lengths[cycle : cycle + 6]) - 4000) <= 400
+
+
+@given(st.sampled_from(sorted(patterns.SOUNDS)), st.lists(st.integers(1, 900), min_size=1, max_size=200))
+def test_step_of_a_sound_is_never_shortened_and_lasts_no_longer_than_the_board_stalls(name: str, gaps: list[int]) -> None:
+    """A flash erase may stop the board for 400 ms, two in a row for 800: what comes after it is heard whole."""
+    changes: list[tuple[int, bool]] = []
+    now = 0
+    output = Output(lambda on: changes.append((now, on)))
+    output.play(name, now)
+    for gap in itertools.islice(itertools.cycle(gaps), 400):
+        now += gap
+        output.poll(now)
+    beats = [(on, sum(ms for _, ms in run)) for on, run in itertools.groupby(patterns.SOUNDS[name], key=lambda step: bool(step[0]))]
+    steps = max(len(list(run)) for _, run in itertools.groupby(patterns.SOUNDS[name] * 2, key=lambda step: step[0]))
+    heard = [(on, later - at) for (at, on), (later, _) in itertools.pairwise(changes[1:])][1:]
+    for (on, length), (_, nominal) in zip(heard, itertools.cycle(beats[1:] + beats[:1]), strict=False):
+        assert nominal <= length <= nominal + steps * max(gaps), (on, length)
 
 
 @given(PRESENT, st.integers(10, 2000), st.integers(1, 5000))

@@ -23,9 +23,10 @@ class Waits:
         self._samples.append((time.monotonic(), waited_s + stolen_s))
 
     def between(self, start: float, end: float) -> float:
-        """Seconds lost between two moments of time.monotonic(), a little before and after included."""
-        lost = [waited_s for at, waited_s in self._samples if start - 0.05 <= at <= end + 0.05]
-        return lost[-1] - lost[0] if lost else 0.0
+        """Seconds lost between two moments of time.monotonic(), from the sample before them to the one after."""
+        before = max([lost for at, lost in self._samples if at <= start], default=self._samples[0][1])
+        after = min([lost for at, lost in self._samples if at >= end], default=self._samples[-1][1])
+        return after - before
 
     def worst(self, window: float) -> float:
         """The most seconds lost within so many."""

@@ -18,17 +18,6 @@ SOUNDS = {"fire": FIRE, "sos": SOS, "pre": PRE, "drill": DRILL, "test": TEST, "i
 GRAVEST_FIRST = ("fire", "sos", "pre", "drill", "test", "identify", "fault")
 
 
-def is_on(name, elapsed_ms, table=SOUNDS):
-    """True if the sound `name` of `table` is on `elapsed_ms` after its start."""
-    steps = table[name]
-    rest = elapsed_ms % sum([ms for _, ms in steps])
-    for on, ms in steps:
-        if rest < ms:
-            return bool(on)
-        rest -= ms
-    return False
-
-
 def gravest(names):
     """The one of `names` that is heard, None of none."""
     for name in GRAVEST_FIRST:

@@ -1,9 +1,13 @@
-"""`machine` for one board under test: inputs come in datagrams "<gpio> <level>", outputs go out in the same form."""
+"""`machine` for one board under test: inputs come in datagrams "<gpio> <level>", outputs go out as "<gpio> <level> <us>".
+
+The us are those of CLOCK_MONOTONIC, as the test's own time.monotonic(): when the pin changed, however late the test reads it.
+"""
 
 import json
 import os
 import socket
 
+import utime  # whatever a test does to `time`
 from umachine import PinBase, Signal  # noqa: F401 - Signal as on a board
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
@@ -77,7 +81,7 @@ class Pin(PinBase):
             return _levels.get(_follows.get(self.gpio, self.gpio), 1)
         if level != _levels.get(self.gpio):
             _levels[self.gpio] = level
-            _wire.send(b"%s %d" % (self.gpio.encode(), level))
+            _wire.send(b"%s %d %d" % (self.gpio.encode(), level, utime.ticks_us()))
         return None
 
     def irq(self, handler, trigger):

@@ -56,6 +56,24 @@ def test_temporal_3_stays_within_10_percent_however_unevenly_the_board_polls():
         assert_temporal_3(lengths(beats[1:]))
 
 
+def test_step_that_a_flash_erase_makes_late_takes_nothing_from_the_next():
+    stage = online()
+    stage.set("button-1", True)
+    stage.live(4_300)
+    for _ in range(3):
+        beats = len(stage.beats("bell"))
+        while len(stage.beats("bell")) == beats:
+            stage.live(10)
+        stage.live(450)
+        stage.wait(400)  # stands still over the end of the beat
+        stage.live(8_000)
+    steps = lengths(stage.beats("bell"))[1:]
+    late = [ms for _, ms in steps if 800 <= ms <= 900]
+    assert late
+    assert [ms for _, ms in steps if ms < 500] == []
+    assert [ms for _, ms in steps if ms not in late and not (500 <= ms <= 550 or 1500 <= ms <= 1650)] == []
+
+
 def test_bell_that_draws_current_is_measured():
     stage = online(bell_sense=True)
     stage.order("o-1", "test", what="bell", seconds=2)
