@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from protocol.config import BoardConfig
 from simulator.flashes import Flash
@@ -33,11 +33,24 @@ class Plan:
     cut_at: int = 0
     ticks_bits: int = 62
     ticks_at_ms: int = 0
+    files: dict[str, bytes] = field(default_factory=dict)  # of a new board, besides its configuration: absolute paths, one folder deep
+    probe: bool = False
 
     @property
     def device(self) -> str:
         """Its id."""
         return self.config.device
+
+
+class Probe(NamedTuple):
+    """What was measured inside a board since its start. Bytes of heap that the firmware has taken: at most, garbage and gaps included, and
+    what it holds now; since the question before, the longest time for which its event loop stood still, in s, and the flash's share of it.
+    """
+
+    heap_peak: int
+    heap_held: int
+    stall_s: float
+    flash_s: float
 
 
 class Reports(Protocol):
@@ -63,6 +76,9 @@ class Reports(Protocol):
     def ended(self, device: str) -> None:
         """The board's program ended, unasked or not."""
 
+    def probed(self, device: str, probe: Probe) -> None:
+        """The answer to a question of World.probe()."""
+
 
 class Bodies(Protocol):
     """Everything that can be done to boards, whatever they run on."""
@@ -87,3 +103,6 @@ class Bodies(Protocol):
 
     def reach(self, device: str, in_reach: bool) -> None:
         """Take the access point away or bring it back."""
+
+    def probe(self, device: str) -> None:
+        """Ask for Reports.probed()."""

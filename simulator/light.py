@@ -73,6 +73,10 @@ class LightBoards:
         """Raises NotImplementedError: a light board has no Wi-Fi."""
         raise NotImplementedError("a light board has no Wi-Fi: freeze or unplug its link, or run the real firmware")
 
+    def probe(self, device: str) -> None:
+        """Raises NotImplementedError: a light board has neither heap nor flash."""
+        raise NotImplementedError("a light board cannot be measured: run the real firmware for this")
+
 
 @dataclass
 class Memory:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-from simulator.bodies import Cause, Plan, Reports
+from simulator.bodies import Cause, Plan, Probe, Reports
 from simulator.gauges import Volts, fitted
 from simulator.parts import answer
 from simulator.terminals import Terminals
@@ -85,12 +85,13 @@ class Processes:
             "image": str(plan.flash.path),
             "blocks": plan.flash.blocks,
             "erased": plan.flash.stats.erases,
-            "config": plan.config.model_dump_json(),
+            "files": {path: content.hex() for path, content in self._files(plan).items()},
             "cause": cause,
             "unique_id": plan.unique_id,
             "slow": self._flash_delays,
             "ticks_bits": plan.ticks_bits,
             "ticks_at_ms": plan.ticks_at_ms,
+            "probe": plan.probe,
         }
         environment = {"BOARD": json.dumps(settings), "MICROPYPATH": ".frozen"}
         argv = ["micropython", "-X", f"heapsize={self._heap_kb}k", str(STAND_INS / "boot_board.py")]
@@ -132,6 +133,14 @@ class Processes:
     def reach(self, device: str, in_reach: bool) -> None:
         """Take the access point away or bring it back."""
         self._send(device, f"w {int(in_reach)}")
+
+    def probe(self, device: str) -> None:
+        """Ask what its probe has measured."""
+        self._send(device, "m")
+
+    @staticmethod
+    def _files(plan: Plan) -> dict[str, bytes]:
+        return {**plan.files, "/config.json": plan.config.model_dump_json().encode()}
 
     def _fed(self, device: str, timeout_s: float) -> None:
         """The watchdog counts real time, as the chip's does: what is due when a clock jumps ahead is no delay."""
@@ -196,6 +205,9 @@ class Processes:
             case ["u", *numbers]:
                 year, month, day, hour, minute, second = map(int, numbers)
                 self._reports.clock(device, datetime(year, month, day, hour, minute, second, tzinfo=UTC))
+            case ["p", *numbers]:
+                peak, held, stand_ins, stall_us, flash_us = map(int, numbers)
+                self._reports.probed(device, Probe(peak - stand_ins, held - stand_ins, stall_us / 1e6, flash_us / 1e6))
 
 
 class _Line(asyncio.Protocol):

@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 from protocol.config import Address as BrokerAddress
 from protocol.config import BoardConfig
 from simulator import gauges, terminals
-from simulator.bodies import Bodies, Cause, Plan
+from simulator.bodies import Bodies, Cause, Plan, Probe
 from simulator.flashes import Flash, FlashStats
 from simulator.light import LightBoards
 from simulator.links import Address, Link
@@ -61,6 +61,7 @@ class World:
         self.bites: dict[str, int] = {}  # by the watchdog
         self.clocks: dict[str, datetime] = {}
         self.crashed: set[str] = set()
+        self._probes: dict[str, Probe] = {}
         self._directory = directory
         self._broker = broker
         self._rom = rom
@@ -100,10 +101,19 @@ class World:
         """Every board's id, in the order of `add`."""
         return list(self._plans)
 
-    async def add(self, config: BoardConfig, *, ticks_bits: int = 62, ticks_at_ms: int = 0) -> None:
+    async def add(
+        self,
+        config: BoardConfig,
+        *,
+        ticks_bits: int = 62,
+        ticks_at_ms: int = 0,
+        files: dict[str, bytes] | None = None,
+        probed: bool = False,
+    ) -> None:
         """A new board with blank flash, wired and without power. Its brokers are replaced by its own link.
 
-        ticks_bits 30 lets its ticks wrap as on an ESP32; they stand at ticks_at_ms at each start.
+        ticks_bits 30 lets its ticks wrap as on an ESP32; they stand at ticks_at_ms at each start. files: what the bench writes besides the
+        configuration, by absolute path. probed: probe() may be asked.
         """
         device = config.device
         link = await self._stack.enter_async_context(Link(self._broker))
@@ -118,6 +128,8 @@ class World:
             "240ac4" + hashlib.sha256(device.encode()).hexdigest()[:6],
             ticks_bits=ticks_bits,
             ticks_at_ms=ticks_at_ms,
+            files=files or {},
+            probe=probed,
         )
         self._values[device] = gauges.at_rest(config)
         for name in self._values[device]:
@@ -214,6 +226,14 @@ class World:
         """Let the board's clock jump ahead."""
         self._bodies.advance(device, round(seconds * 1000))
 
+    async def probe(self, device: str, within_s: float = 5.0) -> Probe:
+        """What was measured inside a board since its start: one that was added with probed=True, and is on. Raises TimeoutError."""
+        self._probes.pop(device, None)
+        self._bodies.probe(device)
+        if not await self.watch.until(lambda: device in self._probes, within_s):
+            raise TimeoutError(f"{device}: expected what its probe has measured within {within_s:g} s, got nothing")
+        return self._probes[device]
+
     # Wires and links
 
     def cut_wire(self, device: str) -> None:
@@ -293,6 +313,11 @@ class World:
     def clock(self, device: str, at: datetime) -> None:
         """A board has set its clock, by which it judges certificates."""
         self.clocks[device] = at
+        self.watch.changed()
+
+    def probed(self, device: str, probe: Probe) -> None:
+        """A board's probe has been read."""
+        self._probes[device] = probe
         self.watch.changed()
 
     def ended(self, device: str) -> None:

@@ -1,1 +1,1 @@
-"""The figures of `make bench`: the engine alone beside its floors, the whole commune with the real firmware, and chaos."""
+"""The figures of `make bench`: the engine beside its floors, the whole commune with real firmware, a board of each kind, and chaos."""

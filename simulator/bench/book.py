@@ -24,9 +24,26 @@ class Scale:
     silent: int = 10
     lost: int = 3
     chaos_s: float = 300
+    boots: int = 10
+    board_presses: int = 40
+    days: int = 3
 
 
-QUICK = Scale(alarms=100, storms=1, starts=3, flood_s=6, full_speed_s=4, steady_s=30, presses=20, silent=2, lost=1, chaos_s=45)
+QUICK = Scale(
+    alarms=100,
+    storms=1,
+    starts=3,
+    flood_s=6,
+    full_speed_s=4,
+    steady_s=30,
+    presses=20,
+    silent=2,
+    lost=1,
+    chaos_s=45,
+    boots=2,
+    board_presses=5,
+    days=1,
+)
 
 
 @dataclass

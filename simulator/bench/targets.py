@@ -1,7 +1,8 @@
 """What each figure must reach: docs/structure.md's promises as bounds. A bound is shown beside its figure and asserted nowhere."""
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
+from protocol.site import Kind
 from simulator.bench.figures import Figure
 
 
@@ -16,6 +17,8 @@ class Bound(NamedTuple):
         name = "" if self.field == "value" else f"{self.field} "
         return f"{name}{self.relation} {self.limit:,g}"
 
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 TARGETS: dict[str, tuple[Bound, ...]] = {
     "press_to_own_bell_ms": (Bound("p99", "≤", 150),),
@@ -36,6 +39,12 @@ TARGETS: dict[str, tuple[Bound, ...]] = {
     "engine_memory_mib": (Bound("value", "≤", 60),),
     "engine_memory_50_mib": (Bound("value", "≤", 100),),
     "written_mib_per_h": (Bound("value", "≤", 20),),
+    **{f"{kind}_device_heap_kb": (Bound("value", "≤", 100),) for kind in KINDS},
+    **{f"{kind}_bundle_kb": (Bound("value", "≤", 96),) for kind in KINDS},
+    **{f"{kind}_loop_stall_ms": (Bound("own_max", "≤", 100),) for kind in KINDS},
+    "household_press_to_own_bell_ms": (Bound("p99", "≤", 150),),
+    "fire_point_press_to_own_bell_ms": (Bound("p99", "≤", 150),),
+    "sos_post_press_to_own_bell_ms": (Bound("p99", "≤", 1150),),  # it counts when it was held for 1 s
     "events_lost_n": (Bound("value", "≤", 0),),
     "incidents_doubled_n": (Bound("value", "≤", 0),),
 }

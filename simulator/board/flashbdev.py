@@ -31,6 +31,7 @@ class Flash:
         self.erases = 0
         self.programs = 0
         self.slow = False
+        self.waited_ms = 0  # for the chip
 
     def readblocks(self, block, buffer, offset=0):
         self._image.seek(block * BLOCK + offset)
@@ -78,4 +79,5 @@ class Flash:
 
     def _wait(self, ms):
         if self.slow:
+            self.waited_ms += ms
             utime.sleep_ms(ms)

@@ -1,7 +1,7 @@
 """A simulated board's start, as the ESP32 port's own: the clock, the pins, and the file system at "/", made when the flash is blank.
 
-The settings of a start: device, socket, image, blocks, erased (so far), config (text of /config.json for a board that has none), cause,
-unique_id (hex), slow (flash takes its time), ticks_bits and ticks_at_ms.
+The settings of a start: device, socket, image, blocks, erased (so far), files (path -> hex, for a board that has no /config.json), cause,
+unique_id (hex), slow (flash takes its time), ticks_bits, ticks_at_ms and probe (see probe.py).
 """
 
 import binascii
@@ -26,9 +26,12 @@ def prepare(image, settings):
     wires.connect(settings["socket"], settings["device"])
     device = flashbdev.bdev = flashbdev.Flash(image, settings["blocks"], settings["erased"])
     _mount(device)
-    _configure(settings["config"])
+    _configure(settings["files"])
     device.slow = settings["slow"]
     os.chdir("/")
+    if settings["probe"]:
+        settings.clear()
+        __import__("probe").paint()
 
 
 def _mount(device):
@@ -40,8 +43,13 @@ def _mount(device):
         vfs.mount(vfs.VfsLfs2(device), "/")
 
 
-def _configure(config):
-    """What the technician's bench does with a new board."""
-    if "config.json" not in os.listdir("/"):
-        with open("/config.json", "w") as file:
-            file.write(config)
+def _configure(files):
+    """What the technician's bench does with a new board. Files are at most one folder deep."""
+    if "config.json" in os.listdir("/"):
+        return
+    for path, content in files.items():
+        folder = path.rpartition("/")[0].strip("/")
+        if folder and folder not in os.listdir("/"):
+            os.mkdir("/" + folder)
+        with open(path, "wb") as file:
+            file.write(binascii.unhexlify(content))

@@ -5,12 +5,14 @@ world -> board:  i <gpio> <level>        the level of an input
                  t <ms>                  the board's clock jumps ahead
                  k <count>               power is cut at the count-th block operation from now (0: never)
                  w <0|1>                 the access point is out of reach or back
+                 m                       tell what probe.py has measured
 board -> world:  o <gpio> <level>        an output has changed
                  f <erases> <programs>   flash operations of this start so far, sent at every sync
                  c                       the ordered power cut is reached
                  r                       machine.reset()
                  d <ms>                  the watchdog is fed, and bites after so long
                  u <y> <m> <d> <h> <m> <s>  the clock is set
+                 p <...>                 see probe.py
 
 Firmware never sees this module: it stands behind machine, network and time.
 """
@@ -30,6 +32,7 @@ microvolts = {}
 clock_offset_ms = 0
 cut_in = 0
 wifi_in_reach = True
+asked = False  # m was said
 
 _AF_UNIX = 1
 _sock = None
@@ -84,7 +87,7 @@ def _take(data):
 
 
 def _do(words):
-    global clock_offset_ms, cut_in, wifi_in_reach
+    global asked, clock_offset_ms, cut_in, wifi_in_reach
     what = words[0]
     if what == "i":
         gpio, level = int(words[1]), int(words[2])
@@ -99,3 +102,5 @@ def _do(words):
         cut_in = int(words[1])
     elif what == "w":
         wifi_in_reach = words[1] == "1"
+    elif what == "m":
+        asked = True
