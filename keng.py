@@ -42,6 +42,7 @@ _ABOUT = {
     "engine": "the engine alone",
     "console": "the web console alone",
     "broker": "the broker alone, and its users",
+    "identity": "certificates of boards and broker",
     "site": "check the commune's description",
     "sia": "try a police receiver",
     "backup": "a safe copy of everything, while it runs",

@@ -12,14 +12,16 @@ from gateway import startup
 from gateway.commands import DATA, Data, Json
 from gateway.store import backup as backups
 from gateway.store.backup import Contents
+from protocol.tomlfile import FileMistakes
 
 backup, restore = (typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False) for _ in range(2))
 
 
 @backup.command()
 def _backup(
-    file: Annotated[Path, typer.Argument(help="Where to write it, such as keng-2026-11-22.tar.gz.")],
+    file: Annotated[Path, typer.Argument(help="Where to write it, such as keng-2026-11-22.tar.gz; in a folder under the time as name.")],
     data: Data = DATA,
+    keep: Annotated[int | None, typer.Option("--keep", help="Delete the oldest of the folder beyond so many.", min=1, metavar="N")] = None,
     as_json: Json = False,
 ) -> None:
     """A safe copy of events, incidents, boards and the broker's passwords in one file, while everything runs.
@@ -29,10 +31,18 @@ def _backup(
     \b
     Examples:
       keng backup /media/usb/keng-$(date +%F).tar.gz --data /var/lib/keng
+      keng backup /var/backups/keng --keep 14 --data /var/lib/keng             each night
       keng restore /media/usb/keng-2026-11-22.tar.gz --data /var/lib/keng      brings it back
     """
     with startup.reported("keng backup"):
+        if keep and not file.is_dir():
+            raise FileMistakes([f"--keep: expected a folder that is there, got {file}"])
+        folder = file
+        if file.is_dir():
+            file = backups.name_in(folder, datetime.now().astimezone())
         made = backups.make(data, file, progress=_progress)
+        if keep:
+            backups.prune(folder, keep)
         _say(made, file, "written", as_json=as_json)
 
 

@@ -10,16 +10,24 @@ import shutil
 import signal
 import socket
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
 
-from gateway.identity import accounts, embedded, mosquitto
+from gateway.identity import accounts, embedded, mosquitto, register
+from gateway.identity.accounts import Accounts
+from gateway.identity.private import IDENTITY, NO_WRITES, has_identity, locked, write_private
 from gateway.mqtt import Account
-from gateway.settings import Broker, Settings
+from gateway.settings import Broker, Settings, is_loopback
+from gateway.store.queries import groups_told
 from protocol.site import Site
+from protocol.tomlfile import FileMistakes
+
+logger = logging.getLogger(__name__)
 
 SBIN = ("/usr/sbin", "/usr/local/sbin")  # where distributions put mosquitto, and not on everybody's PATH
 ANSWER_S = 5.0
+PID = "pid"  # of the mosquitto that runs on the files beside it
 
 
 class BrokerMissing(Exception):
@@ -55,14 +63,52 @@ def choose(wanted: Broker, *, search: str | None = None) -> Choice:
 def write_files(choice: Choice, settings: Settings, site: Site, data: Path) -> Path:
     """Make the accounts and the files that the chosen broker reads. Returns its configuration, for an external one the accounts.
 
-    Raises FileMistakes or OSError as accounts.ensure does.
+    Raises FileMistakes or OSError as accounts.ensure does, and FileMistakes where boards need what this broker has not.
     """
     users = accounts.ensure(data, site, settings.broker)
     if choice.kind == "external":
         return data / "broker" / "accounts.json"
+    with locked(accounts.directory(data) / "files.lock"):
+        return _write(choice, settings, site, data, users)
+
+
+def _write(choice: Choice, settings: Settings, site: Site, data: Path, users: Accounts) -> Path:
+    if not has_identity(data) and not is_loopback(settings.broker.host):
+        wrong = "expected an address of this machine alone, such as 127.0.0.1, while boards have no certificates"
+        raise FileMistakes([f"settings: broker.host: {wrong}; remedy: keng identity init"])
     if choice.kind == "embedded":
+        if has_identity(data):
+            raise FileMistakes(["broker: expected mosquitto for boards with certificates, got the embedded broker; apt install mosquitto"])
         return embedded.write(accounts.directory(data), settings.broker, users)
-    return mosquitto.write(accounts.directory(data), site, settings.broker, users)
+    return mosquitto.write(accounts.directory(data), site, settings.broker, users, _certified(data))
+
+
+def _certified(data: Path) -> mosquitto.Certified | None:
+    """Whether boards come with certificates, and which have rights; the broker's own is renewed in time."""
+    if not has_identity(data):
+        return None
+    from gateway.identity.authority import Authority  # noqa: PLC0415  # cryptography, 6 MiB, and every command imports this module
+
+    try:
+        Authority.load(data).keep_broker_good(now=register.now())
+    except OSError as exc:
+        if exc.errno not in NO_WRITES:
+            raise
+        logger.warning("the broker's certificate is not renewed: %s", exc)
+    return mosquitto.Certified(data / IDENTITY, register.users(register.load(data)), groups_told(data / "keng.db"))
+
+
+def reload(data: Path) -> bool:
+    """Let the mosquitto that runs on these files read its rights anew; nobody else is disconnected. False if none runs."""
+    try:
+        pid = int((data / "broker" / PID).read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if os.fsencode(data / "broker" / "mosquitto.conf") not in command:
+            return False  # another program has this number now
+        os.kill(pid, signal.SIGHUP)
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        return False
+    return True
 
 
 def run(choice: Choice, configuration: Path) -> NoReturn:
@@ -70,6 +116,8 @@ def run(choice: Choice, configuration: Path) -> NoReturn:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each board is an open file
     if choice.kind == "mosquitto":
+        with suppress(OSError):  # without it, rights are read anew by hand or at a start
+            write_private(configuration.with_name(PID), str(os.getpid()))
         os.execv(choice.program, [choice.program, "-c", str(configuration)])  # noqa: S606  # a fixed list of arguments
     import iotcore  # noqa: PLC0415  # an extra: only here
 

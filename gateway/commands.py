@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway import broker as brokers
-from gateway import logs, startup
+from gateway import logs, notify, startup
 from gateway import settings as settings_files
 from gateway.identity import accounts
 from gateway.identity.accounts import Accounts
@@ -85,13 +85,16 @@ def _console(site: SiteFile, settings: SettingsFile = None, data: Data = DATA, a
     """
     with startup.reported("keng console"):
         commune, chosen = startup.load(site, settings)
-        settings_files.desk_user(chosen, commune)
+        settings_files.need_duty(commune)
         startup.need_free_ports({"[console] port": (chosen.console.host, chosen.console.port)})
         account = _accounts(accounts, data, commune, chosen).account("console")
         from gateway.console.app import serve  # noqa: PLC0415  # FastAPI and all: the engine must not wait for it
+        from gateway.console.people.book import own_database  # noqa: PLC0415
 
         logs.to_stdout(chosen.log.format)
-        startup.run_until_stopped(serve(chosen, commune, account, database=data / "keng.db"))
+        data.mkdir(parents=True, exist_ok=True)
+        own = own_database(chosen.console, data)
+        startup.run_until_stopped(notify.alongside(serve(chosen, commune, account, database=data / "keng.db", own=own)))
 
 
 @broker.callback(invoke_without_command=True)

@@ -3,20 +3,22 @@
 import asyncio
 import gc
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from gateway import exposition
+from gateway import exposition, notify
 from gateway.delivery import targets
 from gateway.delivery.queue import Queue
 from gateway.delivery.targets import Courier
 from gateway.delivery.webhooks import WebhookLoop
 from gateway.domain import facts, incidents, telling
 from gateway.domain.situation import Effects, Now, Situation, Turn
+from gateway.housekeeping import DISK, DiskIsBack, Housekeeping
 from gateway.intake import Intake, Parts
 from gateway.metrics import Measured
 from gateway.mqtt import Account, Link
@@ -26,8 +28,9 @@ from gateway.ring import Rings
 from gateway.rivals import AnotherEngine, Rivals
 from gateway.rubbish import Rubbish
 from gateway.settings import Settings, limits, ways
-from gateway.store import journal
+from gateway.store import damage, journal
 from gateway.store.backlog import Backlog
+from gateway.store.damage import Damaged
 from gateway.store.store import Store, open_store
 from protocol import topics
 from protocol.site import Site
@@ -36,7 +39,6 @@ logger = logging.getLogger(__name__)
 
 VERSION = version("keng")
 TICK_S = 10.0
-DISK = "disk"  # the key of its fault
 CLOCKWORK_S = 0.2  # a silent bell is named so much later than its deadline at most
 ROSTER_S = 60.0
 SUBSCRIPTIONS = (
@@ -69,16 +71,48 @@ async def run(
 
     Raises OSError for what the environment does wrong: AnotherEngine, NewerFile and FileInUse among them.
     """
-    async with open_store(database) as store:
-        engine = _Engine(settings, site, account, store, clock=clock, monotonic=monotonic)
-        gc.freeze()  # what is there now stays: to walk over it for garbage takes 25 ms and more, while an alarm waits
-        try:
-            await engine.run()
-        except BaseExceptionGroup as group:
-            another = group.subgroup(AnotherEngine)
-            if another is None:
-                raise
-            raise another.exceptions[0] from None
+    lives: set[str] = set()
+    while True:
+        async with open_store(database) as store:
+            lives |= {store.engine.partition("-")[0], store.former} - {""}
+            try:
+                engine = _Engine(settings, site, account, Where(store, database, frozenset(lives)), clock=clock, monotonic=monotonic)
+                gc.freeze()  # what is there now stays: to walk over it for garbage takes 25 ms and more, while an alarm waits
+                await engine.run()
+            except BaseExceptionGroup as group:
+                _begin_again(group, store)
+            except Damaged as exc:
+                _begin_again(ExceptionGroup("restore", [exc]), store)
+
+
+def _begin_again(group: BaseExceptionGroup[BaseException], store: Store) -> None:
+    """Return if a new start in this process helps; else raise what has ended the engine."""
+    if another := _leaf(group, lambda exc: isinstance(exc, AnotherEngine)):
+        raise another from None
+    if found := _leaf(group, damage.is_damage):
+        logger.error("%s: %s: starting anew", store.path, found)
+        damage.suspect(store.path, str(found))
+    elif _leaf(group, lambda exc: isinstance(exc, DiskIsBack)):
+        logger.warning("the disk takes something again: starting anew")
+    else:
+        raise group
+
+
+def _leaf(group: BaseExceptionGroup[BaseException], is_meant: Callable[[BaseException], bool]) -> BaseException | None:
+    """The first exception in the group, however deep, that is meant."""
+    for one in group.exceptions:
+        found = _leaf(one, is_meant) if isinstance(one, BaseExceptionGroup) else one if is_meant(one) else None
+        if found is not None:
+            return found
+    return None
+
+
+class Where(NamedTuple):
+    """The database in use, where it is meant to be, and the lives that it has had in this process."""
+
+    store: Store
+    database: Path
+    lives: frozenset[str]
 
 
 class _Engine:
@@ -89,12 +123,12 @@ class _Engine:
         settings: Settings,
         site: Site,
         account: Account,
-        store: Store,
+        where: Where,
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        self._store = store
+        store = self._store = where.store
         self._site = site.id
         self._clock = clock
         self._monotonic = monotonic
@@ -112,8 +146,9 @@ class _Engine:
         self._begun = False
         self._backlog = Backlog(store, on_fault=self._disk, on_saved=self._saved)
         self._rubbish = Rubbish(store.reading)
-        self._rivals = Rivals(store.engine)
+        self._rivals = Rivals(store.engine, where.lives)
         self._reports = Reports(store, self._situation, self._rubbish, days=settings.engine.reports_days, clock=clock)
+        self._housekeeping = Housekeeping(store, where.database, self._situation, self._fault)
         self._publication = Publication(self._link, self._rings, site, site.id, (store.engine, VERSION), clock=clock)
         self._intake = Intake(
             Parts(
@@ -147,6 +182,7 @@ class _Engine:
         """Never returns; cancel it."""
         logger.info("engine %s, version %s, database %s", self._store.engine, VERSION, self._store.path)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(notify.beat(self._decides), name="watchdog")
             tasks.create_task(self._link.run(), name="link")
             await self._link.up.wait()
             await self._rivals.make_sure()
@@ -160,6 +196,7 @@ class _Engine:
             tasks.create_task(self._reports.run(), name="reports")
             tasks.create_task(self._backlog.run(), name="backlog")
             tasks.create_task(self._store.keep_log_short(), name="checkpoints")
+            tasks.create_task(self._housekeeping.run(), name="housekeeping")
             if self._metrics.port:
                 measured = Measured(VERSION, self._situation, self._intake, self._store, self._rubbish, self._link)
                 tasks.create_task(_show(self._metrics.host, self._metrics.port, measured), name="metrics")
@@ -168,6 +205,11 @@ class _Engine:
             for channel in self._channels:
                 channel.queue.put(journal.waiting(self._store.reading, channel.queue.channel))
                 tasks.create_task(channel.run(), name=channel.queue.channel)
+
+    async def _decides(self) -> None:
+        """Return once what was put into the intake until now is decided. Before it has begun there is nothing to decide."""
+        if self._begun:
+            await self._intake.settled()
 
     def _fault(self, key: str, words: str | None) -> None:
         """Something of the gateway itself is not well, or (None) well again."""
@@ -196,12 +238,12 @@ class _Engine:
 
     def _say_online(self, _turn: Turn) -> None:
         if self._may_send():
-            self._publication.gateway(self._situation.faults)
+            self._publication.gateway(self._situation)
 
     def _say_everything(self, _turn: Turn) -> None:
         if not self._may_send():
             return
-        self._publication.gateway(self._situation.faults)
+        self._publication.gateway(self._situation)
         self._publication.tick()
         self._rings.send_all()
         for incident in incidents.unresolved(self._situation.incidents.values()):
@@ -257,7 +299,10 @@ class _Engine:
 
 def _situation(settings: Settings, site: Site, store: Store, *, now_s: float) -> Situation:
     situation = Situation(site, limits(settings, site), _programs(settings), ways(settings))
-    journal.restore(store.reading, situation, now_s=now_s)
+    try:
+        journal.restore(store.reading, situation, now_s=now_s)
+    except (ValueError, sqlite3.DatabaseError) as exc:
+        raise Damaged(f"a row that cannot be read: {exc}") from exc
     for board in site.boards:
         situation.device(board.id).kind = board.kind
     return situation

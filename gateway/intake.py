@@ -25,6 +25,7 @@ from gateway.rivals import Rivals
 from gateway.rubbish import Rubbish
 from gateway.store import journal
 from gateway.store.backlog import Backlog
+from gateway.store.damage import is_damage
 from gateway.store.journal import Outgoing
 from gateway.store.store import Store
 from protocol import messages, topics
@@ -200,7 +201,7 @@ class Intake:
             raise
         except Exception as exc:
             # No input may end the engine: its board would send it again after each start.
-            if self._parts.backlog.failing:
+            if self._parts.backlog.is_behind or is_damage(exc):
                 raise  # what the disk knows is older than what people were told: only a new start, of another life, may go back to it
             situation.go_back(self._parts.restored(), *kept)
             if len(acts) == 1:
@@ -248,8 +249,8 @@ class Intake:
         if effects.has_rows:
             batch = journal.batch(situation, effects, shown, outgoing, now_ms=turn.now.ms)
             effects.receipts = await self._parts.backlog.save(batch, effects.receipts, effects.events)
-        elif self._parts.backlog.failing:
-            effects.receipts = [receipt for receipt in effects.receipts if not self._parts.backlog.event_rows(receipt[1])]
+        else:
+            effects.receipts = self._parts.backlog.due(effects.receipts)
         return shown, outgoing
 
     def _send(self, turn: Turn, shown: dict[str, bytes], outgoing: list[Outgoing]) -> None:
@@ -259,7 +260,7 @@ class Intake:
         else:
             self._parts.publication.send(turn.effects, shown)
             if turn.effects.faults:
-                self._parts.publication.gateway(turn.situation.faults)
+                self._parts.publication.gateway(turn.situation)
         for device, report in turn.effects.reports:
             self._parts.reports.add(device, report, turn.now.ms)
 

@@ -1,14 +1,16 @@
 """What the engine says on MQTT, after it is on the disk: rings first, then receipts, then what people look at."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from gateway.domain.commune import Commune
-from gateway.domain.situation import Effects
+from gateway.domain.situation import Effects, Lasting, Situation
 from gateway.mqtt import Link, Will
 from gateway.ring import Rings
 from protocol import topics
-from protocol.messages import CommandAnswer, Gateway, Hello, Receipt, Tick
+from protocol.messages import CommandAnswer, Fault, Gateway, Hello, Receipt, Tick
 from protocol.wire import clean
+
+FAULTS_MAX, BOARDS_MAX = 60, 50  # in 64 kB
 
 
 class Publication:
@@ -59,10 +61,11 @@ class Publication:
         if is_over:
             self._link.publish(topic, b"", retain=True)
 
-    def gateway(self, faults: Mapping[str, str]) -> None:
-        """I am here, with these faults of my own (key -> words)."""
-        words = [clean(f"{key}: {words}") for key, words in sorted(faults.items())]
-        message = Gateway(online=True, engine=self._engine, version=self._version, faults=words)
+    def gateway(self, situation: Situation) -> None:
+        """I am here, with these faults."""
+        lasting = [_fault(situation, key, words) for key, words in sorted(situation.faults.items())[:FAULTS_MAX]]
+        faults = [clean(f"{fault.key}: {fault.words}") for fault in lasting]
+        message = Gateway(online=True, engine=self._engine, version=self._version, faults=faults, lasting=lasting)
         self._link.publish(topics.gateway(self._site), message.payload(), retain=True)
 
     def tick(self) -> None:
@@ -74,6 +77,13 @@ class Publication:
         group = self._commune.group_of(device)
         hello = Hello(engine=self._engine, t=int(self._clock() * 1000), birth=start, group=group, ring=self._rings.message(group))
         self._link.publish(topics.device(self._site, device, "hello"), hello.payload())
+
+
+def _fault(situation: Situation, key: str, words: str) -> Fault:
+    known = situation.lasting.get(key, Lasting(0))
+    kind, _, name = key.partition(":")
+    boards = list(known.names[:BOARDS_MAX])
+    return Fault(key=clean(key), kind=kind, name=known.name or name, words=clean(words), since_ms=known.since_ms, boards=boards)
 
 
 def last_will(site: str, engine: str, version: str) -> Will:

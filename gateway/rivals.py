@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Collection
 
 from protocol.messages import Gateway, Tick
 
@@ -16,10 +17,11 @@ class AnotherEngine(OSError):
 
 
 class Rivals:
-    """What is heard of other engines. `engine` is our own start, <life>-<boot>."""
+    """What is heard of other engines. `engine` is our own start, <life>-<boot>; `former`: lives that were ours before this one."""
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, former: Collection[str] = ()) -> None:
         self._engine = engine
+        self._ours = {_life(engine), *former}
         self._online: str | None = None
         self._ticked = asyncio.Event()
         self._rival = ""
@@ -27,13 +29,14 @@ class Rivals:
 
     def gateway(self, message: Gateway) -> None:
         """A retained or live word of an engine."""
-        if _life(message.engine) != _life(self._engine):
+        if _life(message.engine) not in self._ours:
             self._online = message.engine if message.online else None
 
     def denies(self, message: Gateway) -> bool:
         """True if it says of the engine that it is offline, or is of an older start of ours: last wills of lost connections come late."""
         life, boot = _order(message.engine)
-        return not message.online or (life == _life(self._engine) and boot < _order(self._engine)[1])
+        is_older = life == _life(self._engine) and boot < _order(self._engine)[1]
+        return not message.online or is_older or (life in self._ours and life != _life(self._engine))
 
     def tick(self, message: Tick, now_s: float) -> None:
         """A tick, our own among them."""

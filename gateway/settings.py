@@ -33,6 +33,15 @@ def _loopback(host: str, why: str) -> str:
     return address
 
 
+def _address(host: str) -> str:
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        raise ValueError("expected an IP address of this machine, such as 0.0.0.0 for all of them") from None
+    return address
+
+
 def _host(host: str) -> str:
     try:
         host.encode("idna")
@@ -71,9 +80,10 @@ class Table(BaseModel):
 class Broker(Table):
     """Which broker, and where it listens.
 
-    Boards connect to `port`, programs (engine, console, observer) to `programs_port` of the same host, which is the next one if it
-    is left out; an external broker has one port for all unless it says otherwise. auto: mosquitto if it is installed, else the
-    embedded broker. external: somebody else runs it.
+    Boards connect to `host` and `port`, programs (engine, console, bench, observer) to `programs_port` of this machine, which is the
+    next one if it is left out; an external broker has one host and port for all unless it says otherwise. auto: mosquitto if it is
+    installed, else the embedded broker. external: somebody else runs it. Where others reach `host`, boards need certificates: the
+    broker that starts there looks for them (gateway.broker).
     """
 
     kind: Literal["auto", "mosquitto", "embedded", "external"] = "auto"
@@ -83,8 +93,11 @@ class Broker(Table):
 
     @field_validator("host")
     @classmethod
-    def _only_this_machine(cls, host: str, info: ValidationInfo) -> str:
-        return host if info.data.get("kind") == "external" else _loopback(host, "the broker of this version has no encryption")
+    def _where_it_may_listen(cls, host: str, info: ValidationInfo) -> str:
+        kind = info.data.get("kind")
+        if kind == "embedded":
+            return _loopback(host, "the embedded broker has no rights")
+        return host if kind == "external" else _address(host)
 
     @model_validator(mode="after")
     def _another_port(self) -> "Broker":
@@ -94,8 +107,13 @@ class Broker(Table):
         return self
 
     @property
+    def host_of_programs(self) -> str:
+        """Where engine, console and observer connect: this machine, unless somebody else runs the broker."""
+        return self.host if self.kind == "external" or is_loopback(self.host) else "127.0.0.1"
+
+    @property
     def port_of_programs(self) -> int:
-        """Where engine, console and observer connect."""
+        """The port of host_of_programs."""
         return self.programs_port or (self.port if self.kind == "external" else self.port + 1)
 
 
@@ -108,17 +126,30 @@ class Engine(Table):
 
 
 class Console(Table):
-    """The duty desk's page. Without a login it shows itself to this machine only."""
+    """The console's pages. Without TLS, by `certificate` (the chain) and `key`, both PEM, they show themselves to this machine only.
 
+    `database`: where accounts, sessions and the record of who did what lie, if not in console.db beside the engine's database.
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
     host: Host = "127.0.0.1"
     port: Port = 8480
-    user: Id | Literal[""] = ""
     language: Literal["vi", "en"] = "vi"
+    database: Path | None = None
 
     @field_validator("host")
     @classmethod
-    def _only_this_machine(cls, host: str) -> str:
-        return _loopback(host, "the console of this version has no login")
+    def _only_this_machine_without_tls(cls, host: str, info: ValidationInfo) -> str:
+        if info.data.get("certificate") and info.data.get("key"):
+            return host
+        return _loopback(host, "anybody could read passwords on the network; for another address set certificate and key in [console]")
+
+    @model_validator(mode="after")
+    def _a_pair(self) -> "Console":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("expected certificate and key, or neither")
+        return self
 
 
 class Log(Table):
@@ -266,15 +297,10 @@ def load(path: Path | None) -> Settings:
     return tomlfile.load(path, Settings, _misfits) if path else Settings()
 
 
-def desk_user(settings: Settings, site: Site) -> str:
-    """Who sits at the desk: [console] user, else the first person on duty. Raises FileMistakes if the site has no such person."""
-    named = settings.console.user
-    if named and site.person(named) is None:
-        raise FileMistakes([f"settings: console.user: expected the id of a person of the site, got {named!r}"])
-    on_duty = next((person.id for person in site.people if person.role == "duty"), None)
-    if not named and on_duty is None:
+def need_duty(site: Site) -> None:
+    """Raises FileMistakes if nobody of the site may answer alarms."""
+    if not any(person.role == "duty" for person in site.people):
         raise FileMistakes(["site: people: expected somebody with the role duty, who answers alarms, got nobody"])
-    return named or str(on_duty)
 
 
 def _misfits(tables: Tables) -> list[Misfit]:

@@ -78,7 +78,7 @@ def broker_ports(broker: Broker) -> dict[str, tuple[str, int]]:
     """The ports of a broker that we start, by the setting that changes each."""
     return {
         "[broker] port": (broker.host, broker.port),
-        "[broker] programs_port": (broker.host, broker.port_of_programs),
+        "[broker] programs_port": (broker.host_of_programs, broker.port_of_programs),
     }
 
 

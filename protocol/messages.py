@@ -233,13 +233,29 @@ class Order(Compact):
         return self
 
 
+class Fault(Message):
+    """Something that is wrong with the gateway or with an area, and lasts. `kind`: a word of docs/faults.md; `key` tells two of a kind
+    apart. `name`: of what, in words people know; `words`: why, in English; `boards`: the first of those that it is about.
+    """
+
+    key: Text
+    kind: Id
+    name: str = ""
+    words: Text
+    since_ms: UnixMs
+    boards: list[Id] = []
+
+
 class Gateway(Message):
-    """Engine: online, or (last will) not; and what is wrong with the gateway itself. Retained."""
+    """Engine: online, or (last will) not; and what is wrong with the gateway itself. Retained. `lasting` says the same as `faults`, in
+    parts.
+    """
 
     online: bool
     engine: Start
     version: Text
     faults: list[Text] = []
+    lasting: list[Fault] = []
 
 
 class Place(Message):
@@ -392,12 +408,13 @@ class Incident(Message):
 class Command(Compact):
     """Desk: do this to that incident. `t` is the last tick's time plus the monotonic time since.
 
-    A drill begins in a `group` and names no incident. A roll call says of a `home` what somebody was told (`says`), whatever the version.
+    A drill begins in a `group` and names no incident. A roll call says of a `home` what somebody was told (`says`), and called_114 that
+    somebody has called the fire brigade, whatever the version. alarm_again undoes silence and acknowledge: it rings and tells anew.
     """
 
     id: Id
     t: UnixMs
-    do: Literal["acknowledge", "on_the_way", "on_scene", "silence", "resolve", "roll_call", "drill"]
+    do: Literal["acknowledge", "on_the_way", "on_scene", "silence", "alarm_again", "called_114", "resolve", "roll_call", "drill"]
     incident: Id | None = None
     version: Count | None = None
     outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
@@ -414,7 +431,7 @@ class Command(Compact):
             raise ValueError("expected a group with drill, and an incident with everything else")
         if (self.do == "roll_call") != (self.home is not None) or (self.home is None) != (self.says is None):
             raise ValueError("expected a home and what it says with roll_call, and only there")
-        if self.version is None and self.do not in ("drill", "roll_call"):
+        if self.version is None and self.do not in ("drill", "roll_call", "called_114"):
             raise ValueError(f"expected the version of the incident with {self.do}")
         return self
 

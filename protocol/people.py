@@ -10,14 +10,19 @@ from protocol.messages import Id
 from protocol.tomlfile import Table, Words
 from protocol.topics import is_id
 
-Role = Literal["duty", "leader", "team", "chief", "household", "technician", "viewer"]
+Role = Literal["duty", "leader", "team", "chief", "household", "technician", "viewer", "administrator"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+# The administrator whom the first start of the console makes, whether the file names one or not.
+FIRST_ADMINISTRATOR = "quan-tri"
 WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PHONE_CHANNELS = ("sms", "voice")
 
 
-def _phone(text: str) -> str:
-    """E.164. Vietnamese numbers may be written 0..., 84... or +84..., with spaces, dots and hyphens (domain: 9 or 10 digits)."""
+def phone_number(text: str) -> str:
+    """The number in E.164. It may be written 0..., 84... or +84..., with spaces, dots and hyphens (domain: 9 or 10 digits).
+
+    Raises ValueError for what is no Vietnamese number.
+    """
     digits = re.sub(r"[\s.()-]", "", text)
     digits = re.sub(r"^(\+?84|0)", "+84", digits)
     if not re.fullmatch(r"\+84\d{9,10}", digits):
@@ -32,7 +37,7 @@ def _channel(text: str) -> str:
     raise ValueError("expected sms, voice or apprise:<target>")
 
 
-Phone = Annotated[str, AfterValidator(_phone)]
+Phone = Annotated[str, AfterValidator(phone_number)]
 PersonChannel = Annotated[str, AfterValidator(_channel)]
 
 

@@ -8,15 +8,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from protocol import tomlfile
+from protocol import areas, tomlfile
+from protocol.areas import Area, Member
 from protocol.messages import Id, Place
 from protocol.neighbours import Location, Neighbours
-from protocol.people import Absence, Person, Shift
+from protocol.people import FIRST_ADMINISTRATOR, Absence, Person, Shift
 from protocol.policy import PlaceKind, Policy
-from protocol.tomlfile import CHECKS, Misfit, Table, Tables, Words
+from protocol.tomlfile import CHECKS, Misfit, Note, Table, Tables, Words
 
 # Users of the broker that are programs: no board may take their names.
-PROGRAMS = ("engine", "console", "observer")
+PROGRAMS = ("engine", "console", "bench", "observer")
 Kind = Literal["household", "fire_point", "street_light", "sos_post"]
 BELLLESS: tuple[Kind, ...] = ("street_light",)
 Latitude = Annotated[float, Field(ge=-90, le=90)]
@@ -40,7 +41,11 @@ class Group(Table):
 # Of spots and boards there are thousands: as models they would take a kilobyte each.
 @dataclass(config=CHECKS, slots=True, kw_only=True)
 class Spot:
-    """A place with an address: what a home and a fire point have in common. Coordinates are WGS 84 degrees; `use` is a home's."""
+    """A place with an address: what a home and a fire point have in common. Coordinates are WGS 84 degrees; `use` is a home's.
+
+    `needs_help`: who lives there and cannot leave alone. `extinguishers`: how many belong there; `equipment`: what else does.
+    `access_point`, `feeder` and `lane` say with which others it loses network or power.
+    """
 
     id: Id
     group: Id
@@ -51,6 +56,12 @@ class Spot:
     lat: Latitude
     lon: Longitude
     use: Literal["home", "shop", "workshop"] = "home"
+    needs_help: Note = ""
+    extinguishers: Annotated[int, Field(ge=0, le=40)] | None = None
+    equipment: Note = ""
+    access_point: Id | Literal[""] = ""
+    feeder: Id | Literal[""] = ""
+    lane: Id | Literal[""] = ""
 
     def place(self) -> Place:
         """As messages carry it."""
@@ -68,6 +79,26 @@ class Board:
     place: Id
 
 
+class Lane(Table):
+    """A lane on the map; `path` in WGS 84 degrees, [latitude, longitude] of each bend. `wide_m` is its narrowest place in metres."""
+
+    id: Id
+    name: Words
+    path: list[tuple[Latitude, Longitude]] = Field(min_length=2, max_length=500)
+    wide_m: Annotated[float, Field(gt=0, le=100)] | None = None
+
+
+class WaterSource(Table):
+    """Where a pump gets water. WGS 84 degrees."""
+
+    id: Id
+    kind: Literal["hydrant", "pond", "tank"]
+    name: Words
+    note: Note = ""
+    lat: Latitude
+    lon: Longitude
+
+
 class Site(Table):
     """The whole file."""
 
@@ -76,6 +107,8 @@ class Site(Table):
     homes: list[Spot] = []
     fire_points: list[Spot] = []
     posts: list[Spot] = []  # of street lights and SOS posts
+    lanes: list[Lane] = []
+    water_sources: list[WaterSource] = []
     boards: list[Board] = []
     people: list[Person] = []
     shifts: list[Shift] = []
@@ -140,6 +173,20 @@ class Site(Table):
         """The groups that have a place no further from one of this group's than the policy's `neighbours_m`."""
         return self._neighbours.of(group) if self._neighbours else frozenset()
 
+    def areas_of(self, device: str) -> tuple[Area, ...]:
+        """The areas that a board is in: what is fed, served or placed together. None for an unknown board."""
+        return self._areas.get(device, ())
+
+    @cached_property
+    def _areas(self) -> dict[str, tuple[Area, ...]]:
+        spots = ((board.id, self._spots[board.place]) for board in self.boards)
+        members = (Member(board, spot.access_point, spot.feeder, spot.lane, spot.group) for board, spot in spots)
+        found: dict[str, tuple[Area, ...]] = {}
+        for area in areas.areas(members, {group.id: group.name for group in self.groups}):
+            for board in area.boards:
+                found[board] = (*found.get(board, ()), area)
+        return found
+
     @cached_property
     def _neighbours(self) -> Neighbours | None:
         places = (Location(spot.group, spot.lat, spot.lon) for spot in self._spots.values())
@@ -192,10 +239,13 @@ def _misfits(tables: Tables) -> list[Misfit]:
     """Every mistake between tables: ids that are doubled or lead nowhere."""
     groups = set(_texts(tables, "groups", "id"))
     homes, fire_points, posts = (set(_texts(tables, table, "id")) for table in ("homes", "fire_points", "posts"))
-    found = [misfit for table in ("groups", "homes", "boards", "people") for misfit in _doubled(tables, table)]
+    found = [misfit for table in ("groups", "homes", "boards", "people", "lanes", "water_sources") for misfit in _doubled(tables, table)]
     for index, ident in enumerate(_texts(tables, "boards", "id")):
         if ident in PROGRAMS:
             found.append(Misfit(("boards", index, "id"), f"an id other than {', '.join(PROGRAMS)}", ident))
+    for index, row in enumerate(tomlfile.rows(tables, "people")):
+        if row.get("id") == FIRST_ADMINISTRATOR and row.get("role") != "administrator":
+            found.append(Misfit(("people", index, "id"), "an id other than the administrator's", FIRST_ADMINISTRATOR))
     found += _doubled(tables, "fire_points", seen=homes)
     found += _doubled(tables, "posts", seen=homes | fire_points)
     for table in ("homes", "fire_points", "posts", "people"):

@@ -26,7 +26,12 @@ def _words(text: str) -> str:
     return text
 
 
+def _note(text: str) -> str:
+    return _words(text) if text.strip() else ""
+
+
 Words = Annotated[str, Field(max_length=200), AfterValidator(_words)]
+Note = Annotated[str, Field(max_length=200), AfterValidator(_note)]  # words, or nothing
 
 
 class Table(BaseModel):

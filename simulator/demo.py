@@ -21,6 +21,7 @@ from simulator.stage import COMMUNES, Stage
 
 SITE = COMMUNES / "ngo-thu-5.toml"
 CONSOLE_PORT = 8480  # the console's own default, so that the address is easy to remember
+OTHERS = ("to-truong-03", "chu-ho-03-08")  # who may look on beside the duty officer: a leader, a household
 EXIT_FAILED = 1
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -54,10 +55,13 @@ async def _run(*, once: bool, light: bool) -> Outcome:
         async with stage, Control(stage, default_path()) as control:
             await stage.ready()
             print(f"\nSẵn sàng sau · ready after {time.monotonic() - began:.1f} s\n")
-            print(f"  Bàn trực · the duty desk:  {stage.desk.address}\n", flush=True)
+            print(f"  Bàn trực · the duty desk:  {stage.desk.address}")
+            print(f"  tài khoản · account:       {stage.desk.person}, mật khẩu · password: {stage.desk.password}\n", flush=True)
             outcome = await play(stage, lambda line: print(line, flush=True))
             print("\n" + _closing(outcome), flush=True)
             if not once:
+                for person in OTHERS:
+                    await stage.desk.join(await stage.invite(person))
                 print(_hints(control, stage), flush=True)
                 await _stay_open(stage)
     return outcome
@@ -91,6 +95,8 @@ Một mô phỏng khác đang nhận lệnh ở {default_path()} · another simu
 Ctrl-C để kết thúc · to end."""
     return f"""
 Mở bàn trực · open the duty desk: {stage.desk.address}
+  tài khoản · accounts: {", ".join((stage.desk.person, *OTHERS))}
+  mật khẩu của lần chạy này · password of this run: {stage.desk.password}
 Ở cửa sổ khác, hãy thử · in another terminal, try:
   .venv/bin/keng sim press H03-07 button-1              nhà khác báo cháy · another home's button
   .venv/bin/keng sim do take device=DCC-018             lấy bình chữa cháy · take an extinguisher

@@ -1,6 +1,7 @@
-"""The duty officer's browser: reads the console's page, listens to its events, and presses its buttons, over HTTP."""
+"""The duty officer's browser: takes up an invitation, reads the console's page, listens to its events, presses its buttons, over HTTP."""
 
 import asyncio
+import secrets
 import time
 from contextlib import suppress
 from typing import Literal, NamedTuple, Self
@@ -27,10 +28,15 @@ class Shown(NamedTuple):
 
 
 class Desk:
-    """A browser with the console's page open, for as long as `async with` lasts."""
+    """A browser with the console's page open, for as long as `async with` lasts. `person` is on duty, and has the invitation `code`: it
+    is taken up with `password`, which nobody knows beforehand, as soon as the console answers.
+    """
 
-    def __init__(self, host: str, port: int, watch: Watch) -> None:
+    def __init__(self, host: str, port: int, watch: Watch, person: str, code: str) -> None:
         self.address = f"http://{host}:{port}"
+        self.person = person
+        self.password = secrets.token_urlsafe(9)
+        self._code = code
         self.shown: list[Shown] = []
         self.connected = False
         self._watch = watch
@@ -99,9 +105,28 @@ class Desk:
         if answer.status_code >= 400:
             raise DeskFailed(f"{do} {incident}: the console answers {answer.status_code}: {answer.text.strip()[:200]}")
 
+    async def join(self, code: str) -> None:
+        """Take up somebody else's invitation, with the same password, as in a browser of its own. Raises DeskFailed."""
+        async with httpx.AsyncClient(base_url=self.address, timeout=READ_S, trust_env=False, headers={"Origin": self.address}) as http:
+            await self._accept(http, code)
+
+    async def _accept(self, http: httpx.AsyncClient, code: str) -> None:
+        answer = await http.post(f"/invitation/{code}", data={"password": self.password, "again": self.password})
+        if answer.status_code != 303:
+            raise DeskFailed(f"invitation: the console answers {answer.status_code}")
+
+    async def _enter(self) -> None:
+        """Come in: with the code, or, if the answer to it was lost, with the password."""
+        with suppress(DeskFailed):
+            await self._accept(self._http, self._code)
+            return
+        await self._http.post("/login", data={"name": self.person, "password": self.password})
+
     async def _listen(self) -> None:
         while True:
             with suppress(httpx.HTTPError):
+                if not self._http.cookies:
+                    await self._enter()
                 await self._follow()
             self.connected = False
             await asyncio.sleep(RETRY_S)

@@ -82,11 +82,12 @@ class Stage:
                 await stack.enter_async_context(self.modem)
             self._write_settings()
             self.parts = self._make_parts()
-            self.accounts, rom = await asyncio.gather(self._read_accounts(), self._build_rom())
+            duty = next(person.id for person in self.site.people if person.role == "duty")
+            self.accounts, code, rom = await asyncio.gather(self._read_accounts(), self.invite(duty), self._build_rom())
             for part in self.parts.values():
                 stack.push_async_callback(part.stop)
                 await part.start()
-            self.desk = await stack.enter_async_context(Desk(HOST, self._console_port, self.watch))
+            self.desk = await stack.enter_async_context(Desk(HOST, self._console_port, self.watch, duty, code))
             self.observer = await stack.enter_async_context(Observer(self.site.id, self.accounts["observer"], self.watch))
             self.world = await stack.enter_async_context(
                 World(self.directory / "boards", (HOST, self._broker_port), rom=rom, watch=self.watch, flash_delays=self._flash_delays)
@@ -147,6 +148,11 @@ class Stage:
         if name not in self.parts:
             raise PartFailed(f"{name}: expected a process of its own, but the parts run together as `keng up`")
         return self.parts[name]
+
+    async def invite(self, person: str) -> str:
+        """A code with which somebody of the site makes an account at the console. Raises PartFailed."""
+        found: dict[str, str] = json.loads(await answer("keng", "people", "invite", person, *self._options(), "--json"))
+        return found["code"]
 
     def _ended(self) -> list[str]:
         return [f"{name} has ended" for name, part in self.parts.items() if not part.running]

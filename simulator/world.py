@@ -77,6 +77,7 @@ class World:
         self._cut_wires: set[str] = set()
         self._listeners: list[Callable[[Change], None]] = []
         self._errands: set[asyncio.Task[None]] = set()
+        self._over = False
 
     async def __aenter__(self) -> Self:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -90,6 +91,7 @@ class World:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._over = True
         for device in self._on:
             self._on[device] = False
         for errand in self._errands:
@@ -338,6 +340,9 @@ class World:
             await self._bodies.start(self._plans[device], cause)
 
     def _errand(self, work: Coroutine[None, None, None]) -> None:
+        if self._over:
+            work.close()  # a board's last word while the world ends
+            return
         errand = self._tasks.create_task(work)
         self._errands.add(errand)
         errand.add_done_callback(self._errands.discard)

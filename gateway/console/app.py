@@ -1,11 +1,12 @@
-"""The console: puts its parts together and serves them, to this machine only."""
+"""The console: puts its parts together and serves them: to this machine, or with TLS to others too."""
 
 import asyncio
 import contextlib
 import logging
 import socket
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -16,16 +17,24 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
+from gateway.console.administration import administration
+from gateway.console.certificates import Certificate
 from gateway.console.changes import Changes
 from gateway.console.composer import Composer
 from gateway.console.desk import ANSWER_S, Desk
+from gateway.console.entrance import account as own_account
+from gateway.console.entrance import entrance, invitations
 from gateway.console.feed import Clock, Feed
+from gateway.console.gate import Gate
 from gateway.console.guard import Guard
-from gateway.console.pages import Console, ordering, reading
+from gateway.console.pages import Console, home, ordering, public, reading
 from gateway.console.papers import papers
+from gateway.console.people.book import Book, opened
+from gateway.console.people.door import Door
 from gateway.console.records import Shelf
+from gateway.console.words import Words
 from gateway.mqtt import Account
-from gateway.settings import Settings, desk_user, is_loopback
+from gateway.settings import Settings, is_loopback
 from protocol.site import Site
 from protocol.wire import shown
 
@@ -36,23 +45,45 @@ CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000)
 STOP_S = 1  # for a browser that is slow to take the end of its event stream
 
 
-async def serve(settings: Settings, site: Site, account: Account, *, database: Path) -> None:
-    """Serve until cancelled. Raises FileMistakes if nobody may sit at the desk, ValueError if the address is not this machine's own,
-    OSError if it is taken."""
-    console = build(settings, site, account, database=database)
-    async with serving(console, listen(settings.console.host, settings.console.port)) as address:
-        logger.info("console at %s", address)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(console.feed.run(), name="console feed")
-            tasks.create_task(console.shelf.run(), name="console shelf")
+async def serve(settings: Settings, site: Site, account: Account, *, database: Path, own: Path) -> None:
+    """Serve until cancelled. `database` is the engine's, `own` the console's.
+
+    Raises ValueError if the address is not this machine's own and there is no certificate, OSError if it is taken.
+    """
+    certificate = Certificate.of(settings.console)
+    with opened(own) as book:
+        console = build(settings, site, account, database=database, book=book, certificate=certificate)
+        listener = listen(settings.console.host, settings.console.port, has_tls=certificate is not None)
+        async with serving(console, listener, certificate) as address:
+            logger.info("console at %s", address)
+            await _invite_first(console, address)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(console.feed.run(), name="console feed")
+                tasks.create_task(console.shelf.run(), name="console shelf")
+                tasks.create_task(console.door.run(), name="console door")
 
 
-def build(settings: Settings, site: Site, account: Account, *, database: Path, clock: Clock = CLOCK, answer_s: float = ANSWER_S) -> Console:
-    """The console's parts, not yet running. Raises FileMistakes if nobody may sit at the desk."""
-    user = desk_user(settings, site)
-    person = site.person(user)
+async def _invite_first(console: Console, address: str) -> None:
+    """On a gateway that nobody administers yet, whoever sees its own terminal may begin."""
+    if code := await console.door.first_code():
+        page = f"{console.address or address.rstrip('/')}/invitation/{code}"
+        logger.warning("nobody administers this console yet. Become its administrator, within 24 hours: %s", page)
+
+
+def build(
+    settings: Settings,
+    site: Site,
+    account: Account,
+    *,
+    database: Path,
+    book: Book,
+    clock: Clock = CLOCK,
+    answer_s: float = ANSWER_S,
+    certificate: Certificate | None = None,
+) -> Console:
+    """The console's parts, not yet running."""
     changes = Changes()
-    feed = Feed(site.id, user, account, changes, clock)
+    feed = Feed(site.id, account, changes, clock)
     shelf = Shelf(database, changes)
     return Console(
         feed=feed,
@@ -61,25 +92,26 @@ def build(settings: Settings, site: Site, account: Account, *, database: Path, c
         composer=Composer(feed, shelf, changes, {person.id: person.name for person in site.people}),
         changes=changes,
         clock=clock,
-        person=person.name if person else user,
+        door=Door(book, site, clock.now_ms, lambda: bool(feed.incidents)),
         language=settings.console.language,
+        address=certificate.address(settings.console.port) if certificate else "",
     )
 
 
-def create(console: Console) -> FastAPI:
-    """The web application. Its own documentation pages are off: they would load scripts from elsewhere."""
-    app = FastAPI(title="Kẻng console", docs_url=None, redoc_url=None)
-    app.include_router(reading(console))
-    app.include_router(papers(console))
-    app.include_router(ordering(console))
+def create(console: Console, names: Collection[str] = ()) -> FastAPI:
+    """The web application, also known under `names`. Its own documentation pages are off: they would load scripts from elsewhere."""
+    app = FastAPI(title="Kẻng console", docs_url=None, redoc_url=None, openapi_url=None)
+    for router in (public, entrance, invitations, home, own_account, reading, papers, ordering, administration):
+        app.include_router(router(console))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Guard)
+    app.add_middleware(Gate, door=console.door)
+    app.add_middleware(Guard, names=names)
 
     @app.exception_handler(RequestValidationError)
     async def wrong_form(request: Request, exc: RequestValidationError) -> Response:
         t = console.composer.words(console.language_of(request))
         mistakes = [
-            t("verdict.mistake", field=field, expected=t(f"expected.{field}"), got=_got(error.get("input"), t("verdict.nothing")))
+            t("verdict.mistake", field=field, expected=_expected(t, field), got=_got(error.get("input"), t("verdict.nothing")))
             for error in exc.errors()
             if (field := str(error["loc"][1]))
         ]
@@ -88,33 +120,51 @@ def create(console: Console) -> FastAPI:
     @app.exception_handler(HTTPException)
     async def no_such_page(request: Request, exc: HTTPException) -> Response:
         t = console.composer.words(console.language_of(request))
-        text = t("page.not_found") if exc.status_code == 404 else str(exc.detail)
+        text = {403: t("page.not_yours"), 404: t("page.not_found")}.get(exc.status_code, exc.detail)
         return console.say(request, f"{exc.status_code}: {text}", status=exc.status_code)
+
+    @app.exception_handler(sqlite3.Error)
+    async def no_disk(request: Request, exc: sqlite3.Error) -> Response:
+        logger.error("%s %s: %s", request.method, request.url.path, exc)
+        t = console.composer.words(console.language_of(request))
+        return console.say(request, t("page.no_disk", problem=exc), status=503)
 
     return app
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket on an address of this machine alone. Raises ValueError for any other, OSError if it is taken."""
-    if not is_loopback(host):
-        raise ValueError(f"console.host: expected an address of this machine alone, got {host!r}: the console has no login yet")
+def listen(host: str, port: int, *, has_tls: bool = False) -> socket.socket:
+    """A listening socket. Raises ValueError for an address that others reach too, unless there is TLS; OSError if it is taken."""
+    if not has_tls and not is_loopback(host):
+        raise ValueError(f"console.host: expected an address of this machine alone, got {host!r}: there is no certificate")
     return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
 @asynccontextmanager
-async def serving(console: Console, listener: socket.socket) -> AsyncIterator[str]:
+async def serving(console: Console, listener: socket.socket, certificate: Certificate | None = None) -> AsyncIterator[str]:
     """The web application on `listener` while the `async with` lasts; gives its address."""
     host, port = listener.getsockname()[:2]
-    config = uvicorn.Config(create(console), lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=STOP_S)
+    app = create(console, certificate.names if certificate else ())
+    # Nobody stands before us: an address that a header claims is not believed.
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=STOP_S, proxy_headers=False, server_header=False
+    )
+    if certificate:
+        config.load()
+        config.ssl = certificate.context()
     server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]), name="console web")
+    tasks = [asyncio.create_task(server.serve(sockets=[listener]), name="console web")]
+    if certificate and config.ssl:
+        tasks.append(asyncio.create_task(certificate.renew(config.ssl), name="console certificate"))
     try:
-        yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        yield f"{'https' if certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/"
     finally:
         console.changes.end()
         server.should_exit = True
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        for task in tasks[1:]:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         listener.close()
 
 
@@ -124,6 +174,10 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _expected(t: Words, field: str) -> str:
+    return t.of("expected", field if f"expected.{field}" in t.texts else "other")
 
 
 def _got(value: object, nothing: str) -> str:

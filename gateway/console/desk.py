@@ -29,30 +29,30 @@ class Verdict(NamedTuple):
 
 
 class Desk:
-    """Sends commands as the feed's user; `answer_s` is how long the engine may take."""
+    """Sends commands in the name of people; `answer_s` is how long the engine may take."""
 
     def __init__(self, site: str, feed: Feed, *, answer_s: float = ANSWER_S) -> None:
         self._site = site
         self._feed = feed
         self._answer_s = answer_s
 
-    async def order(self, do: Do, incident: str, version: int, outcome: Outcome | None = None) -> Verdict:
-        """Send the command and await its answer. `version` is the incident's as the person saw it."""
+    async def order(self, user: str, do: Do, incident: str, version: int, outcome: Outcome | None = None) -> Verdict:
+        """Send the command of the person `user` and await its answer. `version` is the incident's as the person saw it."""
         command = Command(
             id=f"c-{secrets.token_hex(8)}", t=self._feed.engine_ms(), do=do, incident=incident, version=version, outcome=outcome
         )
         answers = self._feed.answers
         answers[command.id] = asyncio.get_running_loop().create_future()
         try:
-            if not self._feed.publish(topics.desk(self._site, self._feed.user, "command"), command.payload()):
+            if not self._feed.publish(topics.desk(self._site, user, "command"), command.payload()):
                 return Verdict("no_broker")
             answer = await asyncio.wait_for(answers[command.id], self._answer_s)
         except TimeoutError:
-            logger.warning("%s of %s: no answer in %.0f s", do, incident, self._answer_s)
+            logger.warning("%s of %s by %s: no answer in %.0f s", do, incident, user, self._answer_s)
             return Verdict("unanswered")
         except ConnectionResetError:
             return Verdict("cut_off")
         finally:
             del answers[command.id]
-        logger.info("%s of %s: %s", do, incident, "done" if answer.ok else answer.error)
+        logger.info("%s of %s by %s: %s", do, incident, user, "done" if answer.ok else answer.error)
         return Verdict("done") if answer.ok else Verdict("refused", answer.error or "")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Literal
 
 from gateway.console.changes import Changes
@@ -20,10 +20,24 @@ GATHER_S = 0.05
 Show = Literal["desk", "strip"]
 
 
-async def stream(composer: Composer, changes: Changes, clock: Clock, language: Language, show: Show) -> AsyncIterator[str]:
+Pieces = Callable[[], tuple[Fragment, ...]]
+
+
+def pieces_of(composer: Composer, language: Language, show: Show) -> Pieces:
+    """What a page of the desk shows now."""
+
+    def now() -> tuple[Fragment, ...]:
+        page = composer.page(language)
+        return (page.strip, *page.desk.parts) if show == "desk" else (page.strip,)
+
+    return now
+
+
+async def stream(pieces: Pieces, changes: Changes, clock: Clock, may_stay: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
     """The whole state first, so that nothing needs to be remembered about a browser that comes back; then only what differs.
 
-    Fragments go out as event `page`, ready for htmx's out-of-band swap. Event `beat` carries our Unix time in ms, every BEAT_S.
+    Fragments go out as event `page`, ready for htmx's out-of-band swap. Event `beat` carries our Unix time in ms, every BEAT_S, as long
+    as `may_stay` says so; event `over` is the last for a browser that is logged out.
     """
     yield f"retry: {RETRY_MS}\n\n{_beat(clock)}"
     shown: tuple[Fragment, ...] = ()
@@ -31,14 +45,16 @@ async def stream(composer: Composer, changes: Changes, clock: Clock, language: L
     with changes.listening() as changed:
         while not changes.ended:
             changed.clear()
-            page = composer.page(language)
-            now = (page.strip, *page.desk.parts) if show == "desk" else (page.strip,)
-            if pieces := _differing(shown, now):
-                yield _event("page", "".join(piece.html for piece in pieces))
+            now = pieces()
+            if differing := _differing(shown, now):
+                yield _event("page", "".join(piece.html for piece in differing))
             shown = now
             await _either(changed, beaten + BEAT_S - time.monotonic())
             if time.monotonic() >= beaten + BEAT_S:
                 beaten = time.monotonic()
+                if not await may_stay():
+                    yield _event("over", "{}")
+                    return
                 yield _beat(clock)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from gateway.console.changes import Changes
 from gateway.mqtt import Account, Link
 from protocol import topics
-from protocol.messages import CommandAnswer, Gateway, Incident, Tick, decode
+from protocol.messages import CommandAnswer, Fault, Gateway, Incident, Tick, decode
 from protocol.wire import DecodeError
 
 logger = logging.getLogger(__name__)
@@ -27,13 +27,14 @@ class Liveness:
     """What is known of broker and engine. offline: it said so, or its last will did. silent: online, yet no tick for 25 s.
 
     unknown: we do not reach the broker, or nobody has said anything there. `since_ms`: Unix time at which this began. `faults`: what
-    a running engine says is wrong with the gateway.
+    a running engine says is wrong with the gateway; `lasting`: the same in parts, of an engine that says so.
     """
 
     broker: Literal["connected", "lost"]
     engine: EngineState
     since_ms: int
     faults: tuple[str, ...] = ()
+    lasting: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,9 @@ class Clock:
 
 
 class Feed:
-    """Listens as `account`; `user` is the person at the desk, whose answers are ours. Tells `changes` of every difference."""
+    """Listens as `account`, to the answers to everybody's commands too. Tells `changes` of every difference."""
 
-    def __init__(self, site: str, user: str, account: Account, changes: Changes, clock: Clock) -> None:
-        self.user = user
+    def __init__(self, site: str, account: Account, changes: Changes, clock: Clock) -> None:
         self.liveness = Liveness("lost", "unknown", clock.now_ms())
         self.unreadable = 0
         self.answers: dict[str, asyncio.Future[CommandAnswer]] = {}
@@ -67,7 +67,7 @@ class Feed:
                 (topics.gateway(site), 1),
                 (topics.tick(site), 0),
                 (topics.PREFIX + site + "/incident/+", 1),
-                (topics.desk(site, user, "answer"), 1),
+                (topics.desk(site, "+", "answer"), 1),
             ],
             self._message,
             on_connected=self._judge,
@@ -165,9 +165,11 @@ class Feed:
         connected = self._link.up.is_set()
         engine = self._engine() if connected else "unknown"
         broker: Literal["connected", "lost"] = "connected" if connected else "lost"
-        faults = tuple(self._gateway.faults) if self._gateway and engine == "online" else ()
-        if (broker, engine, faults) != (self.liveness.broker, self.liveness.engine, self.liveness.faults):
-            self.liveness = Liveness(broker, engine, self._clock.now_ms(), faults)
+        said = self._gateway if self._gateway and engine == "online" else None
+        faults, lasting = (tuple(said.faults), tuple(said.lasting)) if said else ((), ())
+        before = self.liveness
+        if (broker, engine, faults, lasting) != (before.broker, before.engine, before.faults, before.lasting):
+            self.liveness = Liveness(broker, engine, self._clock.now_ms(), faults, lasting)
             self._changes.tell()
 
     def _engine(self) -> EngineState:

@@ -4,7 +4,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from gateway.console import records
+from gateway.console import gate, records
+from gateway.console.gate import need
 from gateway.console.pages import Console, IncidentId
 from gateway.console.records import UNREADABLE
 from gateway.store.queries import Record
@@ -12,7 +13,7 @@ from gateway.store.queries import Record
 
 def papers(console: Console) -> APIRouter:
     """Both routes; they read the database and change nothing."""
-    router = APIRouter()
+    router = APIRouter(dependencies=[need("desk")])
 
     @router.get("/incidents/{incident}/record.json")
     async def record_as_json(request: Request, incident: IncidentId) -> Response:
@@ -20,6 +21,8 @@ def papers(console: Console) -> APIRouter:
         found = await _record(console, request, incident)
         if isinstance(found, Response):
             return found
+        asker = gate.who(request)
+        await console.door.note("looked", who=asker.id, about=incident, detail="record.json", address=gate.visitor(request).address)
         name = f'attachment; filename="keng-{incident}.json"'
         return JSONResponse(records.document(found), headers={"Content-Disposition": name})
 
@@ -30,7 +33,7 @@ def papers(console: Console) -> APIRouter:
         if isinstance(found, Response):
             return found
         language, now_ms = console.language_of(request), console.clock.now_ms()
-        return HTMLResponse(console.composer.render(language, "record.html", record=found, person=console.person, now_ms=now_ms))
+        return HTMLResponse(console.composer.render(language, "record.html", record=found, person=gate.who(request).name, now_ms=now_ms))
 
     return router
 

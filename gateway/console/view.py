@@ -117,7 +117,7 @@ def device(row: DeviceRow, *, live: bool) -> Device:
         _reading(row.mains, "mains", "no_mains", bad=row.mains is False, fresh=fresh),
         _reading(row.rssi, "signal", "weak_signal", bad=row.rssi is not None and row.rssi < WEAK_DBM, fresh=fresh),
     )
-    faulty = bool(row.faults) or any(reading.tone == "fault" for reading in measured)
+    faulty = bool(row.faults or row.troubles) or any(reading.tone == "fault" for reading in measured)
     return Device(row, "lost" if not fresh else "fault" if faulty else "good", state, *measured)
 
 

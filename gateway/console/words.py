@@ -30,6 +30,11 @@ class Words:
         """The word for a value of a vocabulary that others may extend; the value itself for one that we do not know."""
         return self.texts.get(f"{area}.{value}", value)
 
+    def fault(self, kind: str, name: str) -> str:
+        """What is wrong with the gateway or an area, in one sentence; the kind itself for one that we do not know."""
+        text = self.texts.get(f"fault.{kind}")
+        return text.format(name=name) if text else f"{self.texts['engine.fault']}: {kind} {name}".rstrip()
+
     def point(self, point: str) -> str:
         """A point's id in words: button-1 is "nút ấn 1"."""
         numbered = _NUMBERED.match(point)

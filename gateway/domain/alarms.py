@@ -153,6 +153,21 @@ def rearmed(incident: Incident, asked: Asked, *, now_ms: int) -> Incident:
     return sounding(noted(incident, now_ms, "rearmed"), asked, pressed_ms=now_ms, now_ms=now_ms)
 
 
+def again(incident: Incident, asked: Asked, *, by: str, now_ms: int) -> Incident:
+    """Somebody raises it once more: the undo of silence and of taking it on, and the word of whoever sees that smoke is a fire.
+
+    Bells sound and people are told anew, as by a new activation. Whoever stands beside the one who pressed a silent SOS must not hear it.
+    """
+    is_silent = incident.kind == "sos" and not incident.rung
+    cause: Cause = "silent_sos" if is_silent else "sos" if incident.kind == "sos" else "drill" if incident.kind == "drill" else "fire"
+    climb = _climb(incident, cause, asked, now_ms)
+    kind = "fire" if incident.kind == "smoke" else incident.kind
+    incident = changed(stepped(incident, "again"), kind=kind, verify=None, late=False, n=incident.n + 1, alarm_ms=now_ms, climb=climb)
+    incident = changed(incident, resolve_asked=False, acknowledged_ms=None, acknowledged_by="")
+    incident = noted(incident, now_ms, "alarm_again", by)
+    return incident if is_silent else sounding(incident, asked, pressed_ms=now_ms, now_ms=now_ms)
+
+
 def _climb(incident: Incident, cause: Cause, asked: Asked, now_ms: int) -> Climb:
     return ladder.begun(incident.climb, cause, is_taken_on=incident.state != "open", now_ms=now_ms, again_ms=asked.again_ms)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from protocol.areas import Area
 from protocol.messages import Place
 from protocol.people import Absence, Shift
 from protocol.policy import PlaceKind, Policy
@@ -56,6 +57,9 @@ class Commune(Protocol):
 
     def group_name(self, group: str | None) -> str:
         """The group's name, "" for none."""
+
+    def areas_of(self, device: str) -> tuple[Area, ...]:
+        """The areas that a board is in: what loses power or network together."""
 
     def home_of(self, device: str) -> str | None:
         """The home where a board hangs, None if it hangs in none."""

@@ -30,6 +30,11 @@ def silenced(incident: Incident, *, by: str, now_ms: int) -> Incident:
     return noted(changed(stepped(incident, "silence"), sounding=False, silenced_ms=silenced_ms), now_ms, "silenced", by)
 
 
+def called_114(incident: Incident, *, by: str, now_ms: int) -> Incident:
+    """Somebody has called the fire brigade and says so, that nobody else wonders. It changes nothing that others decide about."""
+    return noted(incident, now_ms, "called_114", by)
+
+
 def resolved(incident: Incident, *, by: str, outcome: Outcome, reason: str, now_ms: int) -> Incident:
     """It is over: the bells stop, and the next alarm opens another incident."""
     incident = changed(stepped(incident, "resolve"), sounding=False, verify=None)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from gateway.domain import decisions, incidents
+from gateway.domain import alarms, decisions, incidents
 from gateway.domain.commune import Commune, Person
-from gateway.domain.incidents import Incident
+from gateway.domain.incidents import Asked, Incident
 from gateway.domain.policy import may
 from protocol.messages import Command, CommandAnswer
 
@@ -12,14 +12,14 @@ AGE_MAX_MS = 30_000
 
 
 def decide(
-    incident: Incident | None, command: Command, *, person: Person | None, user: str, now_ms: int
+    incident: Incident | None, command: Command, *, person: Person | None, user: str, asked: Asked, now_ms: int
 ) -> tuple[Incident | None, CommandAnswer]:
-    """The incident after a command and the answer to it; the same incident if it is refused."""
+    """The incident after a command and the answer to it; the same incident if it is refused. `asked`: whom it rings if raised again."""
     error = _refusal(incident, command, person, now_ms)
     if incident is None or error:
         version = incident.version if incident else None
         return incident, CommandAnswer(id=command.id, ok=False, error=error, incident=command.incident, version=version)
-    after = _done(incident, command, user, now_ms)
+    after = _done(incident, command, user, asked, now_ms)
     return after, CommandAnswer(id=command.id, ok=True, incident=after.id, version=after.version)
 
 
@@ -52,6 +52,8 @@ def _refusal(incident: Incident | None, command: Command, person: Person | None,
         return "expected an incident that is not resolved"
     if not may(person.role, command.do, own_group=person.group in incident.groups):
         return _MAY.format(person.role)
+    if command.do == "called_114":
+        return ""
     return _unknown_home(incident, command) if command.do == "roll_call" else _stale(incident, command)
 
 
@@ -70,14 +72,16 @@ def _unknown_home(incident: Incident, command: Command) -> str:
 def _stale(incident: Incident, command: Command) -> str:
     if command.version != incident.version:
         return f"expected version {incident.version}, got {command.version}: the incident has changed"
-    if not incidents.allowed(incident, command.do):
+    if not incidents.allowed(incident, "again" if command.do == "alarm_again" else command.do):
         return f"expected an incident that one can {command.do}, got one that is {incident.state}"
     if incident.kind == "drill" and command.do == "resolve" and command.outcome not in ("drill", "test"):
         return f"expected outcome drill or test for a drill, got {command.outcome}"
     return ""
 
 
-def _done(incident: Incident, command: Command, user: str, now_ms: int) -> Incident:
+def _done(incident: Incident, command: Command, user: str, asked: Asked, now_ms: int) -> Incident:
+    if command.do == "alarm_again":
+        return alarms.again(incident, asked, by=user, now_ms=now_ms)
     if command.do in _STEPS:
         return _STEPS[command.do](incident, by=user, now_ms=now_ms)
     if command.says is not None:
@@ -92,4 +96,5 @@ _STEPS = {
     "on_the_way": decisions.on_the_way,
     "on_scene": decisions.on_scene,
     "silence": decisions.silenced,
+    "called_114": decisions.called_114,
 }

@@ -7,7 +7,7 @@ import json
 from functools import partial
 from typing import NamedTuple
 
-from gateway.domain import alarms, deadlines, deliveries, desk, incidents, maintenance, proofs, supervision, telling
+from gateway.domain import alarms, deadlines, deliveries, desk, incidents, maintenance, outages, proofs, supervision, telling
 from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import Placed, is_due, is_newer, place
@@ -22,7 +22,13 @@ LATE_MS = 1_800_000
 LISTED_MS = 2_000  # events without a receipt are sent right behind the birth, alarms first
 
 
-_NEWS: dict[str, News] = {"acknowledge": "acknowledged", "on_the_way": "on_the_way", "on_scene": "on_scene", "resolve": "resolved"}
+_NEWS: dict[str, News] = {
+    "acknowledge": "acknowledged",
+    "on_the_way": "on_the_way",
+    "on_scene": "on_scene",
+    "alarm_again": "re_alarmed",
+    "resolve": "resolved",
+}
 
 
 class Identity(NamedTuple):
@@ -47,7 +53,7 @@ def identity(device: str, event: Event | OddEvent) -> Identity:
 def message(turn: Turn, ident: str) -> Device:
     """Any live message of a board: it is there."""
     device = _device(turn, ident)
-    turn.effects.note(supervision.heard(device, now_ms=turn.now.ms, now_s=turn.now.s))
+    _supervised(turn, supervision.heard(device, now_ms=turn.now.ms, now_s=turn.now.s))
     return device
 
 
@@ -103,7 +109,7 @@ def birth(turn: Turn, ident: str, fact: Birth, *, retained: bool, unknown: list[
     device = _device(turn, ident)
     entries = supervision.born(device, fact, retained=retained, now_ms=turn.now.ms, now_s=turn.now.s)
     turn.effects.devices.add(ident)
-    turn.effects.note(entries)
+    _supervised(turn, entries)
     for point in unknown:
         turn.situation.listed.setdefault((ident, point), Listed(fact.active[point], turn.now.ms))
     turn.effects.hellos.append((ident, fact.start))
@@ -113,7 +119,7 @@ def will(turn: Turn, ident: str, fact: Will) -> None:
     """A last will."""
     device = turn.situation.devices.get(ident)
     if device is not None:
-        turn.effects.note(supervision.dead(device, fact, now_ms=turn.now.ms))
+        _supervised(turn, supervision.dead(device, fact, now_ms=turn.now.ms))
 
 
 def report(turn: Turn, ident: str, fact: Report) -> None:
@@ -130,7 +136,9 @@ def command(turn: Turn, user: str, fact: Command) -> CommandAnswer:
     incident = turn.situation.incidents.get(fact.incident or "")
     if incident is not None and incident.state == "resolved":
         incident = None
-    after, answer = desk.decide(incident, fact, person=turn.situation.commune.person(user), user=user, now_ms=turn.now.ms)
+    asked = turn.situation.asked(incident.groups if incident else ())
+    person = turn.situation.commune.person(user)
+    after, answer = desk.decide(incident, fact, person=person, user=user, asked=asked, now_ms=turn.now.ms)
     turn.effects.commands.append((user, turn.now.ms, fact, answer))
     if after is not None and after is not incident:
         put(turn, telling.withdraw(turn, after) if fact.do == "resolve" else after)
@@ -172,6 +180,8 @@ def time(turn: Turn) -> None:
 def due(situation: Situation, now: Now) -> list[Act]:
     """What time alone changes now, as acts that do not depend on each other."""
     acts: list[Act] = [_silent_boards] if supervision.is_any_silent(situation.devices.values(), now_s=now.s) else []
+    if outages.is_any_over(situation, now.ms):
+        acts.append(outages.returned_for_long)
     for (device, point), listed in situation.listed.items():
         if is_due(listed.since_ms, LISTED_MS, now.ms):
             acts.append(partial(_listed_long, device=device, point=point))
@@ -187,6 +197,7 @@ def watch_again(turn: Turn) -> None:
 def clock_set(turn: Turn, by_ms: int) -> None:
     """The engine's clock was set, `by_ms` forward or (negative) back: no deadline comes sooner or later for it."""
     turn.effects.clock_set = True
+    outages.clock_set(turn.situation, by_ms)
     for key, listed in turn.situation.listed.items():
         turn.situation.listed[key] = listed._replace(since_ms=listed.since_ms + by_ms)
     for incident in incidents.unresolved(turn.situation.incidents.values()):
@@ -194,7 +205,14 @@ def clock_set(turn: Turn, by_ms: int) -> None:
 
 
 def _silent_boards(turn: Turn) -> None:
-    turn.effects.note(supervision.silent(turn.situation.devices.values(), now_ms=turn.now.ms, now_s=turn.now.s))
+    _supervised(turn, supervision.silent(turn.situation.devices.values(), now_ms=turn.now.ms, now_s=turn.now.s))
+
+
+def _supervised(turn: Turn, entries: list[Entry]) -> None:
+    """What supervision has found of boards; several of one area may be one fault."""
+    if entries:
+        turn.effects.note(entries)
+        outages.assess(turn, entries)
 
 
 def _listed_long(turn: Turn, *, device: str, point: str) -> None:

@@ -13,7 +13,7 @@ from gateway.domain.policy import Kind
 from protocol.messages import Activation, Delivery, Place, RollCall, TimelineEntry
 
 State = Literal["open", "acknowledged", "on_the_way", "on_scene", "resolved"]
-Step = Literal["activate", "acknowledge", "on_the_way", "on_scene", "silence", "rearm", "resolve"]
+Step = Literal["activate", "acknowledge", "on_the_way", "on_scene", "silence", "rearm", "again", "resolve"]
 Outcome = Literal["fire", "false_alarm", "drill", "test"]
 
 # What can follow in which state. A pair without a row is refused: nothing leaves "resolved", and nothing but "resolve" leads there. A new
@@ -25,18 +25,22 @@ NEXT: dict[tuple[State, Step], State] = {
     ("open", "on_scene"): "on_scene",
     ("open", "silence"): "open",
     ("open", "rearm"): "open",  # silenced, and nobody has taken it on
+    ("open", "again"): "open",
     ("open", "resolve"): "resolved",
     ("acknowledged", "activate"): "open",
     ("acknowledged", "on_the_way"): "on_the_way",
     ("acknowledged", "on_scene"): "on_scene",
     ("acknowledged", "silence"): "acknowledged",
+    ("acknowledged", "again"): "open",
     ("acknowledged", "resolve"): "resolved",
     ("on_the_way", "activate"): "open",
     ("on_the_way", "on_scene"): "on_scene",
     ("on_the_way", "silence"): "on_the_way",
+    ("on_the_way", "again"): "open",
     ("on_the_way", "resolve"): "resolved",
     ("on_scene", "activate"): "open",
     ("on_scene", "silence"): "on_scene",
+    ("on_scene", "again"): "open",
     ("on_scene", "resolve"): "resolved",
 }
 
@@ -60,6 +64,8 @@ What = Literal[
     "on_the_way",
     "on_scene",
     "roll_call",
+    "called_114",
+    "alarm_again",
     "nobody_to_tell",
     "resolve_asked",
     "silenced",

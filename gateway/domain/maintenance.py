@@ -38,6 +38,9 @@ What = Literal[
     "engine_error",
     "gateway_fault",
     "gateway_ok",
+    "area_lost",
+    "area_back",
+    "flood",
 ]
 
 FAULTS = ("open", "short", "stuck", "silent")
@@ -56,6 +59,13 @@ _MEANING: dict[str, tuple[What, What]] = {
 }
 _BELL: tuple[What, What] = ("bell_fault", "bell_ok")
 _POINT: tuple[What, What] = ("point_fault", "point_ok")
+# The end of something, and of what.
+_END: dict[What, What] = {
+    **{good: fault for fault, good in (*_MEANING.values(), _BELL)},
+    "board_back": "board_lost",
+    "gateway_ok": "gateway_fault",
+    "area_back": "area_lost",
+}
 
 
 class Entry(NamedTuple):
@@ -68,6 +78,16 @@ class Entry(NamedTuple):
     point: str
     what: What
     detail: str = ""
+
+
+def is_onset(what: What) -> bool:
+    """False for the end of something."""
+    return what not in _END
+
+
+def family(what: What) -> What:
+    """The same word for a fault and its end."""
+    return _END.get(what, what)
 
 
 def remembered(type: str, before: str, after: str) -> str:

@@ -5,7 +5,7 @@ from typing import Literal
 from protocol.messages import Pattern, Says
 
 Kind = Literal["fire", "smoke", "sos", "drill"]
-Do = Literal["acknowledge", "on_the_way", "on_scene", "silence", "resolve", "roll_call", "drill"]
+Do = Literal["acknowledge", "on_the_way", "on_scene", "silence", "alarm_again", "called_114", "resolve", "roll_call", "drill"]
 
 # Kinds of one family share an incident: smoke grows into a fire. Nothing else mixes, and a fault is never an incident.
 FAMILY: dict[Kind, str] = {"fire": "fire", "smoke": "fire", "sos": "sos", "drill": "drill"}
@@ -22,8 +22,8 @@ CHATTERING = ("smoke", "heat", "gas")
 REARM_MS = 60_000
 
 # Who may do what: everywhere, or in the own group. Whoever goes there takes an incident on; only who is responsible ends it.
-_RESPONSIBLE: tuple[Do, ...] = ("acknowledge", "on_the_way", "on_scene", "silence", "resolve", "roll_call", "drill")
-_GOING: tuple[Do, ...] = ("acknowledge", "on_the_way", "on_scene", "roll_call")
+_GOING: tuple[Do, ...] = ("acknowledge", "on_the_way", "on_scene", "roll_call", "called_114")
+_RESPONSIBLE: tuple[Do, ...] = (*_GOING, "silence", "alarm_again", "resolve", "drill")
 MAY_ALL: dict[str, tuple[Do, ...]] = {"duty": _RESPONSIBLE, "chief": _RESPONSIBLE}
 MAY_OWN_GROUP: dict[str, tuple[Do, ...]] = {"leader": _RESPONSIBLE, "team": _GOING}
 

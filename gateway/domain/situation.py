@@ -1,20 +1,24 @@
 """Everything that the engine knows now, and what a batch of decisions changes: to be stored first and sent afterwards. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gateway.domain import audiences, deadlines, ringing
 from gateway.domain.commune import Commune, Person
 from gateway.domain.deadlines import Limits, Next
 from gateway.domain.deliveries import delivered
 from gateway.domain.incidents import Asked, Incident
-from gateway.domain.maintenance import Entry
+from gateway.domain.lines import Line, Log
+from gateway.domain.maintenance import Entry, What
 from gateway.domain.placing import AtFrom
 from gateway.domain.policy import FAMILY, SPREAD_MS, SPREADING, Kind, is_told
 from gateway.domain.ringing import Order
 from gateway.domain.supervision import Device
 from protocol.messages import Command, CommandAnswer, Delivery, Event, Report
+
+if TYPE_CHECKING:
+    from gateway.domain.outages import Outage
 
 News = Literal["opened", "re_alarmed", "acknowledged", "on_the_way", "on_scene", "resolved"]
 
@@ -67,6 +71,15 @@ class Listed(NamedTuple):
     since_ms: int
 
 
+class Lasting(NamedTuple):
+    """Since when a fault of the gateway lasts, and when somebody was told of it last. `name` and `names`: of what, and of what in it."""
+
+    since_ms: int
+    name: str = ""
+    names: tuple[str, ...] = ()
+    told_ms: int | None = None
+
+
 class EarlyProof(NamedTuple):
     """A bell's answer to a call whose event the engine does not know yet."""
 
@@ -80,7 +93,7 @@ class Situation:
     """The state. `incidents` holds those that are not settled, in the order of their opening.
 
     `channels`: programs that are told of every decision; `ways`: channels that lead to people. `faults`: of the gateway itself, key ->
-    words.
+    words; `lasting`: what else is known of each. `outages`: areas that are out, by the key of their fault. `log`: the maintenance log's.
     `listed`: what births list is waited for a moment, since the event itself says more and may come right behind.
     `early`: bells hear a call before its sender has written the event into its flash, so their answers may come first: call -> proofs.
     """
@@ -94,6 +107,9 @@ class Situation:
     incidents: dict[str, Incident] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+    lasting: dict[str, Lasting] = field(default_factory=dict)
+    outages: dict[str, "Outage"] = field(default_factory=dict)
+    log: Log = field(default_factory=Log)
     next_incident: int = 1
     next_delivery: int = 1
     listed: dict[tuple[str, str], Listed] = field(default_factory=dict)
@@ -200,7 +216,8 @@ class Situation:
 @dataclass
 class Effects:
     """What a batch of decisions stores (in one commit) and then sends. `gone`: incidents that nobody shall be shown any more; `faults`:
-    of the gateway itself, None for one that is over; `withdrawn`: ids of messages that are not to be sent any more.
+    of the gateway itself, None for one that is over; `withdrawn`: ids of messages that are not to be sent any more. `lines`: of the
+    maintenance log, made of `entries` at the end; `parts_of`: board -> the fault of the gateway that its own loss is part of.
     """
 
     events: list[EventRow] = field(default_factory=list)
@@ -209,6 +226,8 @@ class Effects:
     incidents: dict[str, Incident] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    parts_of: dict[str, str] = field(default_factory=dict)
     devices: set[str] = field(default_factory=set)
     commands: list[tuple[str, int, Command, CommandAnswer]] = field(default_factory=list)
     faults: dict[str, str | None] = field(default_factory=dict)
@@ -264,19 +283,27 @@ class Turn(NamedTuple):
     effects: Effects
     now: Now
 
-    def fault(self, key: str, words: str) -> None:
-        """Something of the gateway itself is not well: `key` says what (sms, sia:police, roster), `words` why. Logged once."""
+    def fault(self, key: str, words: str, *, name: str = "", names: Sequence[str] = ()) -> None:
+        """Something of the gateway itself is not well: `key` says what (sms, sia:police, roster), `words` why. Logged once.
+
+        `name`: of what, where the key does not say it in words people know; `names`: the boards that it is about.
+        """
         known = self.situation.faults
         if key not in known:
-            self.effects.note([Entry(self.now.ms, "", key, "gateway_fault", words)])
+            what: What = "area_lost" if key.startswith("area:") else "gateway_fault"
+            self.effects.note([Entry(self.now.ms, "", key, what, f"{name} {words}".strip())])
+            self.situation.lasting[key] = Lasting(self.now.ms)
         if known.get(key) != words:
+            self.situation.lasting[key] = self.situation.lasting[key]._replace(name=name, names=tuple(names))
             known[key] = self.effects.faults[key] = words
 
-    def fault_over(self, key: str) -> None:
-        """It is well again."""
+    def fault_over(self, key: str, words: str = "") -> None:
+        """It is well again; `words` if there is more to say."""
         if self.situation.faults.pop(key, None) is not None:
             self.effects.faults[key] = None
-            self.effects.note([Entry(self.now.ms, "", key, "gateway_ok")])
+            was = self.situation.lasting.pop(key, Lasting(0))
+            what: What = "area_back" if key.startswith("area:") else "gateway_ok"
+            self.effects.note([Entry(self.now.ms, "", key, what, f"{was.name} {words}".strip())])
 
 
 Act = Callable[[Turn], None]
@@ -290,7 +317,7 @@ def put(turn: Turn, incident: Incident) -> None:
 
 def conclude(turn: Turn) -> None:
     """End a batch: deliveries for its news, ring orders for its incidents; what is settled is not kept."""
-    situation, effects, _ = turn
+    situation, effects, now = turn
     for ident, news in effects.news.items():
         for what in news:
             for channel in situation.channels:
@@ -302,6 +329,8 @@ def conclude(turn: Turn) -> None:
         after = ringing.order(before, situation.of_group(group), members)
         if after is not before:
             situation.orders[group] = effects.orders[group] = after
+    if effects.entries:
+        effects.lines = situation.log.write(effects.entries, effects.parts_of, now.s)
     for incident in effects.incidents.values():
         if incident.settled:
             situation.drop(incident)

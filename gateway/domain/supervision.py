@@ -14,8 +14,8 @@ LOST_S = 80  # without any message: two reports of 30 s and their jitter are mis
 class Device:
     """One board as it is known now. Changed in place by the functions of this module and by nobody else.
 
-    `life`, `boot`: its newest birth. `watched_s`: monotonic time of its last message, or of the start of the watch. `faults`: fault ->
-    words, all found since its newest birth and ending with the next.
+    `life`, `boot`: its newest birth. `watched_s`: monotonic time of its last message, or of the start of the watch. `lost_ms`: since when
+    it is lost. `faults`: fault -> words, all found since its newest birth and ending with the next.
     """
 
     id: str
@@ -30,6 +30,7 @@ class Device:
     watch_s: int = LOST_S
     watched_s: float = 0.0
     last_seen_ms: int | None = None
+    lost_ms: int | None = None
     firmware: str = ""
     rssi: int | None = None
     battery: int | None = None
@@ -42,7 +43,7 @@ def heard(device: Device, *, now_ms: int, now_s: float) -> list[Entry]:
     """Any live message of a board. Says so in the log if it was lost."""
     device.last_seen_ms = now_ms
     device.watched_s = now_s
-    was, device.state = device.state, "online"
+    was, device.state, device.lost_ms = device.state, "online", None
     return [Entry(now_ms, device.id, "", "board_back")] if was == "lost" else []
 
 
@@ -118,5 +119,5 @@ def found(device: Device, what: What, words: str, *, now_ms: int, key: str = "",
 def _lost(device: Device, why: str, now_ms: int) -> list[Entry]:
     if device.state == "lost":
         return []
-    device.state = "lost"
+    device.state, device.lost_ms = "lost", now_ms
     return [Entry(now_ms, device.id, "", "board_lost", why)]

@@ -6,17 +6,14 @@ Every board has a user of its own name, every program (protocol.site.PROGRAMS) o
 the board's flash too. A board that leaves the site keeps its password here, so that it can come back, but no longer any right.
 """
 
-import fcntl
 import json
-import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.identity.private import has_identity, keep_private, locked
 from gateway.mqtt import Account
 from gateway.settings import Broker
 from protocol.site import PROGRAMS, Site
@@ -74,7 +71,7 @@ def read(path: Path, broker: Broker) -> Accounts:
     entries = _entries(path)
     return Accounts(
         {
-            name: Account(entry.host or broker.host, entry.port or _port(name, broker), name, entry.password)
+            name: Account(entry.host or _host(name, broker), entry.port or _port(name, broker), name, entry.password)
             for name, entry in entries.items()
         }
     )
@@ -88,27 +85,20 @@ def ensure(data: Path, site: Site, broker: Broker) -> Accounts:
     path = data / "broker" / "accounts.json"
     if broker.kind == "external":
         return read(path, broker)
-    names = [*PROGRAMS, *(board.id for board in site.boards)]
+    # Boards with certificates have no passwords that somebody could find.
+    names = [*PROGRAMS, *(board.id for board in site.boards if not has_identity(data))]
     directory(data)
-    with _locked(path.with_suffix(".lock")):
+    with locked(path.with_suffix(".lock")):
         before = _entries(path) if path.exists() else {}
         passwords = {name: entry.password for name, entry in before.items()}
         passwords |= {name: secrets.token_urlsafe(PASSWORD_BYTES) for name in names if name not in passwords}
-        every = Accounts({name: Account(broker.host, _port(name, broker), name, word) for name, word in passwords.items()})
-        write_private(path, every.json())
+        every = Accounts({name: Account(_host(name, broker), _port(name, broker), name, word) for name, word in passwords.items()})
+        keep_private(path, every.json())
     return Accounts({name: every.users[name] for name in names})
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a whole file that only its owner may read; after a power cut it is the old one or the new one."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+def _host(user: str, broker: Broker) -> str:
+    return broker.host_of_programs if user in PROGRAMS else broker.host
 
 
 def _port(user: str, broker: Broker) -> int:
@@ -121,14 +111,3 @@ def _entries(path: Path) -> dict[str, _Entry]:
     except ValidationError as exc:
         wrong = [f"{path}: {'.'.join(map(str, error['loc'])) or 'file'}: {error['msg']}" for error in exc.errors(include_url=False)]
         raise FileMistakes(wrong) from None
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Broker, engine and console may start at the same moment: only one makes the passwords."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

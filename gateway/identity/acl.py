@@ -1,5 +1,6 @@
 """Who may publish and read which topics: the paragraph "Rights" of the wire, as data. Topics may hold the wildcards + and #."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from protocol import topics
@@ -13,14 +14,17 @@ class Rights(NamedTuple):
     read: tuple[str, ...]
 
 
-def board(site: str, device: str, group: str) -> Rights:
-    """A board speaks for itself alone, and hears what concerns it and its group."""
+def board(site: str, device: str, *groups: str) -> Rights:
+    """A board speaks for itself alone, and hears what concerns it and its group; while it moves to another, both."""
     return Rights(
-        publish=(*(topics.device(site, device, leaf) for leaf in topics.FROM_BOARD), topics.call(site, group, device)),
+        publish=(
+            *(topics.device(site, device, leaf) for leaf in topics.FROM_BOARD),
+            *(topics.call(site, group, device) for group in groups),
+        ),
         read=(
             *(topics.device(site, device, leaf) for leaf in topics.TO_BOARD),
-            topics.call(site, group, "+"),
-            topics.ring(site, group),
+            *(topics.call(site, group, "+") for group in groups),
+            *(topics.ring(site, group) for group in groups),
             topics.tick(site),
             topics.gateway(site),
         ),
@@ -54,6 +58,14 @@ def console(site: str) -> Rights:
     )
 
 
+def bench(site: str) -> Rights:
+    """The technician's bench asks the engine, as the desk does, and sees boards come and go. It speaks to no board."""
+    return Rights(
+        publish=(topics.desk(site, "+", "command"),),
+        read=(topics.desk(site, "+", "answer"), topics.device(site, "+", "state"), topics.gateway(site), topics.tick(site)),
+    )
+
+
 def observer(site: str) -> Rights:
     """Reads everything, changes nothing: for a debugger, a recorder, a third party's programs."""
     return Rights(publish=(), read=(topics.PREFIX + site + "/#",))
@@ -61,9 +73,17 @@ def observer(site: str) -> Rights:
 
 def programs(site: Site) -> dict[str, Rights]:
     """Every program's rights, by user."""
-    return {"engine": engine(site.id), "console": console(site.id), "observer": observer(site.id)}
+    return {"engine": engine(site.id), "console": console(site.id), "bench": bench(site.id), "observer": observer(site.id)}
 
 
-def boards(site: Site) -> dict[str, Rights]:
-    """Every board's rights, by user."""
-    return {known.id: board(site.id, known.id, site.group_of(known.id) or "") for known in site.boards}
+def boards(site: Site, users: Mapping[str, str] | None = None, told: Mapping[str, str] | None = None) -> dict[str, Rights]:
+    """Every board's rights, by user. `users`: device -> user, of those that have one; None: each has its own name. `told`: device -> the
+    group of its last birth: a board that has not moved yet to its group in the site file must still hear the one before.
+    """
+    rights = {}
+    for known in site.boards:
+        user = known.id if users is None else users.get(known.id)
+        groups = {site.group_of(known.id) or "", (told or {}).get(known.id) or ""} & {group.id for group in site.groups}
+        if user:
+            rights[user] = board(site.id, known.id, *sorted(groups))
+    return rights

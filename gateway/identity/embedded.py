@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from gateway.identity.accounts import Accounts, write_private
+from gateway.identity.accounts import Accounts
 from gateway.identity.mosquitto import PACKET_MAX
+from gateway.identity.private import keep_private
 from gateway.mqtt import Account
 from gateway.settings import Broker
 from protocol.site import PROGRAMS
@@ -22,7 +23,7 @@ LIMITS = (
 def write(directory: Path, broker: Broker, accounts: Accounts) -> Path:
     """Write the configuration into `directory`. Returns its path."""
     path = directory / "embedded.toml"
-    write_private(path, configuration(broker, accounts))
+    keep_private(path, configuration(broker, accounts))
     return path
 
 
@@ -41,7 +42,7 @@ max_segment_size = 10485760
 max_segment_count = 10
 
 {_listener(1, "boards", broker.host, broker.port, boards)}
-{_listener(2, "programs", broker.host, broker.port_of_programs, programs)}"""
+{_listener(2, "programs", broker.host_of_programs, broker.port_of_programs, programs)}"""
 
 
 def _listener(number: int, name: str, host: str, port: int, accounts: Iterable[Account]) -> str:

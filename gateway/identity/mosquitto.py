@@ -5,10 +5,12 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.identity import acl
-from gateway.identity.accounts import Accounts, write_private
+from gateway.identity.accounts import Accounts
 from gateway.identity.acl import Rights
+from gateway.identity.private import keep_private
 from gateway.settings import Broker
 from protocol.site import Site
 from protocol.topics import HOST
@@ -20,22 +22,36 @@ SALT_BYTES = 12
 PACKET_MAX = HOST + 1024  # the longest payload and its topic
 
 
-def write(directory: Path, site: Site, broker: Broker, accounts: Accounts) -> Path:
+class Certified(NamedTuple):
+    """Boards come with certificates: `folder` holds the authority's files. `users`, `told`: see acl.boards."""
+
+    folder: Path
+    users: Mapping[str, str]
+    told: Mapping[str, str]
+
+
+def write(directory: Path, site: Site, broker: Broker, accounts: Accounts, certified: Certified | None) -> Path:
     """Write all files into `directory`, which mosquitto uses for its own too. Returns the configuration's path."""
-    for name, rights in (("boards", acl.boards(site)), ("programs", acl.programs(site))):
-        write_private(directory / f"{name}.acl", acl_file(rights))
-        write_private(directory / f"{name}.passwd", password_file({user: accounts.account(user).password for user in rights}))
+    users, told = (certified.users, certified.told) if certified else (None, None)
+    boards, programs = acl.boards(site, users, told), acl.programs(site)
+    for name, rights in (("boards", boards), ("programs", programs)):
+        keep_private(directory / f"{name}.acl", acl_file(rights))
+    for name, known in (("boards", {} if certified else boards), ("programs", programs)):
+        keep_private(directory / f"{name}.passwd", password_file({user: accounts.account(user).password for user in known}))
     path = directory / "mosquitto.conf"
-    write_private(path, configuration(directory, broker, as_root=os.geteuid() == 0))
+    keep_private(path, configuration(directory, broker, certified.folder if certified else None, as_root=os.geteuid() == 0))
     return path
 
 
-def configuration(directory: Path, broker: Broker, *, as_root: bool) -> str:
+def configuration(directory: Path, broker: Broker, identity: Path | None, *, as_root: bool) -> str:
     """mosquitto.conf for mosquitto 2.0.11 and newer; see mosquitto.conf(5).
 
     Two listeners: a board's client id is its user name, else one board could throw another off by taking its id; programs may take
-    any, so that several observers can watch. A board's password does not open the programs' listener.
+    any, so that several observers can watch. A board's password does not open the programs' listener. `identity`: the folder of the
+    authority; then a board's user is its certificate's common name, and who has none of this authority is not let in.
     """
+    folder = directory.resolve()
+    boards = f"password_file {folder / 'boards.passwd'}" if identity is None else _tls(identity.resolve())
     return f"""\
 per_listener_settings true
 {"user root" if as_root else ""}
@@ -56,7 +72,7 @@ max_queued_messages 100000
 # Only a convenience: boards and engine tell their state again after each connect. A save stops the broker while the disk writes,
 # so it is done twice an hour and at a clean stop, not at each change.
 persistence true
-persistence_location {directory.resolve()}/
+persistence_location {folder}/
 persistence_file mosquitto.db
 autosave_interval 1800
 
@@ -64,15 +80,25 @@ listener {broker.port} {broker.host}
 allow_anonymous false
 allow_zero_length_clientid false
 use_username_as_clientid true
-password_file {directory.resolve() / "boards.passwd"}
-acl_file {directory.resolve() / "boards.acl"}
+{boards}
+acl_file {folder / "boards.acl"}
 
-listener {broker.port_of_programs} {broker.host}
+listener {broker.port_of_programs} {broker.host_of_programs}
 allow_anonymous false
 allow_zero_length_clientid false
-password_file {directory.resolve() / "programs.passwd"}
-acl_file {directory.resolve() / "programs.acl"}
+password_file {folder / "programs.passwd"}
+acl_file {folder / "programs.acl"}
 """
+
+
+def _tls(identity: Path) -> str:
+    return f"""\
+cafile {identity / "ca.pem"}
+certfile {identity / "broker.pem"}
+keyfile {identity / "broker.key"}
+tls_version tlsv1.2
+require_certificate true
+use_identity_as_username true"""
 
 
 def acl_file(rights: Mapping[str, Rights]) -> str:

@@ -43,9 +43,20 @@ class Backlog:
         self._fault: str | None = None
 
     @property
-    def failing(self) -> bool:
+    def is_behind(self) -> bool:
         """True while something waits for the disk."""
         return bool(self._kept)
+
+    @property
+    def failing(self) -> bool:
+        """True while what is decided does not come to the disk: it waits, or is in a database in memory."""
+        return self.is_behind or bool(self._store.trouble)
+
+    def due(self, receipts: list[Receipt]) -> list[Receipt]:
+        """Those of these receipts, for events that are known already, that may be sent now."""
+        if self._store.trouble:
+            return []
+        return [receipt for receipt in receipts if not self.event_rows(receipt[1])]
 
     def event_rows(self, ident: str) -> list[EventRow]:
         """The events with this id that are not on the disk yet."""
@@ -64,7 +75,7 @@ class Backlog:
                     raise
                 self._failed(exc)
             else:
-                return receipts
+                return [] if self._store.trouble else receipts
         elif len(self._kept) >= BATCHES_MAX:
             raise OSError(errno.ENOSPC, f"{BATCHES_MAX} decisions wait for the disk: {self._fault}")
         # Only the loop below writes while something waits, so that nothing overtakes.

@@ -1,6 +1,7 @@
 """Safe copies of what the gateway knows: one file, made while the engine runs, checked before it counts, and brought back.
 
-The file is a tar.gz with the database and the broker's accounts. It holds passwords and people's phone numbers: only its owner reads it.
+The file is a tar.gz with the database, the broker's accounts and the identity. It holds passwords, the authority's key and people's phone
+numbers: only its owner reads it.
 """
 
 import fcntl
@@ -16,10 +17,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.store.store import FILE_MODE, FOLDER_MODE, FileInUse, upgrade
+from gateway.store.migrations import upgrade
+from gateway.store.store import FILE_MODE, FOLDER_MODE, FileInUse
 
 DATABASE = "keng.db"
 ACCOUNTS = "broker/accounts.json"
+# ca.key last, since with it there is an identity: see gateway/identity/authority.py.
+IDENTITY = tuple(f"identity/{name}" for name in ("ca.pem", "broker.pem", "broker.key", "boards.json", "ca.key"))
+FILES = (ACCOUNTS, *IDENTITY)
 PAGES_AT_ONCE = 500  # 2 MB: the engine commits between the steps
 BACKUP_MODE = 0o600
 
@@ -60,14 +65,31 @@ def make(data: Path, file: Path, *, progress: Callable[[int, int], None] = lambd
         packed = Path(folder) / "packed"
         with tarfile.open(packed, "w:gz") as archive:
             archive.add(copy, DATABASE)
-            if (data / ACCOUNTS).exists():
-                archive.add(data / ACCOUNTS, ACCOUNTS)
+            for name in FILES:
+                if (data / name).exists():
+                    archive.add(data / name, name)
         packed.chmod(BACKUP_MODE)
         with packed.open("rb") as written:
             os.fsync(written.fileno())
         found = _contents(copy, has_accounts=(data / ACCOUNTS).exists(), size=packed.stat().st_size)
         packed.replace(file)
     return found
+
+
+def name_in(folder: Path, now: datetime) -> Path:
+    """A file for a backup of now; names sort by their age."""
+    return folder / f"keng-{now:%Y%m%d-%H%M%S}.tar.gz"
+
+
+def of_folder(folder: Path) -> list[Path]:
+    """The backups in a folder, the oldest first."""
+    return sorted(folder.glob("keng-[0-9]*-[0-9]*.tar.gz"))
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Delete the oldest backups of a folder beyond `keep`. Call it after a new one is whole."""
+    for old in of_folder(folder)[:-keep]:
+        old.unlink()
 
 
 def restore(file: Path, data: Path, *, replace: bool, now: datetime) -> tuple[Contents, Path | None]:
@@ -91,9 +113,10 @@ def restore(file: Path, data: Path, *, replace: bool, now: datetime) -> tuple[Co
             aside = _set_aside(target, now) if target.exists() else None
             copy.chmod(FILE_MODE)
             copy.replace(target)
-            if found.accounts:
-                (data / ACCOUNTS).parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
-                (Path(folder) / ACCOUNTS).replace(data / ACCOUNTS)
+            for name in FILES:
+                if (Path(folder) / name).exists():
+                    (data / name).parent.mkdir(mode=0o700, exist_ok=True)
+                    (Path(folder) / name).replace(data / name)
     finally:
         os.close(lock)
     return found, aside
@@ -104,7 +127,7 @@ def _unpacked(file: Path, folder: Path) -> Path:
     copy = folder / DATABASE
     try:
         with tarfile.open(file, "r:gz") as archive:
-            for name in (DATABASE, ACCOUNTS):
+            for name in (DATABASE, *FILES):
                 if name in archive.getnames():
                     archive.extract(name, folder, filter="data")
     except (tarfile.TarError, EOFError, OSError) as exc:

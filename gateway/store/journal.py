@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
+from gateway.domain import outages
 from gateway.domain.facts import Identity
 from gateway.domain.incidents import Incident
 from gateway.domain.ringing import Order
-from gateway.domain.situation import DeliveryRow, Effects, Point, Situation
+from gateway.domain.situation import DeliveryRow, Effects, Lasting, Point, Situation
 from gateway.domain.snapshots import Core, core, restored
 from gateway.domain.supervision import Device
 from protocol import messages
@@ -28,21 +29,21 @@ _TABLES = {
     "point": ("device", "point", "type", "state", "event", "since_ms"),
     "incident": ("number", "id", "state", "opened_ms", "snapshot", "core"),
     "ring": ("group_id", "rev", "body"),
-    "maintenance": ("at_ms", "device", "place", "point", "what", "detail"),
+    "maintenance": ("id", "at_ms", "device", "place", "point", "what", "detail", "times", "last_ms", "part_of"),
     "delivery": (
         *("id", "incident", "channel", "what", "person", "step", "state", "tries", "at_ms", "decided_ms", "handed_ms", "delivered_ms"),
         *("acknowledged_ms", "error", "address", "next_ms", "reference", "body"),
     ),
-    "fault": ("key", "since_ms", "words"),
+    "fault": ("key", "since_ms", "words", "name", "names", "told_ms", "line"),
     "command": ("person", "id", "at_ms", "request", "answer"),
     "device": (
         *("id", "kind", "place", "group_id", "state", "life", "boot", "born_ms", "watch_s", "last_seen_ms"),
-        *("firmware", "rssi", "battery", "mains", "refused", "faults"),
+        *("firmware", "rssi", "battery", "mains", "refused", "faults", "lost_ms"),
     ),
     "report": ("device", "at_ms", "up", "heap", "rssi", "mains", "battery", "waiting", "dropped", "refused", "measured"),
 }
-_APPENDED = ("event", "maintenance", "report")
-
+_APPENDED = ("event", "report")
+DELIVERY_COLUMNS = _TABLES["delivery"]
 
 _AT_ONCE = (100, 10, 1)  # SQLite takes 32,766 values in a statement; three sizes for each table keep them prepared
 
@@ -99,17 +100,20 @@ class Batch(NamedTuple):
 
 def batch(situation: Situation, effects: Effects, snapshots: dict[str, bytes], outgoing: list[Outgoing], *, now_ms: int) -> Batch:
     """The rows of a batch. `snapshots`: the payload of every incident that it changes, as it will be published."""
-    place = {entry.device: situation.commune.place_of(entry.device).name if entry.device else "" for entry in effects.entries}
+    written = {line.entry.device for line in effects.lines}
+    place = {device: situation.commune.place_of(device).name if device else "" for device in written}
     tables: dict[str, list[tuple[Any, ...]]] = {
         "event": [tuple(row) for row in effects.events],
         "point": [(device, name, *point) for (device, name), point in effects.points.items()],
         "incident": [_incident(incident, snapshots[ident]) for ident, incident in effects.incidents.items()],
         "ring": [(group, order.rev, _ORDER.dump_json(order).decode()) for group, order in effects.orders.items()],
         "maintenance": [
-            (entry.at_ms, entry.device, place[entry.device], entry.point, entry.what, entry.detail) for entry in effects.entries
+            (line.id, at_ms, device, place[device], point, what, detail, line.times, line.last_ms, line.part_of)
+            for line in effects.lines
+            for at_ms, device, point, what, detail in (line.entry,)
         ],
         "delivery": [_delivery(sent) for sent in outgoing],
-        "fault": [(key, now_ms, words) for key, words in effects.faults.items() if words is not None],
+        "fault": [_fault(situation, key, words, now_ms) for key, words in effects.faults.items() if words is not None],
         "command": [
             (person, command.id, at_ms, command.payload().decode(), answer.payload().decode())
             for person, at_ms, command, answer in effects.commands
@@ -139,6 +143,7 @@ def device_rows(devices: Iterable[Device]) -> list[tuple[Any, ...]]:
             device.mains,
             device.refused,
             json.dumps(device.faults, ensure_ascii=False),
+            device.lost_ms,
         )
         for device in devices
     ]
@@ -154,12 +159,23 @@ def restore(db: sqlite3.Connection, situation: Situation, *, now_s: float) -> No
         "SELECT snapshot, core FROM incident WHERE state <> 'resolved' OR id IN (SELECT incident FROM delivery WHERE state = 'waiting')"
         " ORDER BY number"
     ).fetchall():
-        situation.keep(restored(messages.Incident.model_validate_json(snapshot), _CORE.validate_json(hidden)))
+        situation.keep(read_incident(snapshot, hidden))
     for group, body in db.execute("SELECT group_id, body FROM ring").fetchall():
-        situation.orders[group] = _ORDER.validate_json(body)
-    situation.faults = dict(db.execute("SELECT key, words FROM fault").fetchall())
+        situation.orders[group] = read_order(body)
+    _restore_faults(db, situation)
+    situation.log.next_id = db.execute("SELECT ifnull(max(id), 0) + 1 FROM maintenance").fetchone()[0]
     situation.next_incident = db.execute("SELECT ifnull(max(number), 0) + 1 FROM incident").fetchone()[0]
     situation.next_delivery = db.execute("SELECT ifnull(max(id), 0) + 1 FROM delivery").fetchone()[0]
+
+
+def read_incident(snapshot: str, hidden: str) -> Incident:
+    """The incident of a row's `snapshot` and `core`. Raises ValueError for what is none."""
+    return restored(messages.Incident.model_validate_json(snapshot), _CORE.validate_json(hidden))
+
+
+def read_order(body: str) -> Order:
+    """The order of a row's `body`. Raises ValueError for what is none."""
+    return _ORDER.validate_json(body)
 
 
 def waiting(db: sqlite3.Connection, channel: str) -> list[Outgoing]:
@@ -177,12 +193,14 @@ def _messages(db: sqlite3.Connection, channel: str, which: str) -> list[Outgoing
         f"SELECT {', '.join(_TABLES['delivery'])} FROM delivery WHERE channel = ? AND {which} ORDER BY id",  # noqa: S608 - our own words
         (channel,),
     ).fetchall()
-    found = []
-    for row in rows:
-        stored = dict(zip(_TABLES["delivery"], row, strict=True))
-        incident, address, next_ms, reference, body = (stored.pop(name) for name in ("incident", "address", "next_ms", "reference", "body"))
-        found.append(Outgoing(DeliveryRow(incident, Delivery(**stored), address, next_ms, reference), body))
-    return found
+    return [read_message(row) for row in rows]
+
+
+def read_message(row: Sequence[Any]) -> Outgoing:
+    """The message of a row with DELIVERY_COLUMNS. Raises ValueError for what is none."""
+    stored = dict(zip(DELIVERY_COLUMNS, row, strict=True))
+    incident, address, next_ms, reference, body = (stored.pop(name) for name in ("incident", "address", "next_ms", "reference", "body"))
+    return Outgoing(DeliveryRow(incident, Delivery(**stored), address, next_ms, reference), body)
 
 
 def identities(db: sqlite3.Connection, event_id: str) -> list[Identity]:
@@ -219,6 +237,21 @@ def _tried(row: DeliveryRow) -> tuple[Any, ...]:
     )
 
 
+def _fault(situation: Situation, key: str, words: str, now_ms: int) -> tuple[Any, ...]:
+    known = situation.lasting.get(key, Lasting(now_ms))
+    names = json.dumps(known.names, ensure_ascii=False)
+    return key, known.since_ms, words, known.name, names, known.told_ms, situation.log.of_fault.get(key)
+
+
+def _restore_faults(db: sqlite3.Connection, situation: Situation) -> None:
+    for key, since_ms, words, name, names, told_ms, line in db.execute(f"SELECT {', '.join(_TABLES['fault'])} FROM fault").fetchall():  # noqa: S608
+        situation.faults[key] = words
+        situation.lasting[key] = Lasting(since_ms, name, tuple(json.loads(names)), told_ms)
+        if line is not None:
+            situation.log.of_fault[key] = line
+    outages.restore(situation, {key: known.since_ms for key, known in situation.lasting.items()})
+
+
 def _restore_device(situation: Situation, row: tuple[Any, ...], now_s: float) -> None:
     stored = dict(zip(_TABLES["device"], row, strict=True))
     device = situation.device(stored["id"])
@@ -230,3 +263,5 @@ def _restore_device(situation: Situation, row: tuple[Any, ...], now_s: float) ->
     device.firmware, device.rssi, device.battery = stored["firmware"], stored["rssi"], stored["battery"]
     device.mains = None if stored["mains"] is None else bool(stored["mains"])
     device.refused, device.faults = stored["refused"], json.loads(stored["faults"])
+    # One that an older version has noted as lost says not when: long ago, and not together with others.
+    device.lost_ms = stored["lost_ms"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
-from gateway.domain.maintenance import What
+from gateway.domain.maintenance import What, meanings
 from protocol.messages import Delivery, Incident
 from protocol.wire import TIME_MAX
 
@@ -24,7 +24,9 @@ _DELIVERY = (
 
 
 class MaintenanceEntry(NamedTuple):
-    """One line of the maintenance log. `point` is empty where the whole board is meant."""
+    """One line of the maintenance log. `point` is empty where the whole board is meant. `times` and `last_ms`: of one that stands for
+    many.
+    """
 
     id: int
     at_ms: int
@@ -33,6 +35,17 @@ class MaintenanceEntry(NamedTuple):
     point: str
     what: What
     detail: str
+    times: int = 1
+    last_ms: int | None = None
+
+
+class Trouble(NamedTuple):
+    """A point that was not well when its board was heard last; whether it still is, only a board that is online says."""
+
+    point: str
+    what: What
+    detail: str
+    since_ms: int
 
 
 class DeviceRow(NamedTuple):
@@ -50,6 +63,7 @@ class DeviceRow(NamedTuple):
     mains: bool | None
     refused: int
     faults: list[str]
+    troubles: tuple[Trouble, ...] = ()
 
 
 class RubbishRow(NamedTuple):
@@ -153,10 +167,25 @@ def record(db: sqlite3.Connection, ident: str) -> Record | None:
     )
 
 
+def groups_told(database: Path) -> dict[str, str]:
+    """Board -> the group that its last birth named; empty without a database that can be read."""
+    try:
+        db = connect(database)
+    except (OSError, sqlite3.Error):
+        return {}
+    try:
+        return dict(db.execute("SELECT id, group_id FROM device WHERE group_id IS NOT NULL"))
+    except sqlite3.Error:
+        return {}
+    finally:
+        db.close()
+
+
 def maintenance(db: sqlite3.Connection, *, limit: int, before: int | None = None) -> list[MaintenanceEntry]:
     """Newest first, at most `limit`; those older than the entry with id `before`, if given."""
     rows = db.execute(
-        "SELECT id, at_ms, device, place, point, what, detail FROM maintenance WHERE id < ifnull(?, 1 << 62) ORDER BY id DESC LIMIT ?",
+        "SELECT id, at_ms, device, place, point, what, detail, times, last_ms FROM maintenance"
+        " WHERE id < ifnull(?, 1 << 62) AND part_of IS NULL ORDER BY id DESC LIMIT ?",
         (before, limit),
     )
     return [MaintenanceEntry(*row) for row in rows.fetchall()]
@@ -167,7 +196,9 @@ def devices(db: sqlite3.Connection) -> list[DeviceRow]:
     rows = db.execute(
         "SELECT id, kind, place, group_id, state, last_seen_ms, firmware, rssi, battery, mains, refused, faults FROM device ORDER BY id"
     )
-    return [_device(*row) for row in rows.fetchall()]
+    found = [_device(*row) for row in rows.fetchall()]
+    troubles = _troubles(db)
+    return [row._replace(troubles=tuple(troubles[row.id])) if row.id in troubles else row for row in found]
 
 
 def rubbish(db: sqlite3.Connection) -> list[RubbishRow]:
@@ -176,6 +207,16 @@ def rubbish(db: sqlite3.Connection) -> list[RubbishRow]:
     return [RubbishRow(*row) for row in rows.fetchall()]
 
 
+def _troubles(db: sqlite3.Connection) -> dict[str, list[Trouble]]:
+    """What is not well, by board. An alarm is no trouble: it has its incident."""
+    found: dict[str, list[Trouble]] = {}
+    rows = db.execute("SELECT device, point, type, state, since_ms FROM point WHERE state <> 'clear' ORDER BY device, point").fetchall()
+    for device, point, type_, state, since_ms in rows:
+        for what, detail in meanings(type_, "clear", state):
+            found.setdefault(device, []).append(Trouble(point, what, detail, since_ms))
+    return found
+
+
 def _device(*row: Any) -> DeviceRow:
     mains, _, faults = row[9:]
-    return DeviceRow._make((*row[:9], None if mains is None else bool(mains), row[10], list(json.loads(faults).values())))
+    return DeviceRow._make((*row[:9], None if mains is None else bool(mains), row[10], list(json.loads(faults).values()), ()))

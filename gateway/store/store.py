@@ -6,7 +6,6 @@ Errors of SQLite go to whoever asked for the write: see backlog.py for those of 
 import asyncio
 import errno
 import fcntl
-import importlib.resources
 import logging
 import os
 import secrets
@@ -15,10 +14,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.exposition import Histogram
+from gateway.store import damage, standin
+from gateway.store.damage import Rest
+from gateway.store.migrations import upgrade
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +36,8 @@ CHECKPOINT_BYTES = 4 << 20  # SQLite's own default is 1,000 pages of 4 kB
 CHECKPOINT_EVERY_S = 5.0
 COMMIT_S = (0.001, 0.005, 0.02, 0.05, 0.2, 1.0, 5.0)  # an SD card takes 2 to 50 ms
 # Primary result codes (sqlite.org/rescode.html) of a disk that takes or gives nothing. Others are mistakes of ours.
-_OF_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT)
+_OF_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _OF_FILES = (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT)
-
-
-class NewerFile(OSError):
-    """The database was written by a newer version than this one."""
 
 
 class FileInUse(OSError):
@@ -54,13 +53,19 @@ def is_of_disk(error: BaseException) -> bool:
 
 class Store:
     """Made by `open_store`. `engine` is this start of the engine, <life>-<boot>; `reading` is a connection for short queries; `commits`:
-    how long they took.
+    how long they took. `trouble`: why a database in memory stands in for the one on the disk, "" if none does: what is in it must not be
+    receipted. `unchecked`: tables that the start had no time to look at. `former`: the life of a damaged database that was set aside.
     """
 
-    def __init__(self, path: Path, engine: str, db: sqlite3.Connection, reading: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, engine: str, db: sqlite3.Connection, reading: sqlite3.Connection, unchecked: Rest = damage.NOTHING
+    ) -> None:
         self.path = path
         self.engine = engine
         self.reading = reading
+        self.trouble = ""
+        self.former = ""
+        self.unchecked = unchecked
         self.commits = Histogram(COMMIT_S)
         self._db = db
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
@@ -171,27 +176,50 @@ class Reserve:
 async def open_store(path: Path) -> AsyncIterator[Store]:
     """The database at `path`, made or brought to the newest schema, with a new boot of the engine in it.
 
-    Raises NewerFile, FileInUse, OSError or sqlite3.Error.
+    A damaged one is set aside (damage.py); while the disk takes nothing, one in memory stands in (standin.py). Raises NewerFile,
+    FileInUse, OSError or sqlite3.Error.
     """
-    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+
+    lock = _locked(path)
     try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FileInUse(f"{path}: expected no other engine, got one that has it open") from None
-        store = _opened(path, Reserve(path.with_name(path.name + ".reserve")))
+            store = _opened(path, Reserve(path.with_name(path.name + ".reserve")))
+        except (sqlite3.Error, OSError) as exc:
+            if not is_of_disk(exc):
+                raise
+            logger.error("%s: %s; a database in memory stands in for it", path, exc)  # noqa: TRY400  # the reason says it all
+            store = _open(standin.made(path))
+            store.trouble = str(exc) or type(exc).__name__
         try:
             yield store
         finally:
             store.close()
     finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked(path: Path) -> int | None:
+    """Hold the lock of the one engine. None if a disk that takes nothing has no such file: nor can it have an engine then."""
+    try:
+        path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    except OSError as exc:
+        if not is_of_disk(exc):
+            raise
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         os.close(lock)
+        raise FileInUse(f"{path}: expected no other engine, got one that has it open") from None
+    return lock
 
 
 def _opened(path: Path, reserve: Reserve) -> Store:
     while True:
         try:
+            standin.bring_back(path, prepare=lambda: _prepare(path))
             store = _open(path)
         except (sqlite3.Error, OSError) as exc:
             if not (is_of_disk(exc) and reserve.give()):
@@ -203,9 +231,7 @@ def _opened(path: Path, reserve: Reserve) -> Store:
 
 
 def _open(path: Path) -> Store:
-    # SQLite gives its -wal and -shm files the rights of the database.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
-    db = _connect(path)
+    db, unchecked, former = _sound(path)
     try:
         upgrade(db, path)
         engine = _boot(db)
@@ -214,38 +240,60 @@ def _open(path: Path) -> Store:
     except BaseException:
         db.close()
         raise
-    return Store(path, engine, db, reading)
+    store = Store(path, engine, db, reading, unchecked)
+    store.former = former
+    return store
 
 
-def upgrade(db: sqlite3.Connection, path: Path) -> None:
-    """Bring the schema to the newest version, all steps in one transaction. Raises NewerFile."""
-    steps = _steps()
-    if _version(db, len(steps), path) == len(steps):
-        return  # on a full disk even a write that changes nothing would fail
-    db.execute("BEGIN IMMEDIATE")
+def _prepare(path: Path) -> None:
+    """Make the database one of the newest version, without a start of the engine."""
+    db = _sound(path)[0]
     try:
-        for step in steps[_version(db, len(steps), path) :]:
-            for statement in _statements(step):
-                db.execute(statement)
-        db.execute(f"PRAGMA user_version = {len(steps)}")
-        db.execute("COMMIT")
+        upgrade(db, path)
+    finally:
+        db.close()
+
+
+def _sound(path: Path) -> tuple[sqlite3.Connection, Rest, str]:
+    """A connection to a database that looks sound, what there was no time to look at, and the life of one that was set aside for it."""
+    now = datetime.now().astimezone()
+    damage.finish(path, now=now)
+    try:
+        return *_checked(path), ""
+    except (damage.Damaged, sqlite3.DatabaseError) as exc:
+        if not damage.is_damage(exc):
+            raise
+        former = damage.set_aside(path, str(exc), now=now)
+    return *_checked(path), former
+
+
+def _checked(path: Path) -> tuple[sqlite3.Connection, Rest]:
+    """Raises Damaged, or sqlite3.Error."""
+    # SQLite gives its -wal and -shm files the rights of the database.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+    suspicions = damage.suspicions(path)
+    if suspicions >= damage.OFTEN:
+        raise damage.Damaged(f"{suspicions} errors that only a damaged database gives")
+    db = _connect(path)
+    try:
+        rest = damage.check(db, limit_s=damage.SUSPECT_S if suspicions else damage.START_S, thorough=suspicions > 0)
+        if suspicions and rest.tables:
+            raise damage.Damaged(f"an error that only a damaged database gives, and not found sound within {damage.SUSPECT_S:.0f} s")  # noqa: TRY301
     except BaseException:
-        db.execute("ROLLBACK")
+        db.close()
         raise
-
-
-def _version(db: sqlite3.Connection, newest: int, path: Path) -> int:
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > newest:
-        raise NewerFile(f"{path}: expected a database of version {newest} or older, got version {version}")
-    return version
+    return db, rest
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA wal_autocheckpoint = 0")  # see Store.keep_log_short
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA wal_autocheckpoint = 0")  # see Store.keep_log_short
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
@@ -255,23 +303,6 @@ def _boot(db: sqlite3.Connection) -> str:
     life, boot = db.execute("UPDATE engine SET boot = boot + 1 RETURNING life, boot").fetchone()
     db.execute("COMMIT")
     return f"{life}-{boot}"
-
-
-def _steps() -> list[str]:
-    folder = importlib.resources.files("gateway.store") / "schema"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return [file.read_text(encoding="utf-8") for file in files]
-
-
-def _statements(script: str) -> list[str]:
-    """The statements of a script, one by one: sqlite3's executescript would commit before the first."""
-    found, text = [], ""
-    for line in script.splitlines(keepends=True):
-        text += line
-        if sqlite3.complete_statement(text):
-            found.append(text)
-            text = ""
-    return found
 
 
 def _checkpoint(path: Path) -> None:

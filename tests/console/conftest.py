@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from stage import Broker, Database, EnginePeer, RunningConsole, running, until
+from stage import COOKIES, Broker, Database, EnginePeer, RunningConsole, running, until
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = [
@@ -67,6 +67,7 @@ def page(browser: Browser) -> Iterator[Page]:
     What the browser says about connections and answers that a test means to fail is left out.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="vi-VN")
+    context.add_cookies([{"name": name, "value": value, "url": "http://127.0.0.1"} for name, value in COOKIES.items()])
     opened = context.new_page()
     opened.set_default_timeout(10_000)
     errors: list[str] = []

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import socket
 import sqlite3
 import subprocess
@@ -10,17 +11,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.console.app import build, listen, serving
+from gateway.console.people import accounts, book, passwords, sessions
 from gateway.mqtt import Account
 from gateway.settings import Settings
 from protocol import site as site_files
 from protocol import topics
 from protocol.messages import Activation, Bell, Command, CommandAnswer, Delivery, Gateway, Incident, Place, Tick, TimelineEntry
+from protocol.people import Person
+from protocol.site import Site
 
 ROOT = Path(__file__).parents[2]
 SITE = site_files.load(ROOT / "simulator/communes/ngo-thu-5.toml")
@@ -28,6 +33,12 @@ START = "5be07711-204"
 NOON_MS = 1_793_600_000_000  # 02/11/2026 15:13:20 in Vietnam
 BELLS = SITE.bells_of("TLG-03")
 DEADLINE_S = 10.0
+DUTY = "truc-ban-1"
+# Of a browser in which the duty officer is logged in: every console here knows it.
+TOKEN = secrets.token_urlsafe(32)
+COOKIES = {"session": TOKEN}
+PASSWORD = "gốc đa giếng nước sân đình"
+HASHED = passwords.hashed(PASSWORD)  # once for all: it takes some 40 ms
 
 
 def free_port() -> int:
@@ -77,20 +88,53 @@ class Broker:
         return True
 
 
-class EnginePeer:
-    """Says on the wire what an engine says, and keeps the commands that come. `verdict` makes the answer to each of them."""
+def peopled(*more: Person) -> Site:
+    """The site with somebody of every role: <role>-1, and of those with a group one of the other group, <role>-2."""
+    people = list(SITE.people)
+    site_wide = ("chief", "viewer", "administrator")
+    people += [Person.model_validate({"id": f"{role}-1", "name": f"Mẫu {role}", "role": role}) for role in site_wide]
+    for number, group, home in (("1", "TLG-03", "H03-02"), ("2", "DCC-N5", None)):
+        for role in ("leader", "team", "household"):
+            person = {"id": f"{role}-{number}", "name": f"Mẫu {role} {number}", "role": role, "group": group, "home": home}
+            people.append(Person.model_validate(person))
+    return Site(**(dict(SITE) | {"people": [*people, *more]}))
 
-    def __init__(self, port: int, user: str = "truc-ban-1") -> None:
+
+def get(url: str, **more: Any) -> httpx.Response:
+    """What the duty officer's browser is answered."""
+    return httpx.get(url, cookies=COOKIES | more.pop("cookies", {}), **more)
+
+
+def post(url: str, **more: Any) -> httpx.Response:
+    """The same to a form of ours."""
+    return httpx.post(url, cookies=COOKIES | more.pop("cookies", {}), **more)
+
+
+def log_in(path: Path, account: str, token: str) -> None:
+    """Write into a console.db that somebody has an account, with PASSWORD, and is logged in with this token."""
+    db = book.connect(path)
+    now_ms = time.time_ns() // 1_000_000
+    book.transaction(db, lambda db: accounts.set_password(db, account, HASHED, now_ms=now_ms))
+    row = (sessions.key(token), account, now_ms, now_ms, "127.0.0.1", "tests")
+    db.execute("INSERT OR REPLACE INTO session (token, account, made_ms, seen_ms, address, agent) VALUES (?, ?, ?, ?, ?, ?)", row)
+    db.close()
+
+
+class EnginePeer:
+    """Says on the wire what an engine says, and keeps the commands that come, and in `users` who gave them. `verdict` makes the answer to
+    each of them."""
+
+    def __init__(self, port: int) -> None:
         self.commands: list[Command] = []
+        self.users: list[str] = []
         self.verdict: Callable[[Command], CommandAnswer | None] = lambda command: CommandAnswer(id=command.id, ok=True)
-        self._user = user
         self._client = Client(CallbackAPIVersion.VERSION2, "engine-peer", protocol=MQTTv311, reconnect_on_failure=False)
         self._client.will_set(topics.gateway(SITE.id), Gateway(online=False, engine=START, version="0.1.0").payload(), 1, True)
         self._client.on_message = self._message
         connected = threading.Event()
         self._client.on_subscribe = lambda *_: connected.set()
         self._client.connect("127.0.0.1", port)
-        self._client.subscribe(topics.desk(SITE.id, user, "command"), 1)
+        self._client.subscribe(topics.desk(SITE.id, "+", "command"), 1)
         self._client.loop_start()
         assert connected.wait(DEADLINE_S), "the peer reaches the broker"
         self.say(topics.gateway(SITE.id), Gateway(online=True, engine=START, version="0.1.0").payload(), retain=True)
@@ -118,17 +162,23 @@ class EnginePeer:
 
     def _message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         command = Command.model_validate_json(message.payload)
+        _, user, _ = topics.parse(SITE.id, message.topic)
+        self.users.append(user)
         self.commands.append(command)
         if answer := self.verdict(command):
-            self._client.publish(topics.desk(SITE.id, self._user, "answer"), answer.payload(), 1)
+            self._client.publish(topics.desk(SITE.id, user, "answer"), answer.payload(), 1)
 
 
 class RunningConsole:
-    """A real console, feed, shelf and uvicorn in a thread of their own; `url` ends without a slash."""
+    """A real console, feed, shelf and uvicorn in a thread of their own; `url` ends without a slash. The duty officer is logged in with
+    TOKEN."""
 
-    def __init__(self, port: int, database: Path, settings: Settings, answer_s: float) -> None:
+    def __init__(self, port: int, database: Path, settings: Settings, answer_s: float, site: Site = SITE) -> None:
         account = Account("127.0.0.1", port, "console", "")
-        self.console = build(settings, SITE, account, database=database, answer_s=answer_s)
+        self.own = database.with_name("console.db")
+        log_in(self.own, DUTY, TOKEN)
+        self.book = book.Book(self.own)
+        self.console = build(settings, site, account, database=database, book=self.book, answer_s=answer_s)
         self.url = ""
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -161,6 +211,7 @@ class RunningConsole:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive(), "the console ends"
+        self.book.close()
 
     def health(self) -> dict[str, object]:
         found: dict[str, object] = httpx.get(self.url + "/healthz").json()
@@ -179,8 +230,10 @@ class RunningConsole:
 
 
 @contextmanager
-def running(port: int, database: Path, settings: Settings | None = None, *, answer_s: float = 5.0) -> Iterator[RunningConsole]:
-    console = RunningConsole(port, database, settings or Settings(), answer_s)
+def running(
+    port: int, database: Path, settings: Settings | None = None, *, answer_s: float = 5.0, site: Site = SITE
+) -> Iterator[RunningConsole]:
+    console = RunningConsole(port, database, settings or Settings(), answer_s, site)
     console.start()
     try:
         yield console

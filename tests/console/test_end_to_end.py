@@ -18,7 +18,7 @@ import pytest
 from paho.mqtt.client import Client, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 from playwright.sync_api import Page, expect
-from stage import DEADLINE_S, ROOT, SITE, free_port, until
+from stage import DEADLINE_S, DUTY, ROOT, SITE, TOKEN, free_port, get, log_in, until
 
 from protocol import topics
 from protocol.messages import Birth, Event
@@ -72,6 +72,7 @@ def gateway() -> Iterator[Gateway]:
         Path(folder).chmod(0o755)
         started = Gateway(Path(folder))
         started.start("broker")
+        log_in(started.data / "console.db", DUTY, TOKEN)
         started.start("engine", "console")
         try:
             until(lambda: started.health().get("engine") == "online", "broker, engine and console run", 30)
@@ -137,14 +138,15 @@ from pathlib import Path
 import httpx
 from gateway import startup
 from gateway.console.app import build, listen, serve, serving
+from gateway.console.people.book import opened
 from gateway.mqtt import Account
 
 site, settings = startup.load(Path(sys.argv[1]), Path(sys.argv[2]))
-account, database = Account("127.0.0.1", 9, "console", ""), Path(sys.argv[3])
+account, database, own = Account("127.0.0.1", 9, "console", ""), Path(sys.argv[3]), Path(sys.argv[4])
 
-async def rehearse():
-    console = build(settings, site, account, database=database)
-    async with serving(console, listen("127.0.0.1", 0)) as address, httpx.AsyncClient() as client:
+async def rehearse(book):
+    console = build(settings, site, account, database=database, book=book)
+    async with serving(console, listen("127.0.0.1", 0)) as address, httpx.AsyncClient(cookies={{"session": sys.argv[5]}}) as client:
         reading = asyncio.create_task(console.shelf.run())
         linking = asyncio.create_task(console.feed.run())
         await client.get(address)
@@ -152,9 +154,12 @@ async def rehearse():
         await asyncio.to_thread(os.getpid)
         reading.cancel(), linking.cancel()
 
-asyncio.run(rehearse())
+with opened(own) as book:
+    asyncio.run(rehearse(book))
+for path in (own.parent, *own.parent.iterdir()):
+    os.chown(path, {nobody}, {nobody})
 os.setgroups([database.stat().st_gid]); os.setgid({nobody}); os.setuid({nobody})
-startup.run_until_stopped(serve(settings, site, account, database=database))
+startup.run_until_stopped(serve(settings, site, account, database=database, own=own))
 """
 
 
@@ -166,12 +171,22 @@ def test_the_console_of_another_user_shows_history_with_engine_and_broker_stoppe
     gateway.kill("engine", end)
     gateway.kill("console")
     gateway.kill("broker")
-    database = gateway.data / "keng.db"
-    command = [sys.executable, "-c", SERVE_AS_NOBODY.format(nobody=NOBODY), str(SITE_FILE), str(gateway.settings), str(database)]
+    database, own = gateway.data / "keng.db", gateway.data.parent / "own" / "console.db"
+    log_in(own, DUTY, TOKEN)
+    command = [
+        sys.executable,
+        "-c",
+        SERVE_AS_NOBODY.format(nobody=NOBODY),
+        str(SITE_FILE),
+        str(gateway.settings),
+        str(database),
+        str(own),
+        TOKEN,
+    ]
     gateway.parts["console"] = subprocess.Popen(command, cwd=ROOT)
     until(lambda: gateway.health().get("database") == "readable" and gateway.health()["database_written_ms"], "the database is read", 30)
     status = Path(f"/proc/{gateway.parts['console'].pid}/status").read_text()
-    html = httpx.get(gateway.url).text
+    html = get(gateway.url).text
     assert f"Uid:\t{NOBODY}\t{NOBODY}" in status
     assert "CHÁY: Hộ mẫu 03-07" in html
     assert "SỐ LIỆU CŨ" in html
@@ -189,7 +204,7 @@ def test_an_address_of_the_network_is_refused_as_wrong_input(tmp_path: Path) -> 
 
 def test_the_console_ends_soon_and_quietly_while_a_browser_listens(gateway: Gateway) -> None:
     with socket.create_connection(("127.0.0.1", gateway.console_port)) as listener:
-        listener.sendall(f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{gateway.console_port}\r\n\r\n".encode())
+        listener.sendall(f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{gateway.console_port}\r\nCookie: session={TOKEN}\r\n\r\n".encode())
         assert b"200 OK" in listener.recv(100)
         console = gateway.parts["console"]
         began = time.monotonic()

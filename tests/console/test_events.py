@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 import httpx
-from stage import BELLS, Database, EnginePeer, RunningConsole, incident
+from stage import BELLS, COOKIES, Database, EnginePeer, RunningConsole, incident
 
 from gateway.console.events import BEAT_S
 
@@ -38,7 +38,7 @@ class Stream:
 
 @contextmanager
 def streaming(console: RunningConsole, show: str = "desk") -> Iterator[Stream]:
-    with httpx.stream("GET", f"{console.url}/events?show={show}", timeout=10) as response:
+    with httpx.stream("GET", f"{console.url}/events?show={show}", timeout=10, cookies=COOKIES) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         yield Stream(response.iter_lines())
 

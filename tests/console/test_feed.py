@@ -26,7 +26,7 @@ class Watch:
 
 @asynccontextmanager
 async def listening(port: int, watch: Watch) -> AsyncIterator[Feed]:
-    feed = Feed(SITE.id, "truc-ban-1", Account("127.0.0.1", port, "console", ""), Changes(), watch.clock())
+    feed = Feed(SITE.id, Account("127.0.0.1", port, "console", ""), Changes(), watch.clock())
     task = asyncio.create_task(feed.run())
     try:
         yield feed

@@ -6,7 +6,22 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from stage import NOON_MS, SITE, Broker, Database, EnginePeer, RunningConsole, incident, place_named, resolved, running, until
+from stage import (
+    COOKIES,
+    NOON_MS,
+    SITE,
+    Broker,
+    Database,
+    EnginePeer,
+    RunningConsole,
+    get,
+    incident,
+    place_named,
+    post,
+    resolved,
+    running,
+    until,
+)
 
 from gateway.settings import Console as ConsoleSettings
 from gateway.settings import Settings
@@ -36,7 +51,7 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running
 def browser_like(console: RunningConsole) -> Iterator[httpx.Client]:
     """A client that says what a browser says on our own page."""
     headers = {"Origin": console.url, "Sec-Fetch-Site": "same-origin", "HX-Request": "true"}
-    with httpx.Client(base_url=console.url, headers=headers, timeout=10) as client:
+    with httpx.Client(cookies=COOKIES, base_url=console.url, headers=headers, timeout=10) as client:
         yield client
 
 
@@ -60,6 +75,7 @@ def test_an_order_goes_out_as_the_person_on_duty_with_the_version_that_was_seen(
     assert answer.status_code == 200
     assert (command.do, command.version, command.outcome) == expected
     assert command.incident == "2026-000123"
+    assert engine.users == ["truc-ban-1"]
     assert NOON_MS <= command.t < NOON_MS + 60_000
 
 
@@ -81,9 +97,7 @@ def test_an_engine_that_does_not_answer_is_said_plainly(broker: Broker, engine: 
     engine.verdict = lambda _command: None
     with running(broker.port, database.path, answer_s=0.2) as console:
         until(lambda: console.health()["broker"] == "connected", "connected")
-        answer = httpx.post(
-            f"{console.url}/incidents/a/acknowledge", data={"version": "1"}, headers={"Origin": console.url, "HX-Request": "1"}
-        )
+        answer = post(f"{console.url}/incidents/a/acknowledge", data={"version": "1"}, headers={"Origin": console.url, "HX-Request": "1"})
     assert answer.status_code == 504
     assert "KHÔNG TRẢ LỜI" in answer.text
 
@@ -116,7 +130,7 @@ def test_an_answer_to_another_command_is_not_ours(broker: Broker, engine: Engine
     engine.verdict = lambda _command: CommandAnswer(id="c-somebody-elses", ok=True)
     with running(broker.port, database.path, answer_s=0.2) as console:
         until(lambda: console.health()["broker"] == "connected", "connected")
-        answer = httpx.post(f"{console.url}/incidents/a/acknowledge", data={"version": "1"}, headers={"Origin": console.url})
+        answer = post(f"{console.url}/incidents/a/acknowledge", data={"version": "1"}, headers={"Origin": console.url})
     assert answer.status_code == 504
 
 
@@ -137,7 +151,7 @@ def test_a_wrong_form_is_told_what_was_expected_and_sends_nothing(
     standing: tuple[RunningConsole, EnginePeer], path: str, form: dict[str, str], expected: str
 ) -> None:
     console, engine = standing
-    answer = httpx.post(console.url + path, data=form, headers={"Origin": console.url, "HX-Request": "true"})
+    answer = post(console.url + path, data=form, headers={"Origin": console.url, "HX-Request": "true"})
     assert answer.status_code == 422
     assert expected in answer.text
     assert not engine.commands
@@ -147,13 +161,13 @@ def test_a_wrong_form_is_told_what_was_expected_and_sends_nothing(
     "path", ["/history?before=../../x", "/history", "/maintenance?before=x", "/maintenance?before=-1", "/events?show=all"]
 )
 def test_a_wrong_address_is_told_what_was_expected(standing: tuple[RunningConsole, EnginePeer], path: str) -> None:
-    answer = httpx.get(standing[0].url + path)
+    answer = get(standing[0].url + path)
     assert answer.status_code == 422
     assert "cần" in answer.text
 
 
 def test_a_page_that_is_not_there_is_said_in_words(standing: tuple[RunningConsole, EnginePeer]) -> None:
-    answer = httpx.get(standing[0].url + "/nowhere")
+    answer = get(standing[0].url + "/nowhere")
     assert answer.status_code == 404
     assert "Không có trang này" in answer.text
     assert "Gọi 114" in answer.text
@@ -166,7 +180,7 @@ def test_another_sites_form_is_refused_and_sends_nothing(
 ) -> None:
     console, engine = standing
     own = {"Origin": console.url} if "Sec-Fetch-Site" in headers else {}
-    answer = httpx.post(console.url + path, data={"version": "1", "outcome": "fire", "language": "en"}, headers=own | headers)
+    answer = post(console.url + path, data={"version": "1", "outcome": "fire", "language": "en"}, headers=own | headers)
     assert answer.status_code == 403
     assert not engine.commands
     assert "set-cookie" not in answer.headers
@@ -174,14 +188,14 @@ def test_another_sites_form_is_refused_and_sends_nothing(
 
 @pytest.mark.parametrize("path", ["/", "/events", "/healthz", "/static/console.js", "/history?before=a", "/nowhere"])
 def test_a_name_that_was_made_to_lead_here_sees_nothing(standing: tuple[RunningConsole, EnginePeer], path: str) -> None:
-    answer = httpx.get(standing[0].url + path, headers={"Host": "evil.example:8480"})
+    answer = get(standing[0].url + path, headers={"Host": "evil.example:8480"})
     assert answer.status_code == 403
     assert "Host: expected localhost" in answer.text
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/static/console.js", "/nowhere", "/history"])
 def test_every_answer_carries_the_strict_policy(standing: tuple[RunningConsole, EnginePeer], path: str) -> None:
-    policy = httpx.get(standing[0].url + path).headers["content-security-policy"]
+    policy = get(standing[0].url + path).headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
@@ -189,7 +203,7 @@ def test_every_answer_carries_the_strict_policy(standing: tuple[RunningConsole, 
 
 def test_no_page_asks_for_anything_from_elsewhere(console: RunningConsole, engine: EnginePeer) -> None:
     engine.publish(incident())
-    with httpx.Client(base_url=console.url) as client:
+    with httpx.Client(cookies=COOKIES, base_url=console.url) as client:
         shows(client, "2026-000123")
         html = client.get("/").text
     assert not re.findall(r"""(?:src|href|action|hx-post|sse-connect)=["'](?!/|\#|tel:114)""", html)
@@ -201,7 +215,7 @@ def test_names_with_markup_are_only_names(console: RunningConsole, engine: Engin
     database.keep(resolved("2026-000100", place=place_named(XSS), resolved_by=XSS))
     database.log("odd_event", detail=XSS)
     database.board("H03-01", faults={"odd": XSS})
-    with httpx.Client(base_url=console.url) as client:
+    with httpx.Client(cookies=COOKIES, base_url=console.url) as client:
         shows(client, "2026-000123")
         until(lambda: "past-2026-000100" in client.get("/").text, "the history is shown")
         html = client.get("/").text
@@ -239,22 +253,21 @@ def test_language_is_chosen_by_a_form_and_kept_in_a_cookie(browser_like: httpx.C
 def test_the_settings_choose_the_first_language(broker: Broker, database: Database) -> None:
     settings = Settings(console=ConsoleSettings(language="en"))
     with running(broker.port, database.path, settings) as console:
-        assert '<html lang="en"' in httpx.get(console.url).text
+        assert '<html lang="en"' in get(console.url).text
 
 
 @pytest.mark.parametrize("path", ["/", "/history?before=2026-000122", "/maintenance?before=2", "/nowhere"])
 def test_every_page_names_114_and_says_what_it_is_not(standing: tuple[RunningConsole, EnginePeer], path: str) -> None:
-    html = httpx.get(standing[0].url + path).text
+    html = get(standing[0].url + path).text
     assert "Gọi 114" in html
     assert 'href="tel:114"' in html
     assert "không phải hệ thống báo cháy đã kiểm định" in html
-    assert "Chưa có đăng nhập: chỉ mở trên máy này." in html
 
 
 def test_older_records_are_pages_of_their_own(console: RunningConsole, database: Database) -> None:
     database.commune()
-    history = httpx.get(f"{console.url}/history?before=2026-000122").text
-    log = httpx.get(f"{console.url}/maintenance?before=2").text
+    history = get(f"{console.url}/history?before=2026-000122").text
+    log = get(f"{console.url}/maintenance?before=2").text
     assert "past-2026-000121" in history
     assert "past-2026-000122" not in history
     assert "Bình chữa cháy bị lấy đi" in log
@@ -263,7 +276,7 @@ def test_older_records_are_pages_of_their_own(console: RunningConsole, database:
 
 def test_older_records_that_cannot_be_read_are_said(console: RunningConsole, database: Database) -> None:
     database.db.execute("DROP TABLE maintenance")
-    answer = httpx.get(f"{console.url}/maintenance?before=2")
+    answer = get(f"{console.url}/maintenance?before=2")
     assert answer.status_code == 503
     assert "Chưa đọc được cơ sở dữ liệu: no such table: maintenance" in answer.text
 
@@ -283,9 +296,5 @@ def test_health_says_what_the_console_sees(console: RunningConsole, engine: Engi
     until(lambda: console.health()["engine"] == "offline", "the engine's end is known")
 
 
-def test_the_person_on_duty_is_the_first_of_the_site_or_the_one_of_the_settings(broker: Broker, database: Database) -> None:
-    leader = Settings(console=ConsoleSettings(user="to-truong-03"))
-    with running(broker.port, database.path) as console:
-        assert SITE.people[0].name in httpx.get(console.url).text
-    with running(broker.port, database.path, leader) as console:
-        assert "Tổ trưởng mẫu 03" in httpx.get(console.url).text
+def test_the_page_names_who_is_logged_in(standing: tuple[RunningConsole, EnginePeer]) -> None:
+    assert SITE.people[0].name in get(standing[0].url).text

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from stage import BELLS, Broker, Database, EnginePeer, RunningConsole, incident, place_named, until
+from stage import BELLS, COOKIES, Broker, Database, EnginePeer, RunningConsole, incident, place_named, until
 
 from protocol.messages import Command, CommandAnswer
 
@@ -25,7 +25,7 @@ WORDS = [
         "Bình chữa cháy bị lấy đi",
         "Thiết bị mất kết nối",
     ),
-    *("MẤT KẾT NỐI", "KHÔNG RÕ", "PIN YẾU, 12 %", "SÓNG YẾU, -86 dBm", "MẤT ĐIỆN", "Gọi 114", "Chưa có đăng nhập: chỉ mở trên máy này."),
+    *("MẤT KẾT NỐI", "KHÔNG RÕ", "PIN YẾU, 12 %", "SÓNG YẾU, -86 dBm", "MẤT ĐIỆN", "Gọi 114", "Tài khoản của tôi"),
     "Thiết bị cảnh báo hỗ trợ cộng đồng, không phải hệ thống báo cháy đã kiểm định và không thay cho cuộc gọi 114.",
 ]
 
@@ -336,6 +336,7 @@ def test_every_word_stands_out_from_its_ground(page: Page, console: RunningConso
 
 def test_the_page_loads_nothing_from_elsewhere(browser: Browser, console: RunningConsole, engine: EnginePeer) -> None:
     context = browser.new_context()
+    context.add_cookies([{"name": name, "value": value, "url": console.url} for name, value in COOKIES.items()])
     page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -2,10 +2,9 @@
 
 import json
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from stage import NOON_MS, Database, RunningConsole, resolved
+from stage import NOON_MS, Database, RunningConsole, get, resolved
 
 IDENT = "2026-000123"
 
@@ -37,7 +36,7 @@ def recorded(database: Database) -> Database:
 
 
 def test_the_record_is_everything_about_this_incident_and_nothing_else(recorded: Database, console: RunningConsole) -> None:
-    answer = httpx.get(f"{console.url}/incidents/{IDENT}/record.json")
+    answer = get(f"{console.url}/incidents/{IDENT}/record.json")
     assert answer.headers["content-disposition"] == f'attachment; filename="keng-{IDENT}.json"'
     found = answer.json()
     assert (found["v"], found["incident"]["id"], found["incident"]["outcome"]) == (1, IDENT, "drill")
@@ -52,19 +51,19 @@ def test_the_record_is_everything_about_this_incident_and_nothing_else(recorded:
 
 @pytest.mark.parametrize("path", ["record", "record.json"])
 def test_no_phone_number_is_in_it(path: str, recorded: Database, console: RunningConsole) -> None:
-    assert "912345678" not in httpx.get(f"{console.url}/incidents/{IDENT}/{path}").text
+    assert "912345678" not in get(f"{console.url}/incidents/{IDENT}/{path}").text
 
 
 @pytest.mark.parametrize("path", ["record", "record.json"])
 def test_an_incident_that_never_was_has_no_record(path: str, database: Database, console: RunningConsole) -> None:
-    assert httpx.get(f"{console.url}/incidents/2026-000999/{path}").status_code == 404
+    assert get(f"{console.url}/incidents/2026-000999/{path}").status_code == 404
 
 
 def test_without_a_database_the_page_says_so(recorded: Database, console: RunningConsole) -> None:
     recorded.db.close()
     recorded.path.write_bytes(b"no database at all" * 100)
     recorded.path.with_name(recorded.path.name + "-wal").unlink(missing_ok=True)
-    assert httpx.get(f"{console.url}/incidents/{IDENT}/record.json").status_code == 503
+    assert get(f"{console.url}/incidents/{IDENT}/record.json").status_code == 503
 
 
 def test_on_paper_it_has_no_more_than_the_record(page: Page, recorded: Database, console: RunningConsole) -> None:
@@ -81,6 +80,6 @@ def test_on_paper_it_has_no_more_than_the_record(page: Page, recorded: Database,
 
 
 def test_the_record_speaks_the_browser_s_language(recorded: Database, console: RunningConsole) -> None:
-    text = httpx.get(f"{console.url}/incidents/{IDENT}/record", cookies={"language": "en"}).text
+    text = get(f"{console.url}/incidents/{IDENT}/record", cookies={"language": "en"}).text
     assert f"Record of incident {IDENT}" in text
     assert "What the boards said" in text

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,8 +17,9 @@ from paho.mqtt.client import Client, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway import broker
-from gateway.identity import accounts
+from gateway.identity import accounts, issuing, register
 from gateway.identity.accounts import Accounts
+from gateway.identity.authority import Authority
 from gateway.mqtt import Account
 
 ROOT = Path(__file__).parents[2]
@@ -65,9 +67,14 @@ def settings_file(path: Path, kind: str, ports: list[int]) -> Path:
 
 
 @contextmanager
-def running(folder: Path, kind: str, site: Path = DEMO) -> Iterator[Running]:
-    """`keng broker` with the demo commune; ready when it lets the console in."""
+def running(folder: Path, kind: str, site: Path = DEMO, *, certified: tuple[str, ...] = ()) -> Iterator[Running]:
+    """`keng broker` with the demo commune; ready when it lets the console in. `certified`: the gateway has an identity, and these boards
+    have certificates (see certificate())."""
     ports = free_ports(2)
+    if certified:
+        Authority.create(folder / "data", "xa-mau", now=register.now())
+    for device in certified:
+        new_certificate(folder / "data", device)
     settings, data, log = settings_file(folder / "keng.toml", kind, ports), folder / "data", folder / "broker.log"
     command = [sys.executable, "-m", "keng", "broker", "--site", str(site), "--settings", str(settings), "--data", str(data)]
     with log.open("wb") as out:
@@ -94,10 +101,50 @@ def refusal(account: Account) -> str:
     return asyncio.run(broker.refusal(account))
 
 
-class Talker:
-    """A real client. `received` holds (topic, payload) in the order of arrival."""
+class Certificate(NamedTuple):
+    """What a board has: paths of PEM files."""
 
-    def __init__(self, account: Account, client_id: str = "", *, will: str = "") -> None:
+    ca: Path
+    certificate: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """As a board would connect; which name the broker has is asked elsewhere."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.load_verify_locations(self.ca)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+def new_certificate(data: Path, device: str) -> Certificate:
+    """Issue the next generation of a board's certificate; the broker is not told."""
+    key, request = issuing.new_key(device)
+    issued = issuing.issue(data, device, request, replace=True, now=register.now())
+    return stored(data, f"{device}.{issued.generation}", key, issued.certificate)
+
+
+def stored(data: Path, name: str, key: bytes, certificate: bytes) -> Certificate:
+    """Files of a key and a certificate, both DER."""
+    found = certificate_of(data, name)
+    found.key.write_text(_pem("PRIVATE KEY", key))
+    found.certificate.write_text(ssl.DER_cert_to_PEM_cert(certificate))
+    return found
+
+
+def certificate_of(data: Path, name: str) -> Certificate:
+    """The files that new_certificate() has made for <device>.<generation>."""
+    return Certificate(data / "identity/ca.pem", data / f"{name}.pem", data / f"{name}.key")
+
+
+def _pem(kind: str, der: bytes) -> str:
+    return ssl.DER_cert_to_PEM_cert(der).replace("CERTIFICATE", kind)
+
+
+class Talker:
+    """A real client. `received` holds (topic, payload) in the order of arrival. With a certificate it speaks TLS."""
+
+    def __init__(self, account: Account, client_id: str = "", *, will: str = "", certificate: Certificate | None = None) -> None:
         self.received: list[tuple[str, bytes]] = []
         self.refused = threading.Event()
         self.lost = threading.Event()
@@ -107,6 +154,8 @@ class Talker:
             CallbackAPIVersion.VERSION2, client_id or account.user, clean_session=True, protocol=MQTTv311, reconnect_on_failure=False
         )
         self._client.username_pw_set(account.user, account.password)
+        if certificate:
+            self._client.tls_set_context(certificate.context())
         if will:
             self._client.will_set(will, b"will", qos=1)
         self._client.on_connect = lambda _c, _u, _f, reason, _p: (self.refused if reason.is_failure else self._up).set()

@@ -22,7 +22,7 @@ def with_boards(*boards: int) -> Site:
 
 def test_every_board_and_every_program_has_a_password_of_its_own(tmp_path: Path) -> None:
     users = accounts.ensure(tmp_path, COMMUNE, BROKER).users
-    assert set(users) == {"engine", "console", "observer", *(board.id for board in COMMUNE.boards)}
+    assert set(users) == {"engine", "console", "bench", "observer", *(board.id for board in COMMUNE.boards)}
     assert len({account.password for account in users.values()}) == len(users)
     assert all(len(account.password) >= 20 for account in users.values())
 
@@ -30,7 +30,7 @@ def test_every_board_and_every_program_has_a_password_of_its_own(tmp_path: Path)
 def test_boards_and_programs_have_their_ports(tmp_path: Path) -> None:
     found = accounts.ensure(tmp_path, COMMUNE, BROKER)
     assert {name: account.port for name, account in found.users.items() if account.port != 2000} == dict.fromkeys(
-        ("engine", "console", "observer"), 3000
+        ("engine", "console", "bench", "observer"), 3000
     )
     assert found.account("H03-07").host == "127.0.0.1"
 
@@ -60,7 +60,7 @@ def test_a_board_that_was_away_comes_back_with_its_password(tmp_path: Path) -> N
 def test_nobody_else_can_read_what_the_broker_needs(tmp_path: Path) -> None:
     found = accounts.ensure(tmp_path, COMMUNE, BROKER)
     folder = accounts.directory(tmp_path)
-    mosquitto.write(folder, COMMUNE, BROKER, found)
+    mosquitto.write(folder, COMMUNE, BROKER, found, None)
     assert folder.stat().st_mode & 0o077 == 0
     files = list(folder.iterdir())
     assert len(files) == 7

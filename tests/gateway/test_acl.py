@@ -12,56 +12,56 @@ import pytest
 from gateway.identity import mosquitto
 from gateway.identity.acl import Rights
 from gateway.mqtt import Account
-from tests.gateway.brokers import WAIT_S, Running, Talker, refusal, running, wait_until
+from tests.gateway.brokers import WAIT_S, Running, Talker, certificate_of, refusal, running, wait_until
 
 BASE = "keng/1/xa-mau/"
 
 # Written from docs/wire.md by hand, not from gateway/identity/acl.py. P: may publish, R: may read.
-# H03-01 and H03-02 are neighbours in TLG-03, DCC-017 is of another group.
+# H03-01 and H03-02 are neighbours in TLG-03, DCC-017 is a fire point of another group.
 TABLE = """
-topic                              H03-01  engine  console  observer
-dev/H03-01/state                   P       R       -        R
-dev/H03-01/event                   P       R       -        R
-dev/H03-01/report                  P       R       -        R
-dev/H03-01/answer                  P       R       -        R
-dev/H03-01/fetch                   P       R       -        R
-dev/H03-01/hello                   R       P       -        R
-dev/H03-01/receipt                 R       P       -        R
-dev/H03-01/order                   R       P       -        R
-dev/H03-01/chunk                   R       P       -        R
-dev/H03-01/else                    -       -       -        R
-dev/H03-01                         -       -       -        R
-dev/H03-01/state/more              -       -       -        R
-dev/H03-02/state                   -       R       -        R
-dev/H03-02/event                   -       R       -        R
-dev/H03-02/report                  -       R       -        R
-dev/H03-02/answer                  -       R       -        R
-dev/H03-02/fetch                   -       R       -        R
-dev/H03-02/hello                   -       P       -        R
-dev/H03-02/receipt                 -       P       -        R
-dev/H03-02/order                   -       P       -        R
-dev/H03-02/chunk                   -       P       -        R
-dev/DCC-017/event                  -       R       -        R
-dev/DCC-017/order                  -       P       -        R
-dev/engine/event                   -       R       -        R
-group/TLG-03/call/H03-01           PR      R       -        R
-group/TLG-03/call/H03-02           R       R       -        R
-group/TLG-03/call/DCC-017          R       R       -        R
-group/TLG-03/call                  -       -       -        R
-group/TLG-03/ring                  R       P       -        R
-group/DCC-N5/call/DCC-017          -       R       -        R
-group/DCC-N5/call/H03-01           -       R       -        R
-group/DCC-N5/ring                  -       P       -        R
-tick                               R       PR      R        R
-gateway                            R       PR      R        R
-incident/2026-000001               -       PR      R        R
-desk/truc-ban-1/command            -       R       P        R
-desk/truc-ban-1/answer             -       P       R        R
-desk/truc-ban-1/else               -       -       -        R
-else                               -       -       -        R
-/keng/1/other/tick                 -       -       -        -
-/keng/1/other/dev/H03-01/event     -       -       -        -
-/else                              -       -       -        -
+topic                              H03-01   DCC-017  engine   console  bench    observer
+dev/H03-01/state                   P        -        R        -        R        R
+dev/H03-01/event                   P        -        R        -        -        R
+dev/H03-01/report                  P        -        R        -        -        R
+dev/H03-01/answer                  P        -        R        -        -        R
+dev/H03-01/fetch                   P        -        R        -        -        R
+dev/H03-01/hello                   R        -        P        -        -        R
+dev/H03-01/receipt                 R        -        P        -        -        R
+dev/H03-01/order                   R        -        P        -        -        R
+dev/H03-01/chunk                   R        -        P        -        -        R
+dev/H03-01/else                    -        -        -        -        -        R
+dev/H03-01                         -        -        -        -        -        R
+dev/H03-01/state/more              -        -        -        -        -        R
+dev/H03-02/state                   -        -        R        -        R        R
+dev/H03-02/event                   -        -        R        -        -        R
+dev/H03-02/report                  -        -        R        -        -        R
+dev/H03-02/answer                  -        -        R        -        -        R
+dev/H03-02/fetch                   -        -        R        -        -        R
+dev/H03-02/hello                   -        -        P        -        -        R
+dev/H03-02/receipt                 -        -        P        -        -        R
+dev/H03-02/order                   -        -        P        -        -        R
+dev/H03-02/chunk                   -        -        P        -        -        R
+dev/DCC-017/event                  -        P        R        -        -        R
+dev/DCC-017/order                  -        R        P        -        -        R
+dev/engine/event                   -        -        R        -        -        R
+group/TLG-03/call/H03-01           PR       -        R        -        -        R
+group/TLG-03/call/H03-02           R        -        R        -        -        R
+group/TLG-03/call/DCC-017          R        -        R        -        -        R
+group/TLG-03/call                  -        -        -        -        -        R
+group/TLG-03/ring                  R        -        P        -        -        R
+group/DCC-N5/call/DCC-017          -        PR       R        -        -        R
+group/DCC-N5/call/H03-01           -        R        R        -        -        R
+group/DCC-N5/ring                  -        R        P        -        -        R
+tick                               R        R        PR       R        R        R
+gateway                            R        R        PR       R        R        R
+incident/2026-000001               -        -        PR       R        -        R
+desk/truc-ban-1/command            -        -        R        P        P        R
+desk/truc-ban-1/answer             -        -        P        R        R        R
+desk/truc-ban-1/else               -        -        -        -        -        R
+else                               -        -        -        -        -        R
+/keng/1/other/tick                 -        -        -        -        -        -
+/keng/1/other/dev/H03-01/event     -        -        -        -        -        -
+/else                              -        -        -        -        -        -
 """
 HEADER, *ROWS = [line.split() for line in TABLE.strip().splitlines()]
 USERS = HEADER[1:]
@@ -73,10 +73,22 @@ def cells(user: str, right: str) -> set[str]:
     return {topic for topic, row in zip(TOPICS, ROWS, strict=True) if right in row[column]}
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("acl"), "mosquitto") as found:
+BOARDS = ("H03-01", "DCC-017")
+
+
+@pytest.fixture(scope="module", params=["passwords", "certificates"])
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    certified = BOARDS if request.param == "certificates" else ()
+    with running(tmp_path_factory.mktemp("acl"), "mosquitto", certified=certified) as found:
         yield found
+
+
+def talker(broker: Running, user: str, **kwargs: str) -> Talker:
+    """A client of this user, as the broker wants it: boards with their certificates where it has an identity."""
+    if user in BOARDS and (broker.data / "identity").exists():
+        account = Account("127.0.0.1", broker.ports[0], user, "")
+        return Talker(account, certificate=certificate_of(broker.data, f"{user}.1"), **kwargs)
+    return Talker(broker.accounts.account(user), **kwargs)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +106,7 @@ def witness(broker: Running) -> Account:
 
 @pytest.mark.parametrize("user", USERS)
 def test_a_user_publishes_what_the_table_allows_and_nothing_else(broker: Running, witness: Account, user: str) -> None:
-    with Talker(witness, "watching") as watching, Talker(broker.accounts.account(user)) as subject:
+    with Talker(witness, "watching") as watching, talker(broker, user) as subject:
         watching.subscribe("#")
         for topic in TOPICS:
             subject.publish(topic, b"from " + user.encode())
@@ -105,7 +117,7 @@ def test_a_user_publishes_what_the_table_allows_and_nothing_else(broker: Running
 @pytest.mark.parametrize("filters", [["#"], TOPICS], ids=["by wildcard", "by name"])
 @pytest.mark.parametrize("user", USERS)
 def test_a_user_reads_what_the_table_allows_and_nothing_else(broker: Running, witness: Account, user: str, filters: list[str]) -> None:
-    with Talker(witness, "speaking") as speaking, Talker(broker.accounts.account(user)) as subject:
+    with Talker(witness, "speaking") as speaking, talker(broker, user) as subject:
         subject.subscribe(*filters)
         for topic in TOPICS:
             speaking.publish(topic, b"from the witness")
@@ -115,7 +127,7 @@ def test_a_user_reads_what_the_table_allows_and_nothing_else(broker: Running, wi
 
 @pytest.mark.parametrize("user", USERS)
 def test_retained_messages_reach_only_who_may_read_them(broker: Running, witness: Account, user: str) -> None:
-    with Talker(witness, "speaking") as speaking, Talker(broker.accounts.account(user)) as subject:
+    with Talker(witness, "speaking") as speaking, talker(broker, user) as subject:
         for topic in TOPICS:
             speaking.retain(topic, b"kept")
         subject.subscribe("#")
@@ -131,7 +143,7 @@ def test_a_last_will_needs_the_same_right(broker: Running, witness: Account) -> 
     with Talker(witness, "watching") as watching:
         watching.subscribe("#")
         for will in ("dev/H03-02/state", "dev/H03-01/state"):
-            with Talker(broker.accounts.account("H03-01"), will=BASE + will) as subject:
+            with talker(broker, "H03-01", will=BASE + will) as subject:
                 subject.cut()
                 assert subject.lost.wait(WAIT_S)
         watching.wait_for(b"will")

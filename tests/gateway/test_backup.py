@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from brokers import wait_until
 from engines import Town, free_port, mosquitto
-from test_commands import keng
+from typed import keng
 
 from gateway.store import backup, queries
 from gateway.store.store import FileInUse, open_store
@@ -79,6 +79,20 @@ def test_a_backup_comes_into_an_empty_folder_with_its_accounts(tmp_path):
         assert queries.incidents(db, limit=1) == []
 
 
+def test_a_backup_brings_the_identity_back_and_nobody_else_reads_it(tmp_path):
+    data, file = made(tmp_path / "data"), tmp_path / "safe.tar.gz"
+    (data / "identity").mkdir(mode=0o700)
+    for name in ("ca.pem", "ca.key", "broker.pem", "broker.key", "boards.json"):
+        (data / "identity" / name).write_text(name)
+        (data / "identity" / name).chmod(0o600)
+    backup.make(data, file)
+    backup.restore(file, tmp_path / "other", replace=False, now=NOW)
+    found = {path.name: path.read_text() for path in (tmp_path / "other/identity").iterdir()}
+    assert found == {name: name for name in found}
+    assert len(found) == 5
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (tmp_path / "other/identity").rglob("*")} == {0}
+
+
 def test_a_database_that_is_there_is_never_overwritten(tmp_path):
     data, file = made(tmp_path / "data"), tmp_path / "safe.tar.gz"
     backup.make(data, file)
@@ -128,3 +142,31 @@ def test_the_commands_say_what_they_did(tmp_path):
     assert done.returncode == 0
     assert json.loads(done.stdout)["accounts"] is True
     assert keng("backup", file, "--data", tmp_path / "nowhere").returncode == 1
+
+
+def test_a_folder_gets_a_backup_under_its_time_and_keeps_the_newest(tmp_path):
+    data = made(tmp_path / "data")
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    for day in (1, 2, 3):
+        (folder / f"keng-2026110{day}-033000.tar.gz").write_bytes(b"older")
+    (folder / "keng-of-my-own.tar.gz").write_bytes(b"not ours")
+    done = keng("backup", folder, "--keep", "2", "--data", data)
+    assert done.returncode == 0, done.stderr
+    left = backup.of_folder(folder)
+    assert left[0].name == "keng-20261103-033000.tar.gz"
+    assert len(left) == 2
+    assert tarfile.is_tarfile(left[1])
+    assert (folder / "keng-of-my-own.tar.gz").exists()
+
+
+def test_a_backup_that_fails_deletes_no_older_one(tmp_path):
+    older = tmp_path / "keng-20261101-033000.tar.gz"
+    older.write_bytes(b"older")
+    assert keng("backup", tmp_path, "--keep", "1", "--data", tmp_path / "nowhere").returncode == 1
+    assert older.exists()
+
+
+def test_keep_needs_a_folder(tmp_path):
+    done = keng("backup", tmp_path / "safe.tar.gz", "--keep", "2", "--data", tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"--keep: expected a folder that is there, got {tmp_path / 'safe.tar.gz'}\n")

@@ -1,38 +1,18 @@
 """The commands as a user types them: answers on stdout, mistakes on stderr one line each, exit codes 0, 1, 2."""
 
-import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
-from unittest.mock import patch
 
 import pytest
 
-import keng as command_line
 from tests.gateway.brokers import DEMO, ROOT, free_ports, settings_file
-
-
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def keng(*words: str | Path) -> Done:
-    """The command `keng`, in this process: a new one takes a second."""
-    out, err = io.StringIO(), io.StringIO()
-    with patch.object(sys, "argv", ["keng", *map(str, words)]), redirect_stdout(out), redirect_stderr(err):
-        try:
-            command_line.main()
-        except SystemExit as exc:
-            return Done(int(exc.code or 0), out.getvalue(), err.getvalue())
-    return Done(0, out.getvalue(), err.getvalue())
+from tests.gateway.typed import keng
 
 
 def test_the_exit_code_of_a_real_process_says_that_the_input_was_wrong(tmp_path: Path) -> None:
@@ -136,7 +116,7 @@ def test_accounts_are_made_and_printed_for_programs(tmp_path: Path) -> None:
     first = keng("broker", "accounts", *options, "--json")
     assert first.returncode == 0
     users = json.loads(first.stdout)["users"]
-    assert len(users) == 18
+    assert len(users) == 19
     assert {key: users["H03-07"][key] for key in ("host", "port")} == {"host": "127.0.0.1", "port": ports[0]}
     assert users["engine"]["port"] == ports[1]
     assert keng("broker", "accounts", *options, "--json").stdout == first.stdout

@@ -88,6 +88,14 @@ class AnyOrder(RuleBasedStateMachine):
 
     @precondition(lambda self: self.open_now())
     @rule(which=some)
+    def alarm_again(self, which: int) -> None:
+        chosen = self.open_now()[which % len(self.open_now())]
+        assert self.world.command("alarm_again", incident=chosen.id, version=chosen.version) == ""
+        after = self.world.situation.incidents[chosen.id]
+        assert (after.state, after.n, after.sounding) == ("open", chosen.n + 1, chosen.kind != "sos" or chosen.rung)
+
+    @precondition(lambda self: self.open_now())
+    @rule(which=some)
     def resolve(self, which: int) -> None:
         chosen = self.open_now()[which % len(self.open_now())]
         outcome = "drill" if chosen.kind == "drill" else "fire"

@@ -208,3 +208,55 @@ def test_what_a_point_means_is_the_communes_to_say():
     assert world.situation.incidents == {}
     world.event("DCC-017", "smoke-1")
     assert world.only.kind == "smoke"
+
+
+@pytest.mark.parametrize("do", ["acknowledge", "on_the_way", "on_scene"])
+def test_raised_again_it_rings_and_tells_people_although_somebody_had_taken_it_on(do):
+    world = World()
+    world.press("H03-07")
+    world.command(do)
+    world.command("silence")
+    n, rev = world.only.n, world.order.rev
+    assert world.command("alarm_again") == ""
+    assert (world.only.state, world.only.acknowledged_by, world.only.climbs) == ("open", "", True)
+    assert (world.order.pattern, world.order.n) == ("fire", n + 1)
+    assert world.order.rev > rev
+    assert (world.only.timeline[-1].what, world.only.timeline[-1].who) == ("alarm_again", "truc-ban-1")
+    assert all(bell.state == "waiting" for bell in world.only.bells)
+
+
+def test_smoke_that_somebody_raises_is_a_fire():
+    world = World()
+    world.event("H03-07", "smoke-1")
+    assert (world.only.kind, world.only.sounding) == ("smoke", False)
+    world.command("alarm_again")
+    assert (world.only.kind, world.only.sounding, world.only.verify) == ("fire", True, None)
+    assert world.only.climb.cause == "fire"
+
+
+def test_a_silent_sos_that_is_raised_again_stays_silent():
+    world = World()
+    world.event("H03-07", "sos-1", calling=False)
+    world.command("acknowledge")
+    world.command("alarm_again")
+    assert (world.only.state, world.only.sounding, world.only.climb.cause) == ("open", False, "silent_sos")
+
+
+def test_raising_again_is_decided_on_the_newest_picture_and_by_who_is_responsible():
+    world = World(commune=near())
+    world.press("H03-07")
+    world.command("silence")
+    assert "expected version" in world.command("alarm_again", incident=world.only.id, version=1)
+    assert "role team" in world.command("alarm_again", "dan-phong")
+    assert not world.only.sounding
+
+
+def test_that_114_was_called_is_written_down_and_makes_no_order_stale():
+    world = World()
+    world.press("H03-07")
+    ident, version = world.only.id, world.only.version
+    assert world.command("called_114", incident=world.only.id, version=None) == ""
+    assert (world.only.timeline[-1].what, world.only.timeline[-1].who) == ("called_114", "truc-ban-1")
+    assert world.command("acknowledge", incident=world.only.id, version=version) == ""
+    world.command("resolve")
+    assert "not resolved" in world.command("called_114", incident=ident, version=None)

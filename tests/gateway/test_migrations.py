@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store import journal, store
+from gateway.store import journal, migrations, store
 from gateway.store.store import open_store
 
 # One file for each schema that was ever in use, as `sqlite3 .dump` writes it.
@@ -70,8 +70,8 @@ def test_messages_of_version_1_go_on_with_their_times(tmp_path):
 def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path, monkeypatch):
     path = old_database(tmp_path, OLD[0])
     before = schema(path)
-    steps = [*store._steps(), "CREATE TABLE good (one INTEGER);\nCREATE TABLE bad (;\n"]
-    monkeypatch.setattr(store, "_steps", lambda: steps)
+    steps = [*migrations.steps(), "CREATE TABLE good (one INTEGER);\nCREATE TABLE bad (;\n"]
+    monkeypatch.setattr(migrations, "steps", lambda _package=migrations.ENGINE: steps)
     with pytest.raises(sqlite3.OperationalError):
         asyncio.run(opened(path))
     assert schema(path) == before

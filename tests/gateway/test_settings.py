@@ -57,12 +57,19 @@ def test_two_webhooks_of_one_name_are_refused(tmp_path: Path) -> None:
     assert mistakes(tmp_path, hook + hook) == ["5: webhooks[2].name: expected a name used only once, got 'city'"]
 
 
-@pytest.mark.parametrize("kind", ["auto", "mosquitto", "embedded"])
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "broker.example", "127.0.0.1.example"])
-def test_our_own_broker_listens_on_this_machine_only(tmp_path: Path, kind: str, host: str) -> None:
-    found = mistakes(tmp_path, f'[broker]\nkind = "{kind}"\nhost = "{host}"\n')
+def test_the_embedded_broker_listens_on_this_machine_only(tmp_path: Path, host: str) -> None:
+    found = mistakes(tmp_path, f'[broker]\nkind = "embedded"\nhost = "{host}"\n')
     assert len(found) == 1
     assert found[0].startswith("3: broker.host: expected an address of this machine alone, such as 127.0.0.1, because")
+
+
+@pytest.mark.parametrize("kind", ["auto", "mosquitto"])
+def test_mosquitto_listens_on_an_address(tmp_path: Path, kind: str) -> None:
+    found = load(tmp_path, f'[broker]\nkind = "{kind}"\nhost = "0.0.0.0"\n').broker
+    assert (found.host, found.host_of_programs) == ("0.0.0.0", "127.0.0.1")
+    wrong = mistakes(tmp_path, f'[broker]\nkind = "{kind}"\nhost = "gw.example"\n')
+    assert wrong == ["3: broker.host: expected an IP address of this machine, such as 0.0.0.0 for all of them, got 'gw.example'"]
 
 
 def test_an_external_broker_may_be_anywhere(tmp_path: Path) -> None:
@@ -70,11 +77,12 @@ def test_an_external_broker_may_be_anywhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1"])
-def test_the_console_without_login_listens_on_this_machine_only(tmp_path: Path, host: str) -> None:
+def test_the_console_without_tls_listens_on_this_machine_only(tmp_path: Path, host: str) -> None:
     found = mistakes(tmp_path, f'[console]\nhost = "{host}"\n')
     assert found == [
         "2: console.host: expected an address of this machine alone, such as 127.0.0.1, "
-        f"because the console of this version has no login, got '{host}'"
+        "because anybody could read passwords on the network; for another address set certificate and key in [console], "
+        f"got '{host}'"
     ]
 
 
@@ -88,16 +96,18 @@ def test_boards_and_programs_need_two_ports(tmp_path: Path, ports: str) -> None:
     assert "expected programs_port to be another port than port" in mistakes(tmp_path, f"[broker]\n{ports}\n")[0]
 
 
-def test_at_the_desk_sits_who_is_named_or_the_first_on_duty() -> None:
-    assert settings.desk_user(Settings(), DEMO) == "truc-ban-1"
-    assert settings.desk_user(Settings(console=Console(user="ky-thuat-1")), DEMO) == "ky-thuat-1"
-
-
-def test_a_desk_with_nobody_at_it_is_refused() -> None:
-    with pytest.raises(FileMistakes, match=r"console\.user: expected the id of a person of the site, got 'nobody'"):
-        settings.desk_user(Settings(console=Console(user="nobody")), DEMO)
+def test_a_site_with_nobody_on_duty_is_refused() -> None:
+    settings.need_duty(DEMO)
     with pytest.raises(FileMistakes, match="expected somebody with the role duty"):
-        settings.desk_user(Settings(), DEMO.model_copy(update={"people": []}))
+        settings.need_duty(DEMO.model_copy(update={"people": []}))
+
+
+def test_with_a_certificate_the_console_may_listen_for_others(tmp_path: Path) -> None:
+    assert Console(certificate=tmp_path / "c.pem", key=tmp_path / "k.pem", host="0.0.0.0").host == "0.0.0.0"
+    with pytest.raises(ValueError, match="expected certificate and key, or neither"):
+        Console(certificate=tmp_path / "c.pem")
+    with pytest.raises(ValueError, match="expected an address of this machine alone"):
+        Console(certificate=tmp_path / "c.pem", host="0.0.0.0")
 
 
 def keys(model: type[BaseModel]) -> Iterator[tuple[str, str]]:

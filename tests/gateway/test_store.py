@@ -13,7 +13,8 @@ from gateway.domain import snapshots
 from gateway.domain.situation import Limits, Situation
 from gateway.rubbish import PAIRS_MAX, Rubbish, write
 from gateway.store import journal, queries
-from gateway.store.store import FileInUse, NewerFile, open_store
+from gateway.store.migrations import NewerFile
+from gateway.store.store import FileInUse, open_store
 from protocol import messages
 
 ROOT = Path(__file__).parents[2]

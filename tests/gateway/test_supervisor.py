@@ -97,7 +97,7 @@ def gone(pid: int) -> bool:
 
 def test_it_runs_the_three_parts_and_says_where_the_console_is(commune: Up) -> None:
     assert set(commune.children()) == {"broker", "engine", "console"}
-    assert f"keng    | console: {commune.page} (no login yet: it answers this machine only)" in commune.lines()
+    assert f"keng    | console: {commune.page}" in commune.lines()
     assert commune.online()
 
 

@@ -197,3 +197,49 @@ def test_a_post_with_the_id_of_a_home_and_an_unknown_group_is_refused(path: Path
     found = "\n".join(caught.value.mistakes)
     assert "posts[1].id: expected an id used only once, got 'H03-01'" in found
     assert "posts[1].group: expected the id of a group in this file, got 'TLG-99'" in found
+
+
+MAP = """
+[[lanes]]
+id = "NGO-5"
+name = "Ngõ Thử 5"
+path = [[20.9, 105.9], [20.91, 105.91]]
+[[water_sources]]
+id = "TRU-1"
+kind = "hydrant"
+name = "Trụ nước"
+lat = 20.9
+lon = 105.9
+"""
+
+
+def test_lanes_and_water_are_for_the_map_alone(path: Path) -> None:
+    path.write_text(GOOD + MAP, encoding="utf-8")
+    commune = site.load(path)
+    assert commune.lanes[0].path == [(20.9, 105.9), (20.91, 105.91)]
+    assert (commune.water_sources[0].kind, commune.water_sources[0].note) == ("hydrant", "")
+    assert commune.place_of("B-1").model_dump().keys().isdisjoint({"needs_help", "extinguishers"})  # the wire says nothing of either
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("[20.91, 105.91]]", "[120.91, 105.91]]", "lanes[1].path[2][1]: expected less than or equal to 90, got 120.91"),
+        (", [20.91, 105.91]", "", "lanes[1].path: "),
+        ('"hydrant"', '"tap"', "water_sources[1].kind: expected 'hydrant', 'pond' or 'tank', got 'tap'"),
+        ("[[water_sources]]", '[[lanes]]\nid = "NGO-5"\nname = "X"\npath = [[1, 2], [3, 4]]\n[[water_sources]]', "an id used only once"),
+    ],
+)
+def test_a_mistake_on_the_map_is_named(path: Path, old: str, new: str, expected: str) -> None:
+    path.write_text(GOOD + MAP.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(FileMistakes) as caught:
+        site.load(path)
+    assert expected in str(caught.value)
+
+
+def test_who_needs_help_is_said_in_nfc_or_not_at_all(path: Path) -> None:
+    said = unicodedata.normalize("NFD", "cụ bà không tự đi được")
+    path.write_text(GOOD.replace('name = "Hộ 1"', f'name = "Hộ 1"\nneeds_help = " {said} "\nextinguishers = 2'), encoding="utf-8")
+    home = site.load(path).homes[0]
+    assert (home.needs_help, home.extinguishers) == ("cụ bà không tự đi được", 2)
+    assert good(path).homes[0].needs_help == ""

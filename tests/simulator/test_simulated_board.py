@@ -102,6 +102,17 @@ while True:
     assert asyncio.run(run()) == (True, 1)
 
 
+def test_board_that_restarts_itself_while_its_world_ends_stays_off(rom: Path) -> None:
+    async def run() -> int:
+        async with world_of(rom, "while True:\n    pass") as world:
+            await world.power("H1", True)
+        world.reset("H1")  # its last word, read when everything is put away
+        await asyncio.sleep(0)
+        return world.restarts["H1"]
+
+    assert asyncio.run(run()) == 1
+
+
 def test_watchdog_that_is_not_fed_starts_a_board_again_that_stands_still(rom: Path) -> None:
     program = """
 import machine, time

@@ -1,0 +1,420 @@
+"""Login, invitation, one's own account, administration, over HTTP as browsers ask: a real uvicorn, a real database."""
+
+import re
+import secrets
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from stage import (
+    DUTY,
+    PASSWORD,
+    ROOT,
+    TOKEN,
+    Broker,
+    Database,
+    EnginePeer,
+    RunningConsole,
+    free_port,
+    incident,
+    log_in,
+    peopled,
+    running,
+    until,
+)
+
+from gateway.console.certificates import Certificate
+from gateway.console.people import accounts, book
+from gateway.settings import Console as ConsoleSettings
+from protocol.people import Person
+from protocol.tomlfile import FileMistakes
+
+XSS = '"><script>alert(1)</script><img src=x onerror="alert(2)">{{7*7}}'
+ADMIN_TOKEN = secrets.token_urlsafe(32)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
+    """One console for all tests here, with people whose names came out of a spreadsheet."""
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    broker.start()
+    engine = EnginePeer(broker.port)
+    database = Database(tmp_path_factory.mktemp("data") / "keng.db")
+    strange = Person.model_validate({"id": "strange", "name": XSS, "role": "household", "group": "TLG-03", "home": "H03-09"})
+    with running(broker.port, database.path, site=peopled(strange)) as console:
+        log_in(console.own, "administrator-1", ADMIN_TOKEN)
+        engine.publish(incident())
+        until(lambda: console.health()["open_incidents"] == 1, "the console has heard the engine")
+        yield console
+    database.db.close()
+    engine.die()
+    broker.kill()
+
+
+@pytest.fixture
+def client(town: RunningConsole) -> Iterator[httpx.Client]:
+    """A browser in which nobody was ever logged in."""
+    with httpx.Client(base_url=town.url, headers={"Origin": town.url, "User-Agent": "Firefox"}, timeout=20) as made:
+        yield made
+
+
+@pytest.fixture
+def admin(town: RunningConsole) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=town.url, headers={"Origin": town.url}, cookies={"session": ADMIN_TOKEN}, timeout=20) as made:
+        yield made
+
+
+class Markup(HTMLParser):
+    """Finds what could run: a script that is not a file, a style, an image, an attribute that is a handler."""
+
+    @classmethod
+    def of(cls, page: str) -> list[str]:
+        parser = cls()
+        parser.found = []
+        parser.feed(page)
+        return parser.found
+
+    found: list[str]
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        names = dict(attributes)
+        if tag in ("style", "img", "iframe", "object") or (tag == "script" and "src" not in names):
+            self.found.append(tag)
+        self.found += [name for name in names if name.startswith("on") or name == "style"]
+
+
+def login(client: httpx.Client, name: str = DUTY, password: str = PASSWORD) -> httpx.Response:
+    return client.post("/login", data={"name": name, "password": password})
+
+
+def invite(admin: httpx.Client, person: str) -> str:
+    found = re.search(r"/invitation/([A-Z2-7-]{27})<", admin.post(f"/people/{person}/invite").text)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/history?before=a", "/account", "/people", "/audit", "/incidents/a/record", "/nowhere", "/openapi.json"]
+)
+def test_without_login_every_page_leads_to_the_login(client: httpx.Client, path: str) -> None:
+    answer = client.get(path, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"], answer.text) == (303, "/login", "")
+
+
+@pytest.mark.parametrize("path", ["/events", "/events?show=strip", "/incidents/2026-000123/record.json", "/nowhere"])
+def test_without_login_a_program_is_told_so(client: httpx.Client, path: str) -> None:
+    answer = client.get(path, headers={"Accept": "application/json"})
+    assert answer.status_code == 401
+    assert "2026" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/incidents/2026-000123/acknowledge", "/incidents/2026-000123/resolve", "/people/x/invite", "/logout/everywhere"]
+)
+def test_without_login_nothing_is_ordered(client: httpx.Client, path: str) -> None:
+    assert client.post(path, data={"version": "7", "outcome": "fire"}).status_code == 401
+
+
+def test_a_login_leads_to_the_desk_and_its_cookies_are_for_our_pages_alone(client: httpx.Client) -> None:
+    answer = login(client)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookies = answer.headers.get_list("set-cookie")
+    assert len(cookies) == 2
+    for cookie in cookies:
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        assert "Path=/" in cookie
+    assert "2026-000123" in client.get("/").text
+
+
+def test_a_wrong_password_is_told_without_saying_what_was_wrong(client: httpx.Client) -> None:
+    wrong, nobody = login(client, password="wrong password"), login(client, name="nobody")
+    assert wrong.status_code == nobody.status_code == 403
+    assert wrong.text.replace(f'value="{DUTY}"', "") == nobody.text.replace('value="nobody"', "")
+    assert "Tên hoặc mật khẩu không đúng." in wrong.text
+    assert "set-cookie" not in wrong.headers
+
+
+def test_a_session_that_somebody_planted_is_not_the_one_that_a_login_opens(client: httpx.Client, town: RunningConsole) -> None:
+    """Session fixation."""
+    planted = secrets.token_urlsafe(32)
+    client.cookies.set("session", planted)
+    login(client)
+    with httpx.Client(base_url=town.url, cookies={"session": planted}) as attacker:
+        assert attacker.get("/", headers={"Accept": "text/html"}).status_code == 303
+
+
+@pytest.mark.parametrize("token", ["", "x", "../../etc/passwd", "' OR 1=1 --", "a" * 4000, "%00"])
+def test_a_made_up_session_opens_nothing(town: RunningConsole, token: str) -> None:
+    answer = httpx.get(f"{town.url}/", headers={"Cookie": f"session={token}", "Accept": "text/html"})
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize(
+    "next_page", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/people\r\nSet-Cookie: a=b"]
+)
+def test_nothing_leads_elsewhere(client: httpx.Client, next_page: str) -> None:
+    """Open redirect."""
+    for field in ("next", "back", "url", "return_to"):
+        assert client.post(f"/login?{field}=x", data={"name": DUTY, "password": PASSWORD, field: next_page}).headers["location"] == "/"
+    answer = client.post("/language", data={"language": "en", "back": next_page})
+    assert answer.status_code == 422
+    assert "location" not in answer.headers
+
+
+def test_the_language_of_the_login_page_is_chosen_there(client: httpx.Client) -> None:
+    answer = client.post("/language", data={"language": "en", "back": "/login"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    assert "<h1>Log in</h1>" in client.get("/login").text
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}])
+@pytest.mark.parametrize(
+    "path", ["/login", "/logout", "/logout/everywhere", "/account/password", "/people/team-1/invite", "/people/team-1/close"]
+)
+def test_another_sites_form_reaches_none_of_it(admin: httpx.Client, headers: dict[str, str], path: str) -> None:
+    """CSRF, login CSRF too."""
+    before = admin.get("/audit").text.count("<tr>")
+    assert admin.post(path, data={"name": DUTY, "password": PASSWORD}, headers=headers).status_code == 403
+    assert admin.get("/audit").text.count("<tr>") == before
+
+
+def test_logging_out_ends_the_session_and_its_event_stream(client: httpx.Client, town: RunningConsole) -> None:
+    login(client)
+    token = client.cookies["session"]
+    with httpx.stream("GET", f"{town.url}/events?show=strip", cookies={"session": token}, timeout=20) as stream:
+        lines = stream.iter_lines()
+        assert next(lines).startswith("retry")
+        assert client.post("/logout").headers["location"] == "/login"
+        assert "event: over" in list(lines)
+    answer = httpx.get(f"{town.url}/", cookies={"session": token}, headers={"Accept": "text/html"})
+    assert answer.status_code == 303
+
+
+def test_logging_out_everywhere_reaches_every_browser(town: RunningConsole) -> None:
+    with httpx.Client(base_url=town.url, headers={"Origin": town.url}, timeout=20) as other:
+        log_in(town.own, "leader-2", "a" * 43)
+        assert login(other, "leader-2").status_code == 303
+        assert httpx.get(f"{town.url}/account", cookies={"session": "a" * 43}).text.count('<span class="line">') == 2
+        other.post("/logout/everywhere")
+    assert httpx.get(f"{town.url}/account", cookies={"session": "a" * 43}, headers={"Accept": "text/html"}).status_code == 303
+
+
+def test_an_invitation_is_looked_at_often_and_used_once(admin: httpx.Client, client: httpx.Client) -> None:
+    code = invite(admin, "viewer-1")
+    for _ in range(3):
+        assert "Mẫu viewer" in client.get(f"/invitation/{code}").text
+    answer = client.post(f"/invitation/{code}", data={"password": "ngắn", "again": "ngắn"})
+    assert answer.status_code == 422
+    assert "ít nhất 8 ký tự" in answer.text
+    typed = client.post("/invitation", data={"code": f" {code.replace('-', ' ').lower()} "})
+    assert typed.status_code == 303
+    answer = client.post(typed.headers["location"], data={"password": PASSWORD, "again": PASSWORD})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert "Mẫu viewer" in client.get("/account").text
+    for method in ("GET", "POST"):
+        assert client.request(method, f"/invitation/{code}", data={"password": PASSWORD, "again": PASSWORD}).status_code == 404
+
+
+@pytest.mark.parametrize("code", ["x", "AAAAAA-AAAAAA-AAAAAA-AAAAAA", "..%2F..%2Fetc%2Fpasswd", "%00", "' OR 1=1"])
+def test_a_wrong_code_opens_nothing(client: httpx.Client, code: str) -> None:
+    answer = client.get(f"/invitation/{code}", headers={"Accept": "text/html"})
+    assert answer.status_code in (303, 404)
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_changed_password_counts_at_once(town: RunningConsole, client: httpx.Client) -> None:
+    log_in(town.own, "team-2", secrets.token_urlsafe(32))
+    login(client, "team-2")
+    wrong = client.post("/account/password", data={"old": "wrong", "new": "cây đa bến nước", "again": "cây đa bến nước"})
+    assert wrong.status_code == 403
+    answer = client.post("/account/password", data={"old": PASSWORD, "new": "cây đa bến nước", "again": "cây đa bến nước"})
+    assert answer.headers["location"] == "/account"
+    assert client.get("/account").status_code == 200
+    assert login(client, "team-2").status_code == 403
+    assert login(client, "team-2", "cây đa bến nước").status_code == 303
+
+
+def test_the_administrator_invites_closes_and_reads_the_record(admin: httpx.Client, client: httpx.Client, town: RunningConsole) -> None:
+    code = invite(admin, "household-2")
+    client.post(f"/invitation/{code}", data={"password": PASSWORD, "again": PASSWORD})
+    assert 'id="close-really-household-2"' in admin.get("/people").text
+    assert admin.post("/people/household-2/close").headers["location"] == "/people"
+    assert client.get("/account", headers={"Accept": "text/html"}).status_code == 303
+    rows = re.findall(r"<tr><td>.*?</tr>", admin.get("/audit?person=household-2").text, re.DOTALL)
+    told = [re.sub(r"<[^>]+>|\s+", " ", row) for row in rows]
+    assert len(told) == 3
+    for row, who, what in zip(
+        told, ("Mẫu administrator", "Mẫu household 2", "Mẫu administrator"), ("đóng", "nhận lời mời", "mời"), strict=True
+    ):
+        assert who in row
+        assert what in row
+    assert admin.post("/people/administrator-1/close").status_code == 404, "nobody closes the own account"
+    assert admin.post("/people/nobody/invite").status_code == 404
+
+
+def test_orders_stand_in_the_record(admin: httpx.Client, client: httpx.Client) -> None:
+    login(client)
+    client.post("/incidents/2026-000123/acknowledge", data={"version": "7"})
+    text = admin.get(f"/audit?person={DUTY}").text
+    assert "acknowledge v7: done" in text
+    assert "2026-000123" in text
+
+
+def test_names_with_markup_are_only_names(admin: httpx.Client, client: httpx.Client) -> None:
+    """Stored XSS: every text that a spreadsheet, a form or a browser's header brings."""
+    code = invite(admin, "strange")
+    headers = {"User-Agent": XSS}
+    pages = [client.get(f"/invitation/{code}").text]
+    client.post(f"/invitation/{code}", data={"password": PASSWORD, "again": PASSWORD}, headers=headers)
+    pages += [client.get("/account").text, admin.get("/people").text, admin.get("/audit").text, admin.post("/people/strange/invite").text]
+    pages += [login(client, name=XSS, password="wrong password").text, client.post("/invitation", data={"code": XSS[:64]}).text]
+    for page in pages:
+        assert Markup.of(page) == []
+    assert all("&lt;script&gt;" in page for page in (*pages[:4], pages[5]))
+
+
+@pytest.mark.parametrize("path", ["/login", "/invitation", "/account", "/people", "/audit", "/nowhere"])
+def test_every_sheet_names_114_and_carries_the_policy(admin: httpx.Client, path: str) -> None:
+    answer = admin.get(path, follow_redirects=True)
+    assert 'href="tel:114"' in answer.text
+    assert "không phải hệ thống báo cháy đã kiểm định" in answer.text
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../../settings.py", "/static/..%2f..%2fsettings.py", "/static/%2e%2e/%2e%2e/settings.py", "/static//etc/passwd"]
+)
+def test_no_path_leads_out_of_the_static_files(town: RunningConsole, path: str) -> None:
+    """Path traversal, as bytes: a client of ours would tidy the path up."""
+    host, port = town.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as raw:
+        raw.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert answer.split()[1] in (b"404", b"303", b"401")
+    assert b"class Settings" not in answer
+    assert b"root:" not in answer
+
+
+def test_health_is_for_this_machine(town: RunningConsole) -> None:
+    assert httpx.get(f"{town.url}/healthz").status_code == 200
+
+
+def test_a_braked_login_says_for_how_long(town: RunningConsole, client: httpx.Client) -> None:
+    log_in(town.own, "leader-1", secrets.token_urlsafe(32))
+    now_ms = time.time_ns() // 1_000_000
+    with closing(book.connect(town.own)) as db:
+        book.transaction(db, lambda db: accounts.count_failure(db, "account", "leader-1", 20, now_ms=now_ms))
+    answer = login(client, "leader-1")
+    assert answer.status_code == 429
+    assert 30 <= int(answer.headers["retry-after"]) <= 60
+    assert f"Hãy thử lại sau {answer.headers['retry-after']} giây" in answer.text
+
+
+def test_a_person_logs_in_with_a_browser_and_the_desk_says_when_that_is_over(browser: Browser, town: RunningConsole) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="vi-VN")
+    page = context.new_page()
+    page.goto(town.url)
+    page.get_by_label("Tên tài khoản hoặc số điện thoại").fill("00000000001")
+    page.get_by_label("Mật khẩu").fill(PASSWORD)
+    page.get_by_role("button", name="Đăng nhập").click()
+    expect(page.locator("html")).to_have_attribute("data-link", "live")
+    expect(page.locator("#over")).to_be_hidden()
+    other = context.new_page()
+    other.goto(f"{town.url}/account")
+    other.get_by_role("button", name="Đăng xuất mọi máy").click()
+    expect(other.get_by_role("heading", name="Đăng nhập")).to_be_visible()
+    expect(page.locator("#over")).to_contain_text("Bạn đã bị đăng xuất")
+    expect(page.locator("html")).to_have_attribute("data-link", "dead")
+    context.close()
+    log_in(town.own, DUTY, TOKEN)
+
+
+def certified(folder: Path, *names: str) -> tuple[Path, Path]:
+    """A certificate for these names, and its key."""
+    certificate, key = folder / "console.pem", folder / "console.key"
+    alternatives = ",".join(names)
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=keng", "-keyout", str(key), "-out", str(certificate), "-addext", f"subjectAltName={alternatives}"]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+def test_a_certificate_says_under_which_names_we_are_known(tmp_path: Path) -> None:
+    files = certified(tmp_path, "DNS:Keng.example", "DNS:*.example", "IP:127.0.0.1", "IP:::1")
+    found = Certificate.of(ConsoleSettings(certificate=files[0], key=files[1]))
+    assert found
+    assert found.names == ("keng.example", "127.0.0.1", "::1")
+    assert (found.address(443), found.address(8443)) == ("https://keng.example", "https://keng.example:8443")
+    assert Certificate.of(ConsoleSettings()) is None
+
+
+def test_a_certificate_that_cannot_be_used_is_wrong_input(tmp_path: Path) -> None:
+    certificate, key = certified(tmp_path, "DNS:keng.example")
+    other = tmp_path / "other"
+    other.mkdir()
+    wrong = certified(other, "DNS:other.example")[1]
+    for file, with_key, why in (
+        (tmp_path / "none.pem", key, "certificate: expected a certificate in PEM, got: No such file"),
+        (key, key, "certificate: expected a certificate in PEM"),
+        (certificate, wrong, "key: expected the key of"),
+        (certificate, tmp_path / "none.key", "key: expected the key of"),
+    ):
+        with pytest.raises(FileMistakes, match=why):
+            Certificate.of(ConsoleSettings(certificate=file, key=with_key))
+
+
+def test_with_tls_others_may_ask_and_cookies_never_go_in_clear(tmp_path: Path) -> None:
+    """keng console as a process, on every address, with a certificate; and the code for the first administrator on its terminal."""
+    certificate, key = certified(tmp_path, "DNS:keng.example", "IP:127.0.0.1")
+    port = free_port()
+    settings = tmp_path / "keng.toml"
+    settings.write_text(f'[console]\nhost = "0.0.0.0"\nport = {port}\ncertificate = "{certificate}"\nkey = "{key}"\n')
+    site = ROOT / "simulator/communes/ngo-thu-5.toml"
+    command = [sys.executable, "-m", "keng", "console", "--site", str(site), "--settings", str(settings), "--data", str(tmp_path / "data")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            line = next(line for line in process.stdout if "/invitation/" in line)
+            code = line.split("/invitation/")[1].strip()
+            assert f"https://keng.example:{port}/invitation/" in line
+            trusting = ssl.create_default_context(cafile=str(certificate))
+            with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trusting, timeout=20) as client:
+                client.headers["Origin"] = f"https://127.0.0.1:{port}"
+                answer = client.post(f"/invitation/{code}", data={"password": PASSWORD, "again": PASSWORD})
+                assert answer.status_code == 303
+                for cookie in answer.headers.get_list("set-cookie"):
+                    assert cookie.startswith("__Host-")
+                    assert "Secure" in cookie
+                assert "quan-tri" in client.get("/people").text
+                assert client.post("/logout", headers={"Origin": f"http://127.0.0.1:{port}"}).status_code == 403
+                for name, status in (("keng.example", 200), ("evil.example", 403)):
+                    assert client.get("/healthz", headers={"Host": f"{name}:{port}"}).status_code == status
+            with pytest.raises(httpx.HTTPError):
+                httpx.get(f"http://127.0.0.1:{port}/login")
+        finally:
+            process.terminate()
+            assert process.wait(20) == 0
+
+
+def test_the_pages_fit_a_narrow_phone_and_need_no_script(browser: Browser, town: RunningConsole) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, java_script_enabled=False, locale="vi-VN")
+    context.add_cookies([{"name": "session", "value": ADMIN_TOKEN, "url": town.url}])
+    page: Page = context.new_page()
+    for path in ("/people", "/audit", "/account", "/invitation"):
+        page.goto(town.url + path)
+        width = page.locator("html").bounding_box()
+        assert width
+        assert page.locator("body").evaluate("element => element.scrollWidth <= 360"), path
+    context.close()

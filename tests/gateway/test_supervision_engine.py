@@ -1,0 +1,45 @@
+"""What a real engine says of areas and of itself, over a kill -9."""
+
+import pytest
+from brokers import wait_until
+from engines import LIFE, Town
+
+from gateway.store import queries
+
+HOMES = [f"H03-{number:02d}" for number in range(1, 13)]
+
+
+def lasting(town: Town) -> dict[str, dict[str, object]]:
+    return {str(fault["key"]): fault for fault in town.of("gateway")[-1]["lasting"]}
+
+
+def rows(town: Town, sql: str) -> list[tuple[object, ...]]:
+    db = queries.connect(town.database)
+    try:
+        return db.execute(sql).fetchall()
+    finally:
+        db.close()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_dead_group_is_one_fault_until_it_is_back(town, killed):
+    town.start()
+    for home in HOMES:
+        town.birth(home)
+    wait_until(lambda: len(town.of("dev/H03-12/hello")) > 0, "greeted")
+    for home in HOMES:
+        town.send(f"dev/{home}/state", {"online": False, "life": LIFE, "boot": 1}, retain=True)
+    wait_until(lambda: len(lasting(town).get("area:group-TLG-03", {}).get("boards", [])) == 12, "one fault")
+    fault = lasting(town)["area:group-TLG-03"]
+    assert (fault["kind"], fault["name"]) == ("area", "Tổ liên gia 03, ngõ Thử 5")
+    if killed:
+        town.kill()
+        town.start()
+        wait_until(lambda: lasting(town).get("area:group-TLG-03") == fault, "the fault of before, since when it was")
+    for home in HOMES:
+        town.birth(home, boot=2)
+    wait_until(lambda: "area:group-TLG-03" not in lasting(town), "over")
+    wait_until(
+        lambda: rows(town, "SELECT what FROM maintenance WHERE part_of IS NULL ORDER BY id") == [("area_lost",), ("area_back",)],
+        "two lines, and none for each board",
+    )
