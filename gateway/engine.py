@@ -11,12 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from gateway import exposition, notify
+from gateway import exposition, notify, wellbeing
 from gateway.delivery import targets
 from gateway.delivery.queue import Queue
 from gateway.delivery.targets import Courier
 from gateway.delivery.webhooks import WebhookLoop
-from gateway.domain import facts, incidents, telling
+from gateway.domain import desks, facts, incidents, telling
 from gateway.domain.situation import Effects, Now, Situation, Turn
 from gateway.housekeeping import DISK, DiskIsBack, Housekeeping
 from gateway.intake import Intake, Parts
@@ -27,7 +27,7 @@ from gateway.reports import Reports
 from gateway.ring import Rings
 from gateway.rivals import AnotherEngine, Rivals
 from gateway.rubbish import Rubbish
-from gateway.settings import Settings, limits, ways
+from gateway.settings import Settings, health_limits, limits, ways
 from gateway.store import damage, journal
 from gateway.store.backlog import Backlog
 from gateway.store.damage import Damaged
@@ -44,7 +44,7 @@ ROSTER_S = 60.0
 SUBSCRIPTIONS = (
     # `gateway` first: who else is online is known before anything is answered.
     *(("gateway", 1), ("tick", 0), ("dev/+/state", 1), ("dev/+/event", 1)),
-    *(("dev/+/report", 0), ("dev/+/answer", 1), ("desk/+/command", 1)),
+    *(("dev/+/report", 0), ("dev/+/answer", 1), ("desk/+/command", 1), ("desk/+/alive", 0)),
     ("incident/+", 0),
 )
 
@@ -174,6 +174,8 @@ class _Engine:
         self._courier = Courier() if settings.apprise else None
         if self._courier:
             self._channels += targets.loops(settings.apprise, self._courier, self._intake.tried, self._fault, clock=clock)
+        self._reader = partial(wellbeing.read, settings.health, store.path.parent, self._link)
+        self._health = health_limits(settings)
         self._metrics = settings.metrics
         self._unreadable = 0
         self._hears_incidents = False
@@ -193,6 +195,7 @@ class _Engine:
             tasks.create_task(self._ticks(), name="ticks")
             tasks.create_task(self._clockwork(), name="clockwork")
             tasks.create_task(self._roster(), name="roster")
+            tasks.create_task(wellbeing.watch(self._reader, self._health, self._intake.put), name="health")
             tasks.create_task(self._reports.run(), name="reports")
             tasks.create_task(self._backlog.run(), name="backlog")
             tasks.create_task(self._store.keep_log_short(), name="checkpoints")
@@ -281,7 +284,7 @@ class _Engine:
                 self._intake.put(facts.watch_again)
                 self._intake.put(self._say_everything)
             now = Now(int(self._clock() * 1000), self._monotonic())
-            for act in facts.due(self._situation, now):
+            for act in (*facts.due(self._situation, now), *desks.due(self._situation, now_s=now.s)):
                 self._intake.put(act)
             self._intake.put_patiently(partial(telling.due, self._situation, now))
 

@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import NamedTuple, NoReturn
 
 from gateway.delivery import bodies
-from gateway.domain import facts, replies, snapshots
+from gateway.domain import desks, facts, replies, snapshots
 from gateway.domain.incidents import Incident
 from gateway.domain.replies import Reply
 from gateway.domain.situation import Act, DeliveryRow, Effects, Now, Situation, Turn, conclude
@@ -29,7 +29,7 @@ from gateway.store.damage import is_damage
 from gateway.store.journal import Outgoing
 from gateway.store.store import Store
 from protocol import messages, topics
-from protocol.messages import Answer, Birth, Command, Event, Gateway, Report, Tick
+from protocol.messages import Answer, Birth, Command, DeskAlive, Event, Gateway, Report, Tick
 from protocol.wire import DecodeError
 
 logger = logging.getLogger(__name__)
@@ -110,6 +110,7 @@ class Intake:
             "state": self._state,
             "answer": self._answer,
             "desk_command": self._command,
+            "desk_alive": self._alive,
             "incident": self._retained,
         }
 
@@ -347,6 +348,11 @@ class Intake:
         here = [answer for person, _, before, answer in turn.effects.commands if (person, before.id) == (user, command.id)]
         answer = here[0] if here else journal.answer(self._parts.store.reading, user, command.id)
         turn.effects.answers.append((user, answer or facts.command(turn, user, command)))
+
+    def _alive(self, _user: str, payload: bytes, retained: bool, turn: Turn) -> None:
+        said = messages.decode(DeskAlive, payload)
+        if not retained:  # what a broker keeps proves nothing
+            desks.alive(turn, said)
 
     def _retained(self, ident: str, _payload: bytes, _is_retained: bool, turn: Turn) -> None:
         """An incident that the broker keeps: one of another database, or of a start that was killed before it could clear it, must go."""

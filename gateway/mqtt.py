@@ -75,7 +75,7 @@ class Link:
     """`run()` connects, subscribes and connects again for ever. All callbacks run in its event loop.
 
     on_message(topic, payload, retained) must not block. on_connected() runs when every subscription is granted, on_lost() when a
-    connection that was up is gone. unreadable_topics counts messages whose topic is not UTF-8.
+    connection that was up is gone. unreadable_topics counts messages whose topic is not UTF-8, connections those that came up.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class Link:
         will: Will | None = None,
     ) -> None:
         self.unreadable_topics = 0
+        self.connections = 0
         self.up = asyncio.Event()
         self._account = account
         # Two programs of one user must not throw each other off; this one, connecting again, shall throw off its own old connection.
@@ -222,6 +223,7 @@ class Link:
             self._ready()
 
     def _ready(self) -> None:
+        self.connections += 1
         self.up.set()
         self._on_connected()
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from gateway.domain import health
 from gateway.domain.deadlines import Limits
 from protocol import tomlfile
 from protocol.messages import Id
@@ -170,6 +171,16 @@ class Metrics(Table):
         return _loopback(host, "the numbers are for this machine's own Prometheus or agent")
 
 
+class Health(Table):
+    """When the gateway itself is not well: docs/faults.md. `ups`: where to ask about the supply, "" for nowhere."""
+
+    disk_free_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    temperature_c: Annotated[int, Field(ge=30, le=120)] = 80
+    clock_min: Annotated[int, Field(ge=0, le=10_080)] = 60
+    broker_mb: Annotated[int, Field(ge=10, le=100_000)] = 200
+    ups: Annotated[str, Field(pattern=r"^(|kernel|nut:[A-Za-z0-9_.@:-]{1,100})$")] = ""
+
+
 def _secret(path: Path, where: str) -> str:
     """One line in a file of its own. Raises FileMistakes, without a word of what is in it."""
     try:
@@ -286,6 +297,7 @@ class Settings(Table):
     console: Console = Console()
     log: Log = Log()
     metrics: Metrics = Metrics()
+    health: Health = Health()
     webhooks: list[Webhook] = []
     receivers: list[Receiver] = []
     apprise: list[Target] = []
@@ -341,6 +353,12 @@ def ways(settings: Settings) -> frozenset[str]:
     """The channels to people that are set up."""
     phones = PHONE_CHANNELS if settings.sms.port else ()
     return frozenset((*phones, *(f"apprise:{target.name}" for target in settings.apprise)))
+
+
+def health_limits(settings: Settings) -> health.Limits:
+    """Where a fault of the gateway begins."""
+    found = settings.health
+    return health.Limits(found.disk_free_mb, found.temperature_c, found.clock_min, found.broker_mb)
 
 
 def limits(settings: Settings, site: Site) -> Limits:

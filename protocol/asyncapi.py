@@ -38,6 +38,7 @@ CHANNELS = (
     Channel("incident", "incident/{incident}", 1, True, "engine", (m.Incident,), "the incident, whole; retained while it is open"),
     Channel("desk_command", "desk/{user}/command", 1, False, "desk", (m.Command,), "acknowledge, silence, resolve"),
     Channel("desk_answer", "desk/{user}/answer", 1, False, "engine", (m.CommandAnswer,), "what became of a command"),
+    Channel("desk_alive", "desk/{user}/alive", 0, False, "desk", (m.DeskAlive,), "every 10 s: pages that are open and can be heard"),
 )
 
 

@@ -446,6 +446,13 @@ class CommandAnswer(Compact):
     version: Count | None = None
 
 
+class DeskAlive(Message):
+    """Console, every 10 s and when it changes: so many pages of the desk are open, and so many of them can be heard."""
+
+    pages: Count
+    audible: Count
+
+
 class OddEvent(NamedTuple):
     """An event whose id is readable and whose rest is not: stored raw, receipted, shown as a fault. `why` says what is wrong."""
 
@@ -469,6 +476,7 @@ MODELS: dict[str, type[Message]] = {
     "incident": Incident,
     "desk_command": Command,
     "desk_answer": CommandAnswer,
+    "desk_alive": DeskAlive,
 }
 _NAMES = {model: name for name, model in MODELS.items()} | {Birth: "state", Will: "state"}
 

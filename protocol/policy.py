@@ -127,15 +127,24 @@ class Policy(Table):
     `neighbours_m`: groups with homes no further apart than this (0: none) share the incident of a fire within 300 s. `silence_s`: how
     long silenced bells stay quiet while nobody has acknowledged. `ask_h`: after so long without an alarm the desk is asked to resolve.
     `again_s`: a ladder that an acknowledgement had stopped begins again so long after it last told somebody, at the earliest.
+    `desk_s`: after so long without a desk page that is open and sounds, the desk is missing (0: none is expected).
     """
 
     neighbours_m: Annotated[int, Field(ge=0, le=500)] = 50
     silence_s: Annotated[int, Field(ge=60, le=3600)] = 300
     ask_h: Annotated[int, Field(ge=1, le=168)] = 12
     again_s: Annotated[int, Field(ge=0, le=600)] = 30
+    desk_s: Annotated[int, Field(ge=0, le=3600)] = 60
     meanings: list[Meaning] = []
     ladders: list[Ladder] = []
     quiet: list[Quiet] = []
+
+    @field_validator("desk_s")
+    @classmethod
+    def _heard_by_then(cls, seconds: int) -> int:
+        if 0 < seconds < 30:
+            raise ValueError("expected 0 (no desk is expected) or at least 30, since a page tells every 10 s that it is open")
+        return seconds
 
     def means(self, type: str, at: PlaceKind | None) -> Means | None:
         """What an active point of this type means there; None for a type that raises no alarm. The most particular row counts."""

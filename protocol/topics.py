@@ -28,6 +28,7 @@ LIMITS = {
     "incident": HOST,
     "desk_command": HOST,
     "desk_answer": HOST,
+    "desk_alive": SMALL,
 }
 
 FROM_BOARD = ("state", "event", "report", "answer", "fetch")
@@ -75,7 +76,7 @@ def incident(site: str, incident_id: str) -> str:
 
 
 def desk(site: str, user: str, leaf: str) -> str:
-    """desk/<user>/<leaf>; `leaf` is "command" or "answer"."""
+    """desk/<user>/<leaf>; `leaf` is "command", "answer" or "alive"."""
     return PREFIX + site + "/desk/" + user + "/" + leaf
 
 
@@ -110,6 +111,6 @@ def _place(parts):
         return (leaf, parts[1], "")
     if area == "group" and leaf == "ring":
         return ("ring", parts[1], "")
-    if area == "desk" and leaf in ("command", "answer"):
+    if area == "desk" and leaf in ("command", "answer", "alive"):
         return ("desk_" + leaf, parts[1], "")
     return None

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -31,10 +32,12 @@ from gateway.console.pages import Console, home, ordering, public, reading
 from gateway.console.papers import papers
 from gateway.console.people.book import Book, opened
 from gateway.console.people.door import Door
+from gateway.console.presence import Presence
 from gateway.console.records import Shelf
 from gateway.console.words import Words
 from gateway.mqtt import Account
 from gateway.settings import Settings, is_loopback
+from protocol import topics
 from protocol.site import Site
 from protocol.wire import shown
 
@@ -42,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000)
+DESK_USER = "console"  # who says which pages are open: the program, for all who sit before them
 STOP_S = 1  # for a browser that is slow to take the end of its event stream
 
 
@@ -61,6 +65,7 @@ async def serve(settings: Settings, site: Site, account: Account, *, database: P
                 tasks.create_task(console.feed.run(), name="console feed")
                 tasks.create_task(console.shelf.run(), name="console shelf")
                 tasks.create_task(console.door.run(), name="console door")
+                tasks.create_task(console.presence.run(), name="console presence")
 
 
 async def _invite_first(console: Console, address: str) -> None:
@@ -93,6 +98,7 @@ def build(
         changes=changes,
         clock=clock,
         door=Door(book, site, clock.now_ms, lambda: bool(feed.incidents)),
+        presence=Presence(partial(feed.publish, topics.desk(site.id, DESK_USER, "alive"), qos=0), clock.monotonic),
         language=settings.console.language,
         address=certificate.address(settings.console.port) if certificate else "",
     )

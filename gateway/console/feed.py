@@ -86,9 +86,9 @@ class Feed:
         at, heard = self._tick
         return at + round((self._clock.monotonic() - heard) * 1000)
 
-    def publish(self, topic: str, payload: bytes) -> bool:
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1) -> bool:
         """False while there is no broker."""
-        return self._link.publish(topic, payload)
+        return self._link.publish(topic, payload, qos=qos)
 
     async def run(self) -> None:
         """Never returns."""

@@ -15,6 +15,7 @@ from gateway.console.desk import Desk, Do, Outcome, Verdict
 from gateway.console.feed import Clock, Feed
 from gateway.console.gate import need
 from gateway.console.people.door import Door
+from gateway.console.presence import Presence
 from gateway.console.records import PAGE, UNREADABLE, Shelf
 from gateway.console.words import Language
 from gateway.settings import is_loopback
@@ -41,6 +42,7 @@ class Console:
     changes: Changes
     clock: Clock
     door: Door
+    presence: Presence
     language: Language
     address: str = ""
 
@@ -161,6 +163,15 @@ def reading(console: Console) -> APIRouter:
         pieces = events.pieces_of(console.composer, language, show)
         source = events.stream(pieces, console.changes, console.clock, gate.stays(request, console.door))
         return StreamingResponse(source, media_type="text/event-stream")
+
+    @router.post("/alive", status_code=204)
+    async def alive(
+        request: Request, page: Annotated[str, Form(pattern=r"^[a-z0-9]{1,32}$")], audible: Annotated[Literal["yes", "no"], Form()]
+    ) -> Response:
+        """A page that is open says so, and whether it can be heard. It is a desk only for who may decide about an alarm."""
+        if gate.who(request).may("orders"):
+            console.presence.heard(page, audible=audible == "yes")
+        return Response(status_code=204)
 
     return router
 

@@ -7,7 +7,7 @@ import json
 from functools import partial
 from typing import NamedTuple
 
-from gateway.domain import alarms, deadlines, deliveries, desk, incidents, maintenance, outages, proofs, supervision, telling
+from gateway.domain import alarms, deadlines, deliveries, desk, health, incidents, maintenance, outages, proofs, supervision, telling
 from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import Placed, is_due, is_newer, place
@@ -198,6 +198,7 @@ def clock_set(turn: Turn, by_ms: int) -> None:
     """The engine's clock was set, `by_ms` forward or (negative) back: no deadline comes sooner or later for it."""
     turn.effects.clock_set = True
     outages.clock_set(turn.situation, by_ms)
+    health.clock_set(turn, by_ms)
     for key, listed in turn.situation.listed.items():
         turn.situation.listed[key] = listed._replace(since_ms=listed.since_ms + by_ms)
     for incident in incidents.unresolved(turn.situation.incidents.values()):

@@ -67,6 +67,7 @@ What = Literal[
     "called_114",
     "alarm_again",
     "nobody_to_tell",
+    "desk_missing",
     "resolve_asked",
     "silenced",
     "rearmed",

@@ -8,6 +8,7 @@ from gateway.domain import audiences, deadlines, ringing
 from gateway.domain.commune import Commune, Person
 from gateway.domain.deadlines import Limits, Next
 from gateway.domain.deliveries import delivered
+from gateway.domain.health import Course
 from gateway.domain.incidents import Asked, Incident
 from gateway.domain.lines import Line, Log
 from gateway.domain.maintenance import Entry, What
@@ -89,6 +90,14 @@ class EarlyProof(NamedTuple):
 
 
 @dataclass
+class DeskSeen:
+    """When a desk that sounds was heard last, monotonic seconds (of the start at first), and what is wrong with it, if something is."""
+
+    heard_s: float | None = None
+    words: str = ""
+
+
+@dataclass
 class Situation:
     """The state. `incidents` holds those that are not settled, in the order of their opening.
 
@@ -110,6 +119,8 @@ class Situation:
     lasting: dict[str, Lasting] = field(default_factory=dict)
     outages: dict[str, "Outage"] = field(default_factory=dict)
     log: Log = field(default_factory=Log)
+    course: Course = field(default_factory=Course)
+    desk: DeskSeen = field(default_factory=DeskSeen)
     next_incident: int = 1
     next_delivery: int = 1
     listed: dict[tuple[str, str], Listed] = field(default_factory=dict)
@@ -208,6 +219,7 @@ class Situation:
             before.watched_s, before.last_seen_ms = device.watched_s, device.last_seen_ms
             if before.state == "unknown" and device.state == "online":
                 before.state = "online"
+        committed.course, committed.desk = self.course, self.desk
         for item in fields(self):
             setattr(self, item.name, getattr(committed, item.name))
         self.listed, self.early = listed, early

@@ -8,7 +8,7 @@ import json
 from datetime import datetime, timedelta
 from functools import partial
 
-from gateway.domain import audiences, decisions, deliveries, incidents, ladder, wording
+from gateway.domain import audiences, decisions, deliveries, desks, incidents, ladder, wording
 from gateway.domain.audiences import Scene
 from gateway.domain.commune import Person
 from gateway.domain.incidents import Incident, noted
@@ -46,14 +46,18 @@ def climb(turn: Turn, *, ident: str) -> None:
     after = ladder.stepped(at, steps, told=told, now_ms=turn.now.ms)
     is_last = after.over or after.round > at.round
     coming = () if after.over else tuple(person.id for person in _reachable(turn, incident, steps.steps[after.step]))
-    if not found and not is_last:
-        after = after._replace(wait_ms=0)  # a step that leads to nobody is no reason to wait
+    hurries = not is_last and desks.hurries(turn.situation, after)
+    goes_on = hurries or (not found and not is_last)  # a step that leads to nobody is no reason to wait
+    if goes_on:
+        after = after._replace(wait_ms=0)
+    if hurries:
+        incident = desks.hurried(turn, incident)
     put(turn, incidents.climbing(incident, after._replace(next=coming)))
     if told:
         turn.fault_over(NOBODY)
     elif is_last:
         put(turn, _alone(turn, turn.situation.incidents[ident], at))
-    if not found and not is_last:
+    if goes_on:
         climb(turn, ident=ident)
 
 

@@ -46,6 +46,7 @@ def engine(site: str) -> Rights:
             topics.call(site, "+", "+"),
             *heard,
             topics.desk(site, "+", "command"),
+            topics.desk(site, "+", "alive"),
         ),
     )
 
@@ -53,7 +54,7 @@ def engine(site: str) -> Rights:
 def console(site: str) -> Rights:
     """The desk asks the engine and shows what the engine says: it speaks to no board."""
     return Rights(
-        publish=(topics.desk(site, "+", "command"),),
+        publish=(topics.desk(site, "+", "command"), topics.desk(site, "+", "alive")),
         read=(topics.incident(site, "+"), topics.gateway(site), topics.tick(site), topics.desk(site, "+", "answer")),
     )
 

@@ -23,7 +23,7 @@ from gateway.mqtt import Account
 from gateway.settings import Settings
 from protocol import site as site_files
 from protocol import topics
-from protocol.messages import Activation, Bell, Command, CommandAnswer, Delivery, Gateway, Incident, Place, Tick, TimelineEntry
+from protocol.messages import Activation, Bell, Command, CommandAnswer, Delivery, DeskAlive, Gateway, Incident, Place, Tick, TimelineEntry
 from protocol.people import Person
 from protocol.site import Site
 
@@ -127,6 +127,7 @@ class EnginePeer:
     def __init__(self, port: int) -> None:
         self.commands: list[Command] = []
         self.users: list[str] = []
+        self.desks: list[DeskAlive] = []
         self.verdict: Callable[[Command], CommandAnswer | None] = lambda command: CommandAnswer(id=command.id, ok=True)
         self._client = Client(CallbackAPIVersion.VERSION2, "engine-peer", protocol=MQTTv311, reconnect_on_failure=False)
         self._client.will_set(topics.gateway(SITE.id), Gateway(online=False, engine=START, version="0.1.0").payload(), 1, True)
@@ -134,7 +135,7 @@ class EnginePeer:
         connected = threading.Event()
         self._client.on_subscribe = lambda *_: connected.set()
         self._client.connect("127.0.0.1", port)
-        self._client.subscribe(topics.desk(SITE.id, "+", "command"), 1)
+        self._client.subscribe([(topics.desk(SITE.id, "+", leaf), 1) for leaf in ("command", "alive")])
         self._client.loop_start()
         assert connected.wait(DEADLINE_S), "the peer reaches the broker"
         self.say(topics.gateway(SITE.id), Gateway(online=True, engine=START, version="0.1.0").payload(), retain=True)
@@ -161,6 +162,9 @@ class EnginePeer:
         self._client.loop_stop()
 
     def _message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        if message.topic.endswith("/alive"):
+            self.desks.append(DeskAlive.model_validate_json(message.payload))
+            return
         command = Command.model_validate_json(message.payload)
         _, user, _ = topics.parse(SITE.id, message.topic)
         self.users.append(user)
@@ -219,7 +223,7 @@ class RunningConsole:
 
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        parts = [asyncio.create_task(self.console.feed.run()), asyncio.create_task(self.console.shelf.run())]
+        parts = [asyncio.create_task(part.run()) for part in (self.console.feed, self.console.shelf, self.console.presence)]
         async with serving(self.console, listen("127.0.0.1", 0)) as address:
             self.url = address.rstrip("/")
             self._ready.set()

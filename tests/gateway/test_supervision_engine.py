@@ -1,5 +1,7 @@
 """What a real engine says of areas and of itself, over a kill -9."""
 
+import sqlite3
+
 import pytest
 from brokers import wait_until
 from engines import LIFE, Town
@@ -43,3 +45,20 @@ def test_a_dead_group_is_one_fault_until_it_is_back(town, killed):
         lambda: rows(town, "SELECT what FROM maintenance WHERE part_of IS NULL ORDER BY id") == [("area_lost",), ("area_back",)],
         "two lines, and none for each board",
     )
+
+
+def test_a_missing_desk_is_known_after_a_start_hurries_the_ladder_and_ends_with_a_live_one(town):
+    town.start()
+    town.kill()
+    db = sqlite3.connect(town.database)
+    db.execute("INSERT INTO fault (key, since_ms, words) VALUES ('desk', 1, 'no page is open')")
+    db.commit()
+    db.close()
+    town.start()
+    assert lasting(town)["desk"]["words"] == "no page is open"
+    town.press("H03-07", 1)
+    wait_until(lambda: "desk_missing" in [entry["what"] for entry in town.incident().get("timeline", [])], "the ladder knows it")
+    town.send("desk/truc-ban-1/alive", {"pages": 1, "audible": 0}, qos=0)
+    wait_until(lambda: lasting(town)["desk"]["words"].startswith("a page is open, but"), "a silent page is no desk")
+    town.send("desk/truc-ban-1/alive", {"pages": 2, "audible": 1}, qos=0)
+    wait_until(lambda: "desk" not in lasting(town), "over")

@@ -4,6 +4,7 @@
 
 const DEAD_MS = 3500; // a beat comes every 2 s (gateway/console/events.py); with LOOK_MS it is noticed within 4 s
 const LOOK_MS = 500;
+const ALIVE_MS = 6000; // the engine must know that a desk is open and can be heard (gateway/console/presence.py)
 
 const root = document.documentElement;
 const body = document.body;
@@ -11,6 +12,9 @@ const sound = new Sound();
 let heard = performance.now(); // monotonic time of the last beat
 let heardAt = Date.now(); // the console's clock then
 let flash = false;
+const page = Math.random().toString(36).slice(2, 14) || "0";
+let told = -Infinity; // monotonic time at which we said last that this page is open
+let toldAudible = "";
 
 function element(id) {
   return document.getElementById(id);
@@ -38,6 +42,16 @@ function beat(event) {
   heard = performance.now();
   heardAt = JSON.parse(event.data).now_ms;
   look();
+  alive();
+}
+
+// With the beats, since a hidden page has its timers slowed and its events not.
+function alive() {
+  const audible = sound.blocked() ? "no" : "yes";
+  if (audible === toldAudible && performance.now() - told < ALIVE_MS) return;
+  told = performance.now();
+  toldAudible = audible;
+  fetch("/alive", { method: "POST", body: new URLSearchParams({ page, audible }) }).catch(() => {});
 }
 
 function wanted(strip, dead) {
@@ -87,7 +101,10 @@ body.addEventListener("htmx:oobBeforeSwap", (event) => {
 });
 body.addEventListener("htmx:oobAfterSwap", look);
 element("sound-enable").addEventListener("click", () => sound.enable().then(look));
-sound.context.addEventListener("statechange", look);
+sound.context.addEventListener("statechange", () => {
+  look();
+  alive();
+});
 document.addEventListener("visibilitychange", look);
 setInterval(tick, LOOK_MS);
 tick();

@@ -1,0 +1,40 @@
+"""The loop that looks after the gateway itself: it reads, the domain judges."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from gateway import machine
+from gateway.domain import health
+from gateway.domain.health import Limits, Reading
+from gateway.domain.situation import Act
+from gateway.mqtt import Link
+from gateway.settings import Health
+
+EVERY_S = 10.0
+
+
+def read(settings: Health, folder: Path, link: Link) -> Reading:
+    """What this machine says now; `folder` is the database's. Takes milliseconds, and blocks: a dead disk may hang for long."""
+    free, total, readonly = machine.disk(folder)
+    return Reading(
+        disk_free=free,
+        disk_total=total,
+        disk_readonly=readonly,
+        disk_errors=machine.disk_errors(folder),
+        temperature_c=machine.temperature_c(),
+        synchronised=machine.synchronised(),
+        has_rtc=machine.has_rtc(),
+        broker_up=link.up.is_set(),
+        connections=link.connections,
+        broker_bytes=machine.mosquitto_bytes(),
+        power=machine.power(settings.ups),
+    )
+
+
+async def watch(reader: Callable[[], Reading], limits: Limits, put: Callable[[Act], None], *, every_s: float = EVERY_S) -> None:
+    """Never returns; cancel it. An alarm never waits for a reading: it is taken in a thread."""
+    while True:
+        put(partial(health.judge, reading=await asyncio.to_thread(reader), limits=limits))
+        await asyncio.sleep(every_s)
