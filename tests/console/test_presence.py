@@ -1,9 +1,11 @@
 """Which pages are open and can be heard, and that the engine is told."""
 
+import secrets
+
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from stage import EnginePeer, RunningConsole, until
+from stage import EnginePeer, RunningConsole, log_in, post, until
 
 from gateway.console.presence import FORGET_S, PAGES_MAX, Presence
 from protocol.messages import DeskAlive
@@ -58,10 +60,19 @@ def test_a_real_page_is_live_with_sound_only_when_somebody_has_turned_it_on(
 
 @pytest.mark.parametrize("form", [{}, {"page": "a"}, {"page": "A/", "audible": "yes"}, {"page": "a", "audible": "loud"}])
 def test_what_is_no_page_is_refused(console: RunningConsole, form: dict[str, str]) -> None:
-    answer = httpx.post(f"{console.url}/alive", data=form, headers={"Origin": console.url})
+    answer = post(f"{console.url}/alive", data=form, headers={"Origin": console.url})
     assert answer.status_code == 422
 
 
 def test_another_site_cannot_pretend_to_be_a_desk(console: RunningConsole) -> None:
-    answer = httpx.post(f"{console.url}/alive", data={"page": "a", "audible": "yes"}, headers={"Origin": "http://evil.example"})
+    answer = post(f"{console.url}/alive", data={"page": "a", "audible": "yes"}, headers={"Origin": "http://evil.example"})
     assert (answer.status_code, console.console.presence.now.pages) == (403, 0)
+
+
+@pytest.mark.parametrize(("account", "status"), [("ky-thuat-1", 204), ("chu-ho-03-08", 403)])
+def test_the_page_of_somebody_who_decides_nothing_is_no_desk(console: RunningConsole, account: str, status: int) -> None:
+    token = secrets.token_urlsafe(32)
+    log_in(console.own, account, token)
+    form = {"page": "a", "audible": "yes"}
+    answer = httpx.post(f"{console.url}/alive", data=form, headers={"Origin": console.url}, cookies={"session": token})
+    assert (answer.status_code, console.console.presence.now.pages) == (status, 0)
