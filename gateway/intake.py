@@ -190,7 +190,7 @@ class Intake:
     async def _decide(self, acts: list[Act]) -> None:
         """Decide, commit and send. What raises is a bug: it is set apart, by halves, so that it stops and spoils nothing else."""
         situation = self._parts.situation
-        kept = dict(situation.listed), dict(situation.early)
+        unwritten = situation.unwritten()
         turn = self._turn()
         try:
             if set_by_ms := self._clock_set_by(turn.now):
@@ -204,7 +204,7 @@ class Intake:
             # No input may end the engine: its board would send it again after each start.
             if self._parts.backlog.is_behind or is_damage(exc):
                 raise  # what the disk knows is older than what people were told: only a new start, of another life, may go back to it
-            situation.go_back(self._parts.restored(), *kept)
+            situation.go_back(self._parts.restored(), unwritten)
             if len(acts) == 1:
                 await self._set_apart(acts[0], exc)
             else:
@@ -312,8 +312,7 @@ class Intake:
             self._parts.rubbish.count("", name, why=str(exc), payload=payload, now_ms=int(self._clock() * 1000))
 
     def _answer(self, device: str, payload: bytes, _retained: bool, turn: Turn) -> None:
-        messages.decode(Answer, payload)
-        facts.message(turn, device)
+        facts.answer(turn, device, messages.decode(Answer, payload))
 
     def _event(self, device: str, payload: bytes, _retained: bool, turn: Turn) -> None:
         event = messages.decode_event(payload)

@@ -40,6 +40,8 @@ class Publication:
             self._hello(device, start)
         for user, answer in effects.answers:
             self.answer(user, answer)
+        for device, order in effects.errands:
+            self._link.publish(topics.device(self._site, device, "order"), order.payload())
         for ident, incident in effects.incidents.items():
             self.incident(ident, snapshots[ident], is_over=incident.state == "resolved")
         for ident in effects.gone:

@@ -405,16 +405,20 @@ class Incident(Message):
         return sum(bell.state in states for bell in self.bells)
 
 
+Do = Literal["acknowledge", "on_the_way", "on_scene", "silence", "alarm_again", "called_114", "resolve", "roll_call", "drill", "test_bell"]
+
+
 class Command(Compact):
     """Desk: do this to that incident. `t` is the last tick's time plus the monotonic time since.
 
-    A drill begins in a `group` and names no incident. A roll call says of a `home` what somebody was told (`says`), and called_114 that
-    somebody has called the fire brigade, whatever the version. alarm_again undoes silence and acknowledge: it rings and tells anew.
+    A drill begins in a `group` and names no incident; so does test_bell, which sounds its bells, or that of one `home` of it, for 2 s. A
+    roll call says of a `home` what somebody was told (`says`), and called_114 that somebody has called the fire brigade, whatever the
+    version. alarm_again undoes silence and acknowledge: it rings and tells anew.
     """
 
     id: Id
     t: UnixMs
-    do: Literal["acknowledge", "on_the_way", "on_scene", "silence", "alarm_again", "called_114", "resolve", "roll_call", "drill"]
+    do: Do
     incident: Id | None = None
     version: Count | None = None
     outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
@@ -427,11 +431,14 @@ class Command(Compact):
     def _names_what_it_is_about(self) -> Self:
         if (self.do == "resolve") != (self.outcome is not None):
             raise ValueError("expected an outcome with resolve, and only there")
-        if (self.do == "drill") != (self.incident is None) or (self.do == "drill") != (self.group is not None):
-            raise ValueError("expected a group with drill, and an incident with everything else")
-        if (self.do == "roll_call") != (self.home is not None) or (self.home is None) != (self.says is None):
+        of_group = self.do in ("drill", "test_bell")
+        if of_group != (self.incident is None) or of_group != (self.group is not None):
+            raise ValueError("expected a group with drill and test_bell, and an incident with everything else")
+        if (self.do == "roll_call") != (self.says is not None) or (self.says is not None and self.home is None):
             raise ValueError("expected a home and what it says with roll_call, and only there")
-        if self.version is None and self.do not in ("drill", "roll_call", "called_114"):
+        if self.home is not None and self.do not in ("roll_call", "test_bell"):
+            raise ValueError("expected a home with roll_call and test_bell, and only there")
+        if self.version is None and self.do not in ("drill", "test_bell", "roll_call", "called_114"):
             raise ValueError(f"expected the version of the incident with {self.do}")
         return self
 

@@ -1,8 +1,8 @@
 """Light boards: they speak the protocol from CPython, one task each, where the real firmware cannot run or need not.
 
-They press, call, ring on calls and rings, prove it, and repeat until the receipt. They have no patterns, no verify times, no keys and
-no flash to wear out: what is promised about a board is tested on the firmware. Their memory lies in the first bytes of the flash image,
-so that it outlives a power cut and dies with a new chip.
+They press, call, ring on calls and rings, prove it, repeat until the receipt, and test their bell by order. They have no patterns, no
+verify times, no keys and no flash to wear out: what is promised about a board is tested on the firmware. Their memory lies in the first
+bytes of the flash image, so that it outlives a power cut and dies with a new chip.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from protocol import topics
-from protocol.messages import Birth, Call, Event, Hello, Receipt, Report, Ring, State, Tick, Will, decode
+from protocol.messages import Answer, Birth, Call, Event, Hello, Order, Receipt, Report, Ring, State, Tick, Will, decode
 from protocol.wire import DecodeError
 from simulator.bodies import Cause, Plan, Reports
 from simulator.gauges import Volts, fitted
@@ -104,6 +104,7 @@ class LightBoard:
         self._answered = False
         self._sounding: dict[str, float] = {}  # event id of a call, own ones too -> until
         self._ring: Ring | None = None
+        self._tested_until = 0.0
         self._heard: set[tuple[str, int]] = set()
         self._started = time.monotonic()
         self._client: Client | None = None
@@ -137,7 +138,7 @@ class LightBoard:
     def _drive(self) -> None:
         now = time.monotonic()
         on = any(until > now for until in self._sounding.values()) or (self._ring is not None and self._ring.pattern is not None)
-        self._reports.output(self._config.device, BELL, on)
+        self._reports.output(self._config.device, BELL, on or self._tested_until > now)
 
     def _prove(self, *, cause: str, k: int | None = None, n: int | None = None) -> None:
         if not self._config.bell_sense:
@@ -163,6 +164,19 @@ class LightBoard:
         self._drive()
         if ring.pattern is not None and ring.incident and (before is None or (before.incident, before.n) != (ring.incident, ring.n)):
             self._prove(cause=ring.incident, n=ring.n)
+
+    def _obey(self, order: Order) -> None:
+        if (order.do, order.what) != ("test", BELL):
+            answer = Answer(id=order.id, ok=False, error=f"a light board does no {order.do}")
+        elif self._config.bell_sense and BELL_SENSE not in self._plan.active:
+            answer = Answer(id=order.id, ok=False, error="loop open on bell")
+        else:
+            self._tested_until = time.monotonic() + order.seconds
+            self._drive()
+            answer = Answer(id=order.id, ok=True, proof="measured" if self._config.bell_sense else "commanded")
+        if self._client:
+            self._client.send(topics.device(self._config.site, self._config.device, "answer"), answer.payload(), qos=1)
+        self._wake.set()
 
     # Events
 
@@ -219,7 +233,7 @@ class LightBoard:
         client = Client(self._receive)
         await client.connect(Account(address.host, address.port, config.device, config.password), will=Message(state, will, True))
         await client.subscribe(
-            *(topics.device(config.site, config.device, leaf) for leaf in ("hello", "receipt")),
+            *(topics.device(config.site, config.device, leaf) for leaf in ("hello", "receipt", "order")),
             topics.call(config.site, config.group, "+"),
             topics.ring(config.site, config.group),
             topics.tick(config.site),
@@ -246,6 +260,8 @@ class LightBoard:
                 birth_due = now + 10
                 await client.publish(state, birth.payload(), retain=True)
             pause = min(self._due(now), report_due - now)
+            if self._tested_until > now:
+                pause = min(pause, self._tested_until - now)
             await _first_of(client.lost, self._wake, within_s=pause if self._answered else min(pause, 1))
             self._wake.clear()
             self._drive()
@@ -269,6 +285,8 @@ class LightBoard:
         if name == "receipt":
             self._memory.waiting.pop(decode(Receipt, payload).id, None)
             self._keep()
+        elif name == "order":
+            self._obey(decode(Order, payload))
         elif name == "call":
             self._hear_call(decode(Call, payload))
         elif name == "ring":

@@ -28,36 +28,38 @@ def drill_refusal(command: Command, in_group: Iterable[Incident], *, commune: Co
     person = commune.person(user)
     if person is None:
         return "expected a person of the commune's description"
-    if wrong := _old(command, now_ms):
+    if wrong := old(command, now_ms):
         return wrong
     if not commune.bells_of(command.group or ""):
         return f"expected a group with bells, got {command.group}"
-    if not may(person.role, "drill", own_group=person.group == command.group):
-        return _MAY.format(person.role)
+    if not may(person.role, "drill", own_group=person.group == command.group, own_home=False):
+        return MAY_NOT.format(person.role)
     if unresolved := incidents.unresolved(in_group):
         return f"expected a group without an open incident, got {unresolved[0].id}"
     return ""
 
 
-_MAY = "expected somebody who may do this in this group, got role {}"
+MAY_NOT = "expected somebody who may do this in this group, got role {}"
 
 
 def _refusal(incident: Incident | None, command: Command, person: Person | None, now_ms: int) -> str:
     """What is wrong with the command, "" if nothing is."""
     if person is None:
         return "expected a person of the commune's description"
-    if wrong := _old(command, now_ms):
+    if wrong := old(command, now_ms):
         return wrong
     if incident is None:
         return "expected an incident that is not resolved"
-    if not may(person.role, command.do, own_group=person.group in incident.groups):
-        return _MAY.format(person.role)
+    own_home = command.home is not None and command.home == person.home
+    if not may(person.role, command.do, own_group=person.group in incident.groups, own_home=own_home):
+        return MAY_NOT.format(person.role)
     if command.do == "called_114":
         return ""
     return _unknown_home(incident, command) if command.do == "roll_call" else _stale(incident, command)
 
 
-def _old(command: Command, now_ms: int) -> str:
+def old(command: Command, now_ms: int) -> str:
+    """What is wrong with the time of a command, "" if it was said just now."""
     if abs(now_ms - command.t) > AGE_MAX_MS:
         return f"expected a command of the last {AGE_MAX_MS // 1000} s, got one {(now_ms - command.t) // 1000} s old"
     return ""

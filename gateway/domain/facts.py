@@ -7,14 +7,27 @@ import json
 from functools import partial
 from typing import NamedTuple
 
-from gateway.domain import alarms, deadlines, deliveries, desk, health, incidents, maintenance, outages, proofs, supervision, telling
+from gateway.domain import (
+    alarms,
+    bell_tests,
+    deadlines,
+    deliveries,
+    desk,
+    health,
+    incidents,
+    maintenance,
+    outages,
+    proofs,
+    supervision,
+    telling,
+)
 from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import Placed, is_due, is_newer, place
 from gateway.domain.policy import CHATTERING, REARM_MS, ROLL_CALL, type_of
 from gateway.domain.situation import Act, DeliveryRow, EarlyProof, EventRow, Listed, News, Now, Point, Situation, Turn, put
 from gateway.domain.supervision import Device
-from protocol.messages import ALARM_TYPES, POINT_TYPES, Birth, Command, CommandAnswer, Event, OddEvent, Place, Report, Will
+from protocol.messages import ALARM_TYPES, POINT_TYPES, Answer, Birth, Command, CommandAnswer, Event, OddEvent, Place, Report, Will
 from protocol.topics import is_id
 from protocol.wire import is_event_id
 
@@ -127,10 +140,20 @@ def report(turn: Turn, ident: str, fact: Report) -> None:
     supervision.measured(message(turn, ident), fact)
 
 
+def answer(turn: Turn, ident: str, fact: Answer) -> None:
+    """A board's answer to an order."""
+    message(turn, ident)
+    test = turn.situation.tests.get(ident)
+    entry = bell_tests.answered(test, fact, now_ms=turn.now.ms) if test else None
+    if entry:
+        del turn.situation.tests[ident]
+        turn.effects.note([entry])
+
+
 def command(turn: Turn, user: str, fact: Command) -> CommandAnswer:
     """A command of the desk, not heard before."""
-    if fact.do == "drill":
-        answer = _drill(turn, user, fact)
+    if fact.do in ("drill", "test_bell"):
+        answer = _drill(turn, user, fact) if fact.do == "drill" else _test_bells(turn, user, fact)
         turn.effects.commands.append((user, turn.now.ms, fact, answer))
         return answer
     incident = turn.situation.incidents.get(fact.incident or "")
@@ -182,6 +205,8 @@ def due(situation: Situation, now: Now) -> list[Act]:
     acts: list[Act] = [_silent_boards] if supervision.is_any_silent(situation.devices.values(), now_s=now.s) else []
     if outages.is_any_over(situation, now.ms):
         acts.append(outages.returned_for_long)
+    if bell_tests.overdue(situation.tests.values(), now_s=now.s):
+        acts.append(_bells_silent)
     for (device, point), listed in situation.listed.items():
         if is_due(listed.since_ms, LISTED_MS, now.ms):
             acts.append(partial(_listed_long, device=device, point=point))
@@ -321,6 +346,23 @@ def _drill(turn: Turn, user: str, fact: Command) -> CommandAnswer:
     put(turn, after)
     turn.effects.announce(ident, "opened")
     return CommandAnswer(id=fact.id, ok=True, incident=ident, version=after.version)
+
+
+def _test_bells(turn: Turn, user: str, fact: Command) -> CommandAnswer:
+    situation, in_group = turn.situation, turn.situation.of_group(fact.group)
+    commune, running = situation.commune, situation.tests
+    if error := bell_tests.refusal(fact, in_group, running, commune=commune, user=user, now_ms=turn.now.ms):
+        return CommandAnswer(id=fact.id, ok=False, error=error)
+    for test, order in bell_tests.begun(fact, commune, now_s=turn.now.s):
+        running[test.device] = test
+        turn.effects.errands.append((test.device, order))
+    return CommandAnswer(id=fact.id, ok=True)
+
+
+def _bells_silent(turn: Turn) -> None:
+    for test in bell_tests.overdue(list(turn.situation.tests.values()), now_s=turn.now.s):
+        del turn.situation.tests[test.device]
+        turn.effects.note([bell_tests.silent(test, now_ms=turn.now.ms)])
 
 
 def _key(turn: Turn, device: Device, fact: Event) -> None:

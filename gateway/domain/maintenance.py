@@ -34,6 +34,7 @@ What = Literal[
     "doubled_id",
     "unplaced_device",
     "self_test",
+    "bell_test",
     "second_engine",
     "engine_error",
     "gateway_fault",

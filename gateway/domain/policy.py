@@ -2,10 +2,9 @@
 
 from typing import Literal
 
-from protocol.messages import Pattern, Says
+from protocol.messages import Do, Pattern, Says
 
 Kind = Literal["fire", "smoke", "sos", "drill"]
-Do = Literal["acknowledge", "on_the_way", "on_scene", "silence", "alarm_again", "called_114", "resolve", "roll_call", "drill"]
 
 # Kinds of one family share an incident: smoke grows into a fire. Nothing else mixes, and a fault is never an incident.
 FAMILY: dict[Kind, str] = {"fire": "fire", "smoke": "fire", "sos": "sos", "drill": "drill"}
@@ -23,8 +22,10 @@ REARM_MS = 60_000
 
 # Who may do what: everywhere, or in the own group. Whoever goes there takes an incident on; only who is responsible ends it.
 _GOING: tuple[Do, ...] = ("acknowledge", "on_the_way", "on_scene", "roll_call", "called_114")
-_RESPONSIBLE: tuple[Do, ...] = (*_GOING, "silence", "alarm_again", "resolve", "drill")
+_RESPONSIBLE: tuple[Do, ...] = (*_GOING, "silence", "alarm_again", "resolve", "drill", "test_bell")
 MAY_ALL: dict[str, tuple[Do, ...]] = {"duty": _RESPONSIBLE, "chief": _RESPONSIBLE}
+# Everybody answers for the own home, and may hear whether its bell works.
+MAY_OWN_HOME: tuple[Do, ...] = ("roll_call", "test_bell")
 MAY_OWN_GROUP: dict[str, tuple[Do, ...]] = {"leader": _RESPONSIBLE, "team": _GOING}
 
 # A birth lists points by name alone. Names are <type>-<number>, but for these.
@@ -55,6 +56,6 @@ def type_of(point: str) -> str:
     return _NAMED.get(name, name)
 
 
-def may(role: str, do: Do, *, own_group: bool) -> bool:
-    """True if somebody with `role` may do this, `own_group` saying whether the incident is in that person's group."""
-    return do in MAY_ALL.get(role, ()) or (own_group and do in MAY_OWN_GROUP.get(role, ()))
+def may(role: str, do: Do, *, own_group: bool, own_home: bool) -> bool:
+    """True if somebody with `role` may do this; `own_group`: in that person's group, `own_home`: about that person's home."""
+    return do in MAY_ALL.get(role, ()) or (own_group and do in MAY_OWN_GROUP.get(role, ())) or (own_home and do in MAY_OWN_HOME)

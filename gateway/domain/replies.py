@@ -48,7 +48,7 @@ def _acknowledge(turn: Turn, incident: Incident, person: Person, reply: Reply) -
         turn.effects.tried.append(DeliveryRow(incident.id, after))
         incident = deliveries.delivered(incident, after, now_ms=turn.now.ms)
     own_group = person.group in incident.groups
-    if may(person.role, "acknowledge", own_group=own_group) and incidents.allowed(incident, "acknowledge"):
+    if may(person.role, "acknowledge", own_group=own_group, own_home=False) and incidents.allowed(incident, "acknowledge"):
         incident = decisions.acknowledged(incident, by=reply.person, now_ms=turn.now.ms)
         turn.effects.announce(incident.id, "acknowledged")
     put(turn, incident)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gateway.domain import audiences, deadlines, ringing
+from gateway.domain.bell_tests import BellTest
 from gateway.domain.commune import Commune, Person
 from gateway.domain.deadlines import Limits, Next
 from gateway.domain.deliveries import delivered
@@ -16,6 +17,7 @@ from gateway.domain.placing import AtFrom
 from gateway.domain.policy import FAMILY, SPREAD_MS, SPREADING, Kind, is_told
 from gateway.domain.ringing import Order
 from gateway.domain.supervision import Device
+from protocol import messages
 from protocol.messages import Command, CommandAnswer, Delivery, Event, Report
 
 if TYPE_CHECKING:
@@ -89,6 +91,14 @@ class EarlyProof(NamedTuple):
     at_ms: int
 
 
+class Unwritten(NamedTuple):
+    """What a situation knows and no disk does."""
+
+    listed: dict[tuple[str, str], Listed]
+    early: dict[str, tuple[EarlyProof, ...]]
+    tests: dict[str, BellTest]
+
+
 @dataclass
 class DeskSeen:
     """When a desk that sounds was heard last, monotonic seconds (of the start at first), and what is wrong with it, if something is."""
@@ -104,6 +114,7 @@ class Situation:
     `channels`: programs that are told of every decision; `ways`: channels that lead to people. `faults`: of the gateway itself, key ->
     words; `lasting`: what else is known of each. `outages`: areas that are out, by the key of their fault. `log`: the maintenance log's.
     `listed`: what births list is waited for a moment, since the event itself says more and may come right behind.
+    `tests`: bells that were asked to sound and have not answered, by board.
     `early`: bells hear a call before its sender has written the event into its flash, so their answers may come first: call -> proofs.
     """
 
@@ -125,6 +136,7 @@ class Situation:
     next_delivery: int = 1
     listed: dict[tuple[str, str], Listed] = field(default_factory=dict)
     early: dict[str, tuple[EarlyProof, ...]] = field(default_factory=dict)
+    tests: dict[str, BellTest] = field(default_factory=dict)
     _of_group: dict[str | None, dict[str, Incident]] = field(default_factory=dict)
     _due: dict[str, Next] = field(default_factory=dict)
     _ladders: dict[str, Next] = field(default_factory=dict)
@@ -212,8 +224,12 @@ class Situation:
         while len(self.early) > EARLY_MAX:
             del self.early[next(iter(self.early))]
 
-    def go_back(self, committed: "Situation", listed: dict[tuple[str, str], Listed], early: dict[str, tuple[EarlyProof, ...]]) -> None:
-        """Be as `committed` is. What no disk knows, `listed`, `early` and when boards were heard, is as it was or as it is."""
+    def unwritten(self) -> Unwritten:
+        """What no disk knows, to go back to."""
+        return Unwritten(dict(self.listed), dict(self.early), dict(self.tests))
+
+    def go_back(self, committed: "Situation", unwritten: Unwritten) -> None:
+        """Be as `committed` is. What no disk knows is as it was; when boards were heard, as it is."""
         for ident, device in self.devices.items():
             before = committed.device(ident)
             before.watched_s, before.last_seen_ms = device.watched_s, device.last_seen_ms
@@ -222,7 +238,7 @@ class Situation:
         committed.course, committed.desk = self.course, self.desk
         for item in fields(self):
             setattr(self, item.name, getattr(committed, item.name))
-        self.listed, self.early = listed, early
+        self.listed, self.early, self.tests = unwritten
 
 
 @dataclass
@@ -250,6 +266,7 @@ class Effects:
     hellos: list[tuple[str, str]] = field(default_factory=list)
     answers: list[tuple[str, CommandAnswer]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    errands: list[tuple[str, messages.Order]] = field(default_factory=list)
     news: dict[str, list[News]] = field(default_factory=dict)
     clock_set: bool = False
     _by_id: dict[str, list[EventRow]] = field(default_factory=dict)
