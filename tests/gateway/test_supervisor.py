@@ -8,18 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
-import httpx
 import pytest
 
 from gateway import supervisor, together
 from gateway.identity import accounts
 from gateway.supervisor import CannotStart, Part, pause_s
-from tests.gateway.brokers import DEMO, ROOT, WAIT_S, free_ports, running, settings_file, wait_until
+from tests.gateway.brokers import DEMO, ROOT, WAIT_S, free_ports, running, wait_until
+from tests.gateway.ups import Up, up
 
 
 def test_a_part_is_started_again_at_once_the_first_time_then_ever_slower_but_always() -> None:
@@ -30,55 +28,6 @@ def test_a_part_is_started_again_at_once_the_first_time_then_ever_slower_but_alw
 def test_old_deaths_are_forgotten() -> None:
     assert pause_s([0.0, 1.0, 2.0, 100.0], 100.0) == 0
     assert pause_s([0.0, 50.0, 100.0], 100.0) == 0.5
-
-
-class Up(NamedTuple):
-    """`keng up` at work."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-    page: str
-
-    def children(self) -> dict[str, int]:
-        """pid of each part, by name."""
-        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        found = {}
-        for pid in pids:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if words[0].endswith(b"/mosquitto"):
-                found["broker"] = int(pid)
-            elif b"gateway.supervised" in words:  # else it is dead already, or not yet what it will be
-                found[words[words.index(b"gateway.supervised") + 2].decode()] = int(pid)
-        return found
-
-    def lines(self) -> list[str]:
-        return self.log.read_text(encoding="utf-8").splitlines()
-
-    def online(self) -> bool:
-        try:
-            return httpx.get(f"{self.page}/healthz", trust_env=False, timeout=5).json()["engine"] == "online"
-        except (httpx.HTTPError, ValueError):
-            return False
-
-
-@contextmanager
-def up(folder: Path) -> Iterator[Up]:
-    """`keng up` until it says that it is ready."""
-    ports = free_ports(3)
-    settings = settings_file(folder / "keng.toml", "mosquitto", ports)
-    settings.write_text(settings.read_text() + f"[console]\nport = {ports[2]}\n")
-    command = [sys.executable, "-m", "keng", "up", "--site", str(DEMO), "--settings", str(settings), "--data", str(folder / "data")]
-    log = folder / "up.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
-    found = Up(process, log, f"http://127.0.0.1:{ports[2]}")
-    try:
-        wait_until(lambda: "keng    | ready" in found.lines() or process.poll() is not None, "ready")
-        assert process.poll() is None, log.read_text()
-        yield found
-    finally:
-        process.terminate()
-        process.wait(WAIT_S)
 
 
 @pytest.fixture(scope="module")
