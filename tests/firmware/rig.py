@@ -16,6 +16,7 @@ from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
+from wedges import Door
 
 from firmware.bench import names, symbols
 
@@ -83,37 +84,27 @@ class Broker:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-class Freezer:
+class Freezer(Door):
     """A proxy before the broker. What was connected at freeze() hears nothing any more, without a FIN; new connections work."""
 
     def __init__(self, port: int) -> None:
         self._target = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.connections = 0
         self._frozen = threading.Event()
-        self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
     def freeze(self) -> None:
         self._frozen.set()
         self._frozen = threading.Event()
 
-    def close(self) -> None:
-        for one in [self._listener, *self._sockets]:
-            one.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            broker = socket.create_connection(("127.0.0.1", self._target))
-            self._sockets += [client, broker]
-            for ends in ((client, broker), (broker, client)):
-                threading.Thread(target=self._pump, args=(*ends, self._frozen), daemon=True).start()
+    def _serve(self, client: socket.socket, number: int) -> None:
+        frozen = self._frozen
+        try:
+            broker = self._hold(socket.create_connection(("127.0.0.1", self._target)))
+        except OSError:  # it is dead: so is the way to it
+            client.close()
+            return
+        for ends in ((client, broker), (broker, client)):
+            self._run(self._pump, *ends, frozen)
 
     def _pump(self, source: socket.socket, target: socket.socket, frozen: threading.Event) -> None:
         try:
@@ -143,6 +134,8 @@ class Engine:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # It closes its pair of sockets when it goes; in a cycle with us, the garbage collector may take the sockets first.
+        self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
 
     def say(self, topic: str, message: Any, *, retain: bool = False) -> None:
         payload = message if isinstance(message, bytes) else json.dumps(message).encode()

@@ -42,13 +42,16 @@ class Door:
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
         self._open: list[socket.socket] = []
+        self._closing = False
+        self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._run(self._accept)
 
     def close(self) -> None:
-        for one in [self._listener, *self._open]:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._closing = True
+            for one in [self._listener, *self._open]:
+                self._end(one)
         for thread in self._threads:  # more may come while we wait for the first, which accepts
             thread.join()
         for one in [self._listener, *self._open]:
@@ -56,6 +59,19 @@ class Door:
 
     def _serve(self, client: socket.socket, number: int) -> None:
         raise NotImplementedError
+
+    def _hold(self, one: socket.socket) -> Any:
+        """A socket that close() closes; it is at its end if close() has come before."""
+        with self._lock:
+            self._open.append(one)
+            if self._closing:
+                self._end(one)
+        return one
+
+    @staticmethod
+    def _end(one: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
 
     def _run(self, work: Callable[..., None], *arguments: Any) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
@@ -69,7 +85,7 @@ class Door:
             except OSError:
                 return
             self.connections += 1
-            self._open.append(client)
+            self._hold(client)
             self._run(self._serve, client, self.connections)
 
 
@@ -92,7 +108,7 @@ class Mute(Door):
             stream = client
             if self._context:
                 stream = self._context.wrap_socket(client, server_side=True)
-                self._open.append(stream)
+                self._hold(stream)
             while True:
                 first, body = packet(stream)
                 if well or first >> 4 in self._answered:
@@ -113,11 +129,10 @@ class Slow(Door):
 
     def _serve(self, client: socket.socket, number: int) -> None:
         try:
-            broker = socket.create_connection(("127.0.0.1", self._target))
+            broker = self._hold(socket.create_connection(("127.0.0.1", self._target)))
         except OSError:
             client.close()
             return
-        self._open.append(broker)
         for source, target in ((client, broker), (broker, client)):
             late: queue.Queue[tuple[float, bytes]] = queue.Queue()
             self._run(self._take, source, late)
