@@ -38,6 +38,7 @@ LEFT_OUT = {"household": ("extinguisher-1",)}  # its terminal has no GPIO to spa
 PROBE_KB = 2  # what simulator/board/probe.py takes beside the other stand-ins
 PATIENCE_S = 20.0
 PAUSE_S = (0.2, 0.5)
+SYMBOLS = "symbols.json"
 DAY_S = 86_400
 DAYS_TIMEOUT_S = 300.0
 START_MS = 1_763_744_400_000  # 22/11/2025 0:00 in Vietnam
@@ -237,7 +238,8 @@ async def _days(book: Book, directory: Path, rom: Path) -> None:
 async def days(kind: Kind, directory: Path, images: list[Path], count: int, *, day_s: int = DAY_S) -> dict[str, int]:
     """So many days of a board, each in some seconds: {"erases", "programs", "events" kept, "told": erases by its own reports, "floor"}.
 
-    On each day every contact is active once for half a minute, evenly over it, and the light comes and goes. Raises NotMeasured.
+    `images`: the firmware's, its symbols beside it, and the stand-ins'. On each day every contact is active once for half a minute, evenly
+    over it, and the light comes and goes. Raises NotMeasured.
     """
     config = _config(kind, f"D-{kind}", 1)
     pins = terminals.load()
@@ -253,6 +255,7 @@ async def days(kind: Kind, directory: Path, images: list[Path], count: int, *, d
     }
     told = {
         "image": str(flash.path),
+        "names": json.loads(images[0].with_name(SYMBOLS).read_text(encoding="utf-8"))["names"],
         "blocks": flash.blocks,
         "files": {"/config.json": config.model_dump_json().encode().hex()},
         "levels": dict(pins.level(name, False) for name in pins.wired(kind, names)),
