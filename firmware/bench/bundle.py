@@ -102,7 +102,8 @@ def build(out: Path, board: str = "esp32_wroom") -> dict[str, int]:
             file.write_text(source, encoding="utf-8")
             sizes[name] = romfs.compile_module(name.replace("/", "."), file, out / f"{name}.mpy")
     (out / IMAGE).write_bytes(romfs.pack(out))
-    table = {"names": program.names, "lines": {name: symbols.lines(source) for name, source in program.readable.items()}}
+    lines = {name: symbols.lines(source) for name, source in program.readable.items()}
+    table = symbols.Symbols(names=program.names, lines=lines)
     (out / symbols.FILE).write_text(json.dumps(table, indent=0, sort_keys=True), encoding="utf-8")  # not in the image: for people
     return sizes
 

@@ -37,8 +37,8 @@ class Names:
         calls = [node for node in self._all() if isinstance(node, ast.Call) and node.keywords]
         # What a call may name: also by ** and a dict, whose keys are texts.
         self._named = self._texts.union(each.arg for node in calls for each in node.keywords if each.arg)
-        classes = dict(_classes(trees))
-        attributes = {name: _attributes(name, classes) for name in classes}
+        classes = dict(classes_of(trees))
+        attributes = {name: attributes_of(name, classes) for name in classes}
         for node in calls:
             if isinstance(node.func, ast.Name) and node.func.id in classes and _takes_any(classes[node.func.id]):
                 attributes[node.func.id] |= {each.arg for each in node.keywords if each.arg}
@@ -81,7 +81,7 @@ class Names:
                 case ast.Attribute(value=ast.Name(id="self"), ctx=ast.Store()):
                     pass
                 case ast.Attribute(attr=attribute, ctx=context):
-                    if isinstance(context, ast.Store) or _root(node) in foreign:
+                    if isinstance(context, ast.Store) or root_of(node) in foreign:
                         fixed.add(attribute)
         modules = {alias.asname or alias.name for node in self._all() if isinstance(node, ast.Import) for alias in node.names}
         raised = {name for name in classes if any(_is_exception(each) for each in _ancestors(name, classes))}
@@ -101,44 +101,6 @@ class Names:
             used = {new[rival] for rival in rivals[name] if rival in new}
             new[name] = next(colour for colour in colours if colour not in used)
         return new
-
-
-def translate(source: str, new: Mapping[str, str]) -> str:
-    """A script that is no part of the program, as it must be written to use the program's attributes. `new`: Names.new.
-
-    Raises ValueError where two of its own attributes would become one.
-    """
-    tree = ast.parse(source)
-    _Outsider(new).visit(tree)
-    for name, node in _classes({"": tree}):
-        if len(_attributes(name, {name: node})) < len(_attributes(name, {name: _class_of(source, name)})):
-            raise ValueError(f"class {name}: two of its attributes would become one")
-    return ast.unparse(tree)
-
-
-def _class_of(source: str, name: str) -> ast.ClassDef:
-    return dict(_classes({"": ast.parse(source)}))[name]
-
-
-class _Outsider(ast.NodeTransformer):
-    """Renames attributes, what calls name, and methods."""
-
-    def __init__(self, new: Mapping[str, str]) -> None:
-        self._new = new
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        node.attr = self._new.get(node.attr, node.attr)
-        return self.generic_visit(node)
-
-    def visit_keyword(self, node: ast.keyword) -> ast.AST:
-        node.arg = node.arg and self._new.get(node.arg, node.arg)
-        return self.generic_visit(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        for each in node.body:
-            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
-                each.name = self._new.get(each.name, each.name)
-        return self.generic_visit(node)
 
 
 def _short_names() -> Iterator[str]:
@@ -161,14 +123,15 @@ def _names_of(node: ast.AST) -> Iterable[str]:
     return []
 
 
-def _classes(trees: Trees) -> Iterator[tuple[str, ast.ClassDef]]:
+def classes_of(trees: Trees) -> Iterator[tuple[str, ast.ClassDef]]:
+    """(name, class) of every class of these modules."""
     for tree in trees.values():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 yield node.name, node
 
 
-def _attributes(name: str, classes: Mapping[str, ast.ClassDef]) -> set[str]:
+def attributes_of(name: str, classes: Mapping[str, ast.ClassDef]) -> set[str]:
     """What an object of the class may have, and of those that it comes from."""
     node = classes[name]
     found = bound(ast.Module(node.body, []))
@@ -177,7 +140,7 @@ def _attributes(name: str, classes: Mapping[str, ast.ClassDef]) -> set[str]:
             found.add(each.attr)
     for base in node.bases:
         if isinstance(base, ast.Name) and base.id in classes:
-            found |= _attributes(base.id, classes)
+            found |= attributes_of(base.id, classes)
     return found
 
 
@@ -194,7 +157,7 @@ def _is_exception(name: str) -> bool:
     return isinstance(found, type) and issubclass(found, BaseException)
 
 
-def _root(node: ast.Attribute) -> str | None:
+def root_of(node: ast.Attribute) -> str | None:
     """The name that a chain of attributes begins with."""
     value = node.value
     while isinstance(value, ast.Attribute):

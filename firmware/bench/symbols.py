@@ -12,10 +12,18 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypedDict
 
 FILE = "symbols.json"
 FRAME = re.compile(r'(?:File ")?([a-z_./0-9]+)(?:", line |:)(\d+)(?:, in | )(\S+?)(?=;|\s|$)')
 Lines = Mapping[str, list[str]]
+
+
+class Symbols(TypedDict):
+    """What FILE holds. `names`: name in the sources -> name in the bundle, of those that change. `lines`: module -> lines() of it."""
+
+    names: dict[str, str]
+    lines: dict[str, list[str]]
 
 
 def lines(source: str) -> list[str]:

@@ -268,8 +268,10 @@ async def days(kind: Kind, directory: Path, images: list[Path], count: int, *, d
         "plan": [[at + later, *pins.level(name, active)] for at, name in moves for later, active in ((0, True), (30, False))],
         "dark": [[at, pins.analog["light"], uv] for at, uv in lights] if kind == "street_light" else [],
     }
+    script = directory / "day.py"
+    script.write_text(await answer("firmware.bench.translation", str(images[0].with_name("symbols.json")), str(ONBOARD / "day.py")))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "simulator.inplace", *map(str, images), "--", "-X", "heapsize=4m", str(ONBOARD / "day.py")),
+        *(sys.executable, "-m", "simulator.inplace", *map(str, images), "--", "-X", "heapsize=4m", str(script)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={"DAY": json.dumps(told), "MICROPYPATH": ".frozen"},

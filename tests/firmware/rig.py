@@ -18,7 +18,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 from wedges import Door
 
-from firmware.bench import names, symbols
+from firmware.bench import symbols, translation
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -52,10 +52,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def bundle_names(rom: Path) -> dict[str, str]:
-    """Name in the sources -> name in the bundle that the image is of."""
-    new: dict[str, str] = json.loads(rom.with_name(symbols.FILE).read_text(encoding="utf-8"))["names"]
-    return new
+def symbols_of(rom: Path) -> symbols.Symbols:
+    """Those of the bundle that the image is of."""
+    table: symbols.Symbols = json.loads(rom.with_name(symbols.FILE).read_text(encoding="utf-8"))
+    return table
 
 
 class Broker:
@@ -250,7 +250,7 @@ class Board:
         self._bites = 0
         self.outputs: list[tuple[float, int, int]] = []
         self._images = [str(rom), str(rom.with_name("fakes.romfs"))]
-        self._names = bundle_names(rom)
+        self._symbols = symbols_of(rom)
         self._heap = heap
         self._log = folder / "board.log"
         points = config.get("points", {}) if isinstance(config, dict) else {}
@@ -273,7 +273,7 @@ class Board:
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
             "FLASH": str(self._flash),
-            "BEFORE": names.translate(before or "0", self._names),
+            "BEFORE": translation.translate(before or "0", self._symbols),
             "LEVELS": json.dumps(self._levels),
             "FOLLOWS": json.dumps(follows),
             "SIDE": str(self.side.port),

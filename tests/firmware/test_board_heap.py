@@ -12,7 +12,7 @@ import secured
 from certificates import NAME, Authority
 from rig import Board, Engine, eventually
 
-from firmware.bench import names
+from firmware.bench import translation
 
 MakeBoard = Callable[..., Board]
 OURS = Authority("Our CA")
@@ -77,7 +77,7 @@ def test_pitfall_17_heap_stays_flat_over_100_000_messages(rom: Path, tmp_path: P
     environment |= {"LEVELS": "{}", "FOLLOWS": "{}", "WIRE": "9", "SIDE": "9", "CAUSE": "1"}
     images = [str(rom), str(rom.with_name("fakes.romfs"))]
     source = (rig.HERE / "flat_heap.py").read_text(encoding="utf-8")
-    (tmp_path / "flat_heap.py").write_text(names.translate(source, rig.bundle_names(rom)), encoding="utf-8")
+    (tmp_path / "flat_heap.py").write_text(translation.translate(source, rig.symbols_of(rom)), encoding="utf-8")
     script = ["-X", f"heapsize={rig.FIRMWARE_KB}k", str(tmp_path / "flat_heap.py"), "100000"]
     command = [sys.executable, "-m", "simulator.inplace", *images, "--", *script]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from firmware.bench import bundle, names, symbols, unrolled
+from firmware.bench import bundle, names, symbols, translation, unrolled
 
 LOOPS = """
 def ranks(entries, least=2):
@@ -138,10 +138,15 @@ def test_names_of_one_class_or_module_stay_apart() -> None:
 
 
 def test_a_script_from_outside_is_translated_or_refused() -> None:
-    new = {"look": "a", "poll": "b", "late": "a"}
-    assert names.translate("import m\nm.look(poll=1)", new) == "import m\nm.a(b=1)"
+    table = symbols.Symbols(names={"look": "a", "poll": "b", "late": "a"}, lines={"resident": []})
+    script = "import resident, wires\nresident.look(poll=1)\nwires.look()"
+    assert translation.translate(script, table) == "import resident, wires\nresident.a(b=1)\nwires.look()"
+    assert translation.translate("class One:\n    poll = 1\n    def look(self):\n        return self.poll", table).split() == (
+        ["class", "One:", "b", "=", "1", "def", "a(self):", "return", "self.b"]
+    )
+    assert translation.translate("def f(look, *, late=0):\n    return late", table) == "def f(look, *, a=0):\n    return a"
     with pytest.raises(ValueError, match="class Two"):
-        names.translate("class Two:\n def look(self): self.late = 1", new)
+        translation.translate("class Two:\n def look(self): self.late = 1", table)
 
 
 @functools.cache
