@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from protocol.tomlfile import FileMistakes
+from simulator.usb import commands as usb
 
 EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
@@ -27,6 +28,7 @@ def _sim() -> None:
       keng sim run my-fire.toml              play a file of your own
       keng sim press H03-02 button-1         press a button of a running simulation (make demo)
       keng sim do cut_power device=H03-09    any other deed of a scenario, in a running simulation
+      keng sim board --folder ./boards       boards on serial ports, for the bench
     """
 
 
@@ -150,6 +152,10 @@ async def _play(scenario: Any, site: Path, *, light: bool, broker: Any, control:
             failures = await play(stage, scenario, lambda line: print(line, flush=True))
     print(f"✕ {len(failures)} không như mong đợi · not as expected" if failures else "✓ đúng như mong đợi · as expected")
     return bool(failures)
+
+
+for _command in (usb.board, usb.hand, usb.image):
+    app.command()(_command)
 
 
 def _end(lines: list[str], code: int) -> Any:

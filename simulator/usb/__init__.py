@@ -1,0 +1,1 @@
+"""Boards on a serial port, without hardware: real esptool writes their flash, real MicroPython boots from it, mpremote talks to it."""
