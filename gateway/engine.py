@@ -173,8 +173,10 @@ class _Engine:
             self._channels += sms.loops(settings.sms, site, ties, journal.handed(store.reading, "sms"), clock=clock)
         self._courier = Courier() if settings.apprise else None
         if self._courier:
-            self._channels += targets.loops(settings.apprise, self._courier, self._intake.tried, self._fault, clock=clock)
-        self._reader = partial(wellbeing.read, settings.health, store.path.parent, self._link)
+            self._channels += targets.loops(
+                settings.apprise, self._courier, self._intake.tried, self._fault, self._intake.marked, clock=clock
+            )
+        self._reader = partial(wellbeing.read, settings.health, where.database.parent, self._link)
         self._health = health_limits(settings)
         self._metrics = settings.metrics
         self._unreadable = 0

@@ -9,6 +9,7 @@ import logging
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple, NoReturn
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 ENVIRONMENT = (OSError, MemoryError, sqlite3.OperationalError)
 REPORTS_MAX = 20_000  # 2 s of the heaviest load
 SET_MS = 1000
+MARK_S = 2.0
 DECISION_S = (0.002, 0.01, 0.05, 0.2, 1.0, 5.0)
 SPOILED_MAX = 1000  # different errors that are logged once with their traceback and then quietly
 REPORTS_AT_ONCE = 64  # an alarm waits for so many at most: about 3 ms
@@ -147,6 +149,13 @@ class Intake:
     def tried(self, row: DeliveryRow) -> None:
         """A channel says how far a message has come."""
         self.put(partial(facts.delivery, fact=row))
+
+    async def marked(self, row: DeliveryRow) -> None:
+        """As `tried`; returns once it is on the disk. A disk that takes nothing stops no message."""
+        self.tried(row)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MARK_S):
+                await self.settled()
 
     def replied(self, reply: Reply) -> None:
         """Somebody has answered a message."""

@@ -26,6 +26,8 @@ from gateway.store.journal import Outgoing
 from protocol.messages import DeliveryState
 
 ERROR_MAX = 200
+UNSURE = "?"  # reference of a message of which it is not known whether it went out
+AGAIN = "(gửi lại)"  # what the second of two says, where the channel itself cannot tell that it is the same
 
 
 class Backoff(NamedTuple):

@@ -1,14 +1,18 @@
-"""Messages to people over Apprise's services: a loop for each target, and one process that hands all of them over."""
+"""Messages to people over Apprise's services: a loop for each target, and one process that hands all of them over.
+
+A message is handed over at least once: that it is about to be is on the disk before, so that after a kill -9 between hand-over and record
+it goes again, and the second one says so.
+"""
 
 import asyncio
 import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
 
-from gateway.delivery.queue import Backoff, Queue
+from gateway.delivery.queue import AGAIN, UNSURE, Backoff, Queue
 from gateway.domain.situation import DeliveryRow
 from gateway.settings import Target
 
@@ -82,7 +86,9 @@ class Courier:
 
 
 class TargetLoop:
-    """One target's loop. `on_fault` hears that it does not work (words) and that it works again (None)."""
+    """One target's loop. `on_fault` hears that it does not work (words) and that it works again (None); `mark` returns once the row is on
+    the disk, or the disk takes nothing.
+    """
 
     def __init__(
         self,
@@ -90,6 +96,7 @@ class TargetLoop:
         courier: Courier,
         on_tried: Callable[[DeliveryRow], None],
         on_fault: Callable[[str, str | None], None],
+        mark: Callable[[DeliveryRow], Awaitable[None]],
         *,
         retry: Backoff = RETRY,
         clock: Callable[[], float] = time.time,
@@ -99,26 +106,31 @@ class TargetLoop:
         self._url = target.address()
         self._courier = courier
         self._on_fault = on_fault
+        self._mark = mark
 
     async def run(self) -> None:
         """Never returns; cancel it. What is on its way then is sent again after the next start."""
         while True:
             message = await self.queue.take()
-            error = await self._try(**json.loads(message.body))
+            marked = message._replace(row=message.row._replace(reference=UNSURE))
+            await self._mark(marked.row)
+            error, is_sure = await self._try(**json.loads(message.body), again=message.row.reference == UNSURE)
             self._on_fault(self.queue.channel, error or None)
             if error:
-                self.queue.again(message, error)
+                self.queue.again(message if is_sure else marked, error)
             else:
-                self.queue.handed(message)
+                self.queue.handed(marked)
 
-    async def _try(self, title: str, body: str) -> str:
+    async def _try(self, title: str, body: str, *, again: bool) -> tuple[str, bool]:
+        """What went wrong, "" if nothing; and whether that is sure, or it may have gone out."""
+        title = f"{title} {AGAIN}" if again else title
         try:
             async with asyncio.timeout(self._target.timeout_s):
-                return await self._courier.hand_over(self._url, title, body)
+                return await self._courier.hand_over(self._url, title, body), True
         except TimeoutError:
-            return f"no answer within {self._target.timeout_s:g} s"
+            return f"no answer within {self._target.timeout_s:g} s", False
         except OSError as exc:
-            return str(exc)
+            return str(exc), False
 
 
 def loops(
@@ -126,8 +138,9 @@ def loops(
     courier: Courier,
     on_tried: Callable[[DeliveryRow], None],
     on_fault: Callable[[str, str | None], None],
+    mark: Callable[[DeliveryRow], Awaitable[None]],
     *,
     clock: Callable[[], float] = time.time,
 ) -> list[TargetLoop]:
     """A loop for each target of the settings. Raises FileMistakes for a file with an address that cannot be read."""
-    return [TargetLoop(target, courier, on_tried, on_fault, clock=clock) for target in targets]
+    return [TargetLoop(target, courier, on_tried, on_fault, mark, clock=clock) for target in targets]

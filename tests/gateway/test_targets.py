@@ -45,9 +45,13 @@ class Told:
     def __init__(self) -> None:
         self.rows: list[DeliveryRow] = []
         self.faults: list[tuple[str, str | None]] = []
+        self.marked: list[str] = []
 
     def fault(self, key: str, words: str | None) -> None:
         self.faults.append((key, words))
+
+    async def mark(self, row: DeliveryRow) -> None:
+        self.marked.append(row.reference)
 
     @property
     def states(self) -> list[tuple[int, str]]:
@@ -64,7 +68,7 @@ def run(work: Callable[[Told, Callable[[Target], TargetLoop], Courier], Coroutin
             running = [tasks.create_task(courier.run())]
 
             def loop(one: Target) -> TargetLoop:
-                found = TargetLoop(one, courier, told.rows.append, told.fault, retry=RETRY)
+                found = TargetLoop(one, courier, told.rows.append, told.fault, told.mark, retry=RETRY)
                 running.append(tasks.create_task(found.run()))
                 return found
 
@@ -102,6 +106,7 @@ def test_a_service_that_refuses_is_tried_again_given_up_and_shown_as_a_fault(tmp
     told = run(work)
     assert told.states == [(1, "waiting"), (1, "waiting"), (1, "failed")]
     assert set(told.faults) == {("apprise:telegram", "the service did not take it")}
+    assert {posted["title"] for _, posted in receiver.posted} == {"CHÁY! Hộ 07"}, "what was refused has surely not gone out"
 
 
 def test_a_service_that_hangs_delays_no_other(tmp_path, receiver):
@@ -128,7 +133,7 @@ def test_an_address_that_apprise_does_not_know_says_so_and_not_what_it_is(tmp_pa
     assert told.rows[0].delivery.error == "expected an address that Apprise knows, got another"
 
 
-def test_a_killed_courier_is_started_again_and_the_message_goes_out(tmp_path, receiver):
+def test_a_killed_courier_is_started_again_and_the_message_goes_out_and_says_that_it_may_be_the_second(tmp_path, receiver):
     receiver.gate.clear()
 
     async def work(told: Told, loop: Callable[[Target], TargetLoop], courier: Courier) -> None:
@@ -142,6 +147,8 @@ def test_a_killed_courier_is_started_again_and_the_message_goes_out(tmp_path, re
 
     told = run(work)
     assert told.rows[0].delivery.error == "the process for Apprise is gone"
+    assert [posted["title"] for _, posted in receiver.posted] == ["CHÁY! Hộ 07", "CHÁY! Hộ 07 (gửi lại)"]
+    assert told.marked == ["?", "?"], "before each is handed over"
 
 
 def test_a_person_can_only_be_told_by_a_target_of_the_settings(tmp_path):

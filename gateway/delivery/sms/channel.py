@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from gateway.delivery.queue import Backoff, Queue
+from gateway.delivery.queue import AGAIN, UNSURE, Backoff, Queue
 from gateway.delivery.sms import pdu, replies, text
 from gateway.delivery.sms.line import NoAnswer, Refused
 from gateway.delivery.sms.pdu import Deliver, StatusReport
@@ -28,10 +28,8 @@ logger = logging.getLogger(__name__)
 SMS_RETRY = Backoff(first_s=5.0, longest_s=300.0, tries_max=10)
 VOICE_RETRY = Backoff(first_s=15.0, longest_s=120.0, tries_max=4)
 FAULT = "sms"  # the key under which the modem's faults are known
-UNSURE = "?"  # reference of a message of which it is not known whether it went out
 OVERDUE_S = 5.0
 SETTLE_S = 2.0
-_AGAIN = "(gửi lại)"
 
 
 class Ties(NamedTuple):
@@ -122,7 +120,7 @@ class SmsLoop:
         """One that may have gone out before says so, if that costs no segment."""
         body = json.loads(message.body)
         texts = [words for words in (body.get("long"), body["text"]) if words]
-        again = [f"{words} {_AGAIN}" for words in texts] if message.row.reference == UNSURE else []
+        again = [f"{words} {AGAIN}" for words in texts] if message.row.reference == UNSURE else []
         return text.fitting([*again, *texts], accents=self._settings.accents)
 
     async def _settled(self) -> bool:
