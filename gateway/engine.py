@@ -18,6 +18,7 @@ from gateway.delivery.targets import Courier
 from gateway.delivery.webhooks import WebhookLoop
 from gateway.domain import desks, facts, incidents, telling
 from gateway.domain.situation import Effects, Now, Situation, Turn
+from gateway.expiry import Expiry
 from gateway.housekeeping import DISK, DiskIsBack, Housekeeping
 from gateway.intake import Intake, Parts
 from gateway.metrics import Measured
@@ -147,7 +148,8 @@ class _Engine:
         self._backlog = Backlog(store, on_fault=self._disk, on_saved=self._saved)
         self._rubbish = Rubbish(store.reading)
         self._rivals = Rivals(store.engine, where.lives)
-        self._reports = Reports(store, self._situation, self._rubbish, days=settings.engine.reports_days, clock=clock)
+        self._reports = Reports(store, self._situation, self._rubbish, days=settings.retention.reports_days, clock=clock)
+        self._expiry = Expiry(store, settings.retention, self._clock_is_well, clock=clock, monotonic=monotonic)
         self._housekeeping = Housekeeping(store, where.database, self._situation, self._fault)
         self._publication = Publication(self._link, self._rings, site, site.id, (store.engine, VERSION), clock=clock)
         self._intake = Intake(
@@ -202,6 +204,7 @@ class _Engine:
             tasks.create_task(self._backlog.run(), name="backlog")
             tasks.create_task(self._store.keep_log_short(), name="checkpoints")
             tasks.create_task(self._housekeeping.run(), name="housekeeping")
+            tasks.create_task(self._expiry.run(), name="expiry")
             if self._metrics.port:
                 measured = Measured(VERSION, self._situation, self._intake, self._store, self._rubbish, self._link)
                 tasks.create_task(_show(self._metrics.host, self._metrics.port, measured), name="metrics")
@@ -233,6 +236,9 @@ class _Engine:
         """What the topic `gateway` says of us is not so, or not so any more."""
         if self._begun:
             self._intake.put(self._say_online)
+
+    def _clock_is_well(self) -> bool:
+        return not any(key.startswith("clock") for key in self._situation.faults)
 
     def _disk(self, fault: str | None) -> None:
         self._intake.put(partial(facts.fault, key=DISK, words=fault) if fault else partial(facts.fault_over, key=DISK))

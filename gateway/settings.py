@@ -119,10 +119,23 @@ class Broker(Table):
 
 
 class Engine(Table):
-    """How long things last; reports are kept for `reports_days`, then deleted."""
+    """How long things last."""
 
     ring_max_s: Annotated[int, Field(ge=60, le=7200)] = 1800
     verify_s: Annotated[int, Field(ge=0, le=90)] = 60
+
+
+Days = Annotated[int, Field(ge=30, le=36_600)]
+
+
+class Retention(Table):
+    """How many days what is stored is kept: docs/retention.md. `audit`: what people ordered; `reports`: what boards measured."""
+
+    events_days: Days = 366
+    incidents_days: Days = 1098
+    maintenance_days: Days = 1098
+    deliveries_days: Days = 366
+    audit_days: Days = 366
     reports_days: Annotated[int, Field(ge=1, le=3660)] = 7
 
 
@@ -294,6 +307,7 @@ class Settings(Table):
 
     broker: Broker = Broker()
     engine: Engine = Engine()
+    retention: Retention = Retention()
     console: Console = Console()
     log: Log = Log()
     metrics: Metrics = Metrics()
