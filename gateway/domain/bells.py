@@ -10,6 +10,7 @@ from protocol.messages import BellState, Event
 SILENT_MS = 2_700
 # An event that was long under way does not make bells silent before they could answer.
 HEAD_START_MS = 1_000
+TOLD_MS = 86_400_000  # a proof that is older than a day is not: the clock was set between two starts of the engine
 
 SOUNDS: tuple[BellState, ...] = ("measured", "commanded")
 
@@ -39,7 +40,7 @@ def answered(bell: Bell, event: Event, *, at_ms: int) -> Bell:
     bell = bell._replace(event=event.id)
     if event.state == "active":
         # It answers the call and the ring order; how soon it rang is told by the first of them.
-        after_ms = bell.after_ms if bell.state in SOUNDS else max(0, at_ms - bell.pressed_ms)
+        after_ms = bell.after_ms if bell.state in SOUNDS else _after_ms(bell, at_ms)
         return bell._replace(state=event.proof or "commanded", after_ms=after_ms)
     if event.state != "clear" or event.by == "fault":
         return bell._replace(state="fault")
@@ -48,6 +49,11 @@ def answered(bell: Bell, event: Event, *, at_ms: int) -> Bell:
     if event.by == "time" and bell.state in SOUNDS:
         return bell._replace(state="silent")
     return bell
+
+
+def _after_ms(bell: Bell, at_ms: int) -> int | None:
+    after_ms = max(0, at_ms - bell.pressed_ms)
+    return after_ms if after_ms <= TOLD_MS else None
 
 
 def overdue(bells: tuple[Bell, ...], now_ms: int) -> tuple[Bell, ...]:

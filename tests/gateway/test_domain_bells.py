@@ -1,6 +1,8 @@
 import pytest
 from commune import LIFE, World
 
+from gateway.domain.snapshots import snapshot
+
 
 def states(world: World) -> dict[str, str]:
     return {bell.device: bell.state for bell in world.only.bells}
@@ -123,3 +125,14 @@ def test_a_stop_that_comes_after_a_later_proof_says_nothing(by):
     world.rings("H03-01", world.only.id, n=2, id=f"{LIFE}-1-99")
     world.rings("H03-01", world.only.id, n=1, id=f"{LIFE}-1-98", state="clear", proof=None, by=by)
     assert states(world)["H03-01"] == "measured"
+
+
+@pytest.mark.parametrize("years", [-2, -1, 1, 2])
+def test_a_bell_is_proved_though_the_clock_was_set_by_years_while_the_engine_was_dead(years):
+    world = World()
+    world.press("H03-07")
+    world.later(years * 365 * 86_400)
+    world.rings("H03-01", world.only.id, n=1)
+    shown = snapshot(world.only, engine=f"{LIFE}-2", group_name="Tổ 3")
+    bell = next(bell for bell in shown.bells if bell.device == "H03-01")
+    assert (bell.state, bell.after_ms) == ("measured", None if years > 0 else 0)
