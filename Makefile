@@ -2,7 +2,8 @@
 # make test   every test of under a minute that this machine can run; says what it left out and why
 # make soak   the long proofs: chaos, cuts at every place, crowds
 # make check  format, lint, types
-# make bench  the figures of the promises, as a table and in build/bench.json (QUICK=1: under five minutes)
+# make bench  the figures of the promises, as a table and in build/bench.json (QUICK=1: under five minutes; LONG=1: with
+#             100,000 presses of chaos; SEED=N repeats a chaos; ARGS="--only storm_500_s" for some)
 #
 # Each target sets itself up. Only make and Python 3.11, 3.12 or 3.13 must be there.
 
@@ -33,7 +34,7 @@ check: build/.venv-dev
 
 bench: build/.venv-dev
 	@tools/system-packages
-	@$(BIN)/python -m simulator.bench $(if $(QUICK),--quick)
+	@$(BIN)/python -m simulator.bench $(if $(QUICK),--quick) $(if $(LONG),--long) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 setup: build/.venv-dev
 

@@ -204,7 +204,8 @@ class LightBoard:
         return max(next_s, 0.01)
 
     def _publish(self, ident: str, fields: dict[str, object], now: float) -> None:
-        age = {"age": round((now - self._happened[ident]) * 1000)} if ident in self._happened else {}
+        # What has happened while this round went on is later than its beginning.
+        age = {"age": max(0, round((now - self._happened[ident]) * 1000))} if ident in self._happened else {}
         point = str(fields["point"])
         state = fields["state"] if point not in self._points else "active" if point in self._plan.active else "clear"
         event = Event.model_validate({**fields, **age, "now": state})
@@ -226,11 +227,16 @@ class LightBoard:
             await asyncio.sleep(random.uniform(*RECONNECT_S))
 
     async def _stay(self) -> None:
+        client = Client(self._receive)
+        try:
+            await self._connected(client)
+        finally:
+            client.abort()  # what has not answered in time may still be open
+
+    async def _connected(self, client: Client) -> None:
         config, address = self._config, self._config.brokers[0]
-        own = f"{self._memory.life}-{self._memory.boot}"
         state = topics.device(config.site, config.device, "state")
         will = Will(life=self._memory.life, boot=self._memory.boot).payload()
-        client = Client(self._receive)
         await client.connect(Account(address.host, address.port, config.device, config.password), will=Message(state, will, True))
         await client.subscribe(
             *(topics.device(config.site, config.device, leaf) for leaf in ("hello", "receipt", "order")),
@@ -265,7 +271,7 @@ class LightBoard:
             await _first_of(client.lost, self._wake, within_s=pause if self._answered else min(pause, 1))
             self._wake.clear()
             self._drive()
-        raise ConnectionResetError(own)
+        raise ConnectionResetError(f"{config.device}: the connection is lost")
 
     def _report(self, now: float) -> None:
         report = Report(up=round(now - self._started), heap=0, waiting=len(self._memory.waiting), dropped=0, refused=0)

@@ -1,10 +1,13 @@
 """The link between a board and the broker: a TCP proxy that can freeze, cut, delay and swallow."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from typing import Self
 
 Address = tuple[str, int]
+_RST = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER: on, for 0 s
 
 
 class Link:
@@ -15,6 +18,7 @@ class Link:
     swallow   bytes vanish for ever. Connections that have lost some are closed at the end of it.
     unplug    connections are closed and new ones refused, until plug.
     cut       connections are closed, new ones are welcome.
+    reset     the same with a RST: what was on its way is gone.
     """
 
     def __init__(self, broker: Address) -> None:
@@ -57,6 +61,11 @@ class Link:
         """Close every connection at once, at both ends."""
         for pair in list(self._pairs):
             pair.abort()
+
+    def reset(self) -> None:
+        """Reset every connection at once, at both ends."""
+        for pair in list(self._pairs):
+            pair.abort(reset=True)
 
     def unplug(self) -> None:
         """Close every connection and refuse new ones."""
@@ -154,11 +163,13 @@ class _Pair:
         self.board.flush()
         self.broker.flush()
 
-    def abort(self) -> None:
+    def abort(self, *, reset: bool = False) -> None:
         if self._dialling:
             self._dialling.cancel()
         for flow in (self.board, self.broker):
             if flow.source:
+                if reset and (sock := flow.source.get_extra_info("socket")):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
                 flow.source.abort()
         self._ended(self)
 

@@ -146,6 +146,8 @@ class Client(asyncio.Protocol):
         self._timer = loop.call_later(self._keep_alive_s / 2, self._beat)
 
     def _send(self, first: int, body: bytes) -> None:
+        if self._transport.is_closing():
+            return  # the loss is noticed in a moment; asyncio would complain of every write until then
         self._transport.write(bytes([first]) + _length(len(body)) + body)
 
     def _next(self) -> int:

@@ -1,4 +1,4 @@
-"""Python -m simulator.bench [--quick] [--only NAME ...] [--seed N]: measure, show, write build/bench.json.
+"""Python -m simulator.bench [--quick | --long] [--only NAME ...] [--seed N]: measure, show, write build/bench.json.
 
 Exit code 0 if everything asked for was measured, whether its target is met or not; 1 if not; 2 for a name that is no figure.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from simulator.bench import boards, chaos, engine, field, report, storm
-from simulator.bench.book import QUICK, Book, Scale
+from simulator.bench.book import LONG, QUICK, Book, Scale
 
 FAMILIES = (engine, storm, field, boards, chaos)
 OUT = Path("build/bench.json")
@@ -26,7 +26,9 @@ def main() -> int:
     """The command."""
     names = [name for family in FAMILIES for name in family.NAMES]
     parser = argparse.ArgumentParser(prog="python -m simulator.bench", description="The figures of the promises, as a table and as JSON.")
-    parser.add_argument("--quick", action="store_true", help="fewer samples: under five minutes")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="fewer samples: under five minutes")
+    size.add_argument("--long", action="store_true", help="100,000 presses of chaos: about two hours more")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[], choices=names, help="only these figures: " + ", ".join(names))
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="for the chaos, as a run before has printed it")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"the JSON file (default {OUT})")
@@ -37,7 +39,7 @@ def main() -> int:
     # Beside the answer, not in /tmp, which may be no disk: what is written to it is measured.
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.out.parent) as directory:
         book = Book(
-            QUICK if options.quick else Scale(),
+            QUICK if options.quick else LONG if options.long else Scale(),
             Path(directory),
             lambda line: console.print(f"[dim]{time.monotonic() - start:5.0f} s[/] {line}"),
             frozenset(options.only),

@@ -23,7 +23,9 @@ class Scale:
     presses: int = 100
     silent: int = 10
     lost: int = 3
-    chaos_s: float = 300
+    chaos_presses: int = 2000  # in a round
+    chaos_rounds: int = 1
+    chaos_per_s: float = 9
     boots: int = 10
     board_presses: int = 40
     days: int = 3
@@ -39,11 +41,12 @@ QUICK = Scale(
     presses=20,
     silent=2,
     lost=1,
-    chaos_s=45,
+    chaos_presses=300,
     boots=2,
     board_presses=5,
     days=1,
 )
+LONG = Scale(chaos_presses=5000, chaos_rounds=20, chaos_per_s=20)
 
 
 @dataclass

@@ -1,147 +1,68 @@
-"""Chaos: people press buttons while broker and engine are killed with -9 and started again, and links freeze and thaw at random.
-
-Afterwards every press must stand on the engine's disk once, and in one activation of one incident. The seed is printed: it repeats
-who does what and in which order; the moments depend on the machine too.
-"""
+"""Chaos, in rounds of a process each: presses while everything fails, and what became of them. `python -m simulator.chaos` is one round."""
 
 import asyncio
-import itertools
-import random
-import sqlite3
-from collections import Counter, deque
+import json
+import sys
+from typing import Any
 
-from protocol.messages import Incident, decode
 from simulator.bench.book import Book
 from simulator.bench.figures import NotMeasured, of_value
-from simulator.desk import DeskFailed
-from simulator.stage import COMMUNES, Stage
 
-SITE = COMMUNES / "ngo-thu-5.toml"
-GROUP = "TLG-03"
-BUTTONS = ("button-1", "button-2")
-HOLD_S = 1.0  # longer than any stall of the flash: a person in need does not tap
-SETTLED_S = 90.0
 NAMES = ("presses_n", "events_lost_n", "incidents_doubled_n")
-Button = tuple[str, str]
+COUNTED = ("presses_n", "events_lost_n", "incidents_doubled_n", "receipts_n", "engine_starts_n", "broker_starts_n")
 
 
 async def measure(book: Book) -> None:
-    """All figures of this family that the book wants."""
-    seed = book.seed
-    book.tell(f"{book.scale.chaos_s:.0f} s of chaos, seed {seed}")
-    async with Stage(SITE, book.directory / "chaos") as stage:
-        if stage.light:
-            raise NotMeasured("expected the real firmware, got no MicroPython for this machine")
-        await stage.ready()
-        chaos = _Chaos(stage, seed)
-        await chaos.run(book.scale.chaos_s)
-        book.tell(f"{chaos.presses.total()} presses, {chaos.kills} kills, {chaos.freezes} frozen links: what became of them?")
-        stored = await chaos.settled()
-        activations = sum(incident.n for incident in _incidents(stage))
-    ids = stored.total()
-    missing = sum((chaos.presses - stored).values())
-    extra = sum((stored - chaos.presses).values())
-    circumstances = {"seed": seed, "kills": chaos.kills, "freezes": chaos.freezes, "boards_crashed": len(stage.world.crashed)}
-    book.add(of_value("presses_n", chaos.presses.total(), **circumstances))
-    book.add(of_value("events_lost_n", missing + max(0, ids - activations), not_stored=missing, not_activated=max(0, ids - activations)))
+    """All figures of this family. A round's seed is the one before plus one; each repeats its round."""
+    totals = dict.fromkeys(COUNTED, 0)
+    mute: list[str] = []
+    wrong: list[int] = []
+    for number in range(book.scale.chaos_rounds):
+        seed = book.seed + number
+        book.tell(f"chaos, round {number + 1} of {book.scale.chaos_rounds}: {book.scale.chaos_presses} presses, seed {seed}")
+        result = await _round(book, seed)
+        for name in COUNTED:
+            totals[name] += result[name]
+        mute += result["mute_groups"]
+        if result["events_lost_n"] or result["incidents_doubled_n"] or result["mute_groups"]:
+            wrong.append(seed)
     book.add(
-        of_value("incidents_doubled_n", extra + max(0, activations - ids), stored_twice=extra, activated_twice=max(0, activations - ids))
+        of_value(
+            "presses_n",
+            totals["presses_n"],
+            seed=book.seed,
+            rounds=book.scale.chaos_rounds,
+            wrong_seeds=" ".join(map(str, wrong)),
+            receipts=totals["receipts_n"],
+            engine_starts=totals["engine_starts_n"],
+            broker_starts=totals["broker_starts_n"],
+        )
     )
+    book.add(of_value("events_lost_n", totals["events_lost_n"], mute_groups=" ".join(mute)))
+    book.add(of_value("incidents_doubled_n", totals["incidents_doubled_n"]))
 
 
-class _Chaos:
-    """Who does what to a stage. `presses` counts each button."""
-
-    def __init__(self, stage: Stage, seed: int) -> None:
-        self.presses: Counter[Button] = Counter()
-        self.kills = 0
-        self.freezes = 0
-        self._stage = stage
-        self._seed = seed
-
-    async def run(self, seconds: float) -> None:
-        """All of them for so long; then everything runs and is in reach again."""
-        deeds = (self._press(), self._kill("broker", 1.0, 3.0), self._kill("engine", 0.0, 2.0), self._freeze(), self._resolve())
-        tasks = [asyncio.create_task(deed) for deed in deeds]
-        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        for device, button in self.presses:
-            self._stage.world.release(device, button)
-        for device in self._stage.world.devices:
-            self._stage.world.link(device).thaw()
-        for name in ("broker", "engine"):
-            await self._stage.part(name).start()
-        for task in done:
-            task.result()
-
-    async def settled(self) -> Counter[Button]:
-        """Presses of each button on the engine's disk, once they are all there or SETTLED_S are over."""
-        await self._stage.watch.until(lambda: _stored(self._stage) == self.presses, SETTLED_S)
-        return _stored(self._stage)
-
-    async def _press(self) -> None:
-        dice = random.Random(f"{self._seed} press")
-        buttons = list(itertools.product(self._stage.site.bells_of(GROUP), BUTTONS))
-        # A button that is still down, or has just come up, cannot be pressed anew.
-        rested = deque(dice.sample(buttons, len(buttons)))
-        async with asyncio.TaskGroup() as fingers:
-            while True:
-                button = rested[dice.randrange(len(rested) // 2)]
-                rested.remove(button)
-                rested.append(button)
-                self.presses[button] += 1
-                fingers.create_task(self._stage.world.pulse(*button, HOLD_S))
-                await asyncio.sleep(dice.uniform(0.2, 2.0))
-
-    async def _kill(self, name: str, least_s: float, most_s: float) -> None:
-        dice = random.Random(f"{self._seed} {name}")
-        part = self._stage.part(name)
-        while True:
-            await asyncio.sleep(dice.uniform(4, 12))
-            await part.kill()
-            self.kills += 1
-            await asyncio.sleep(dice.uniform(least_s, most_s))
-            await part.start()
-
-    async def _freeze(self) -> None:
-        dice = random.Random(f"{self._seed} freeze")
-        while True:
-            await asyncio.sleep(dice.uniform(0.5, 3))
-            link = self._stage.world.link(dice.choice(self._stage.world.devices))
-            link.freeze()
-            self.freezes += 1
-            await asyncio.sleep(dice.uniform(0.5, 6))
-            link.thaw()
-
-    async def _resolve(self) -> None:
-        """The desk ends what is open now and then: if the engine is not dead just then."""
-        dice = random.Random(f"{self._seed} resolve")
-        observer, desk = self._stage.observer, self._stage.desk
-        while True:
-            await asyncio.sleep(dice.uniform(5, 10))
-            for incident in [incident for ident, incident in observer.incidents.items() if ident not in observer.closed]:
-                try:
-                    await desk.order("resolve", incident.id, incident.version, "drill")
-                except DeskFailed:
-                    continue  # the next one to look at the desk does it
-
-
-def _stored(stage: Stage) -> Counter[Button]:
-    """Different presses of each button in the engine's journal."""
-    rows = _asked(stage, "SELECT DISTINCT id, device, point FROM event WHERE type = 'button' AND state = 'active'")
-    return Counter((device, point) for _, device, point in rows)
-
-
-def _incidents(stage: Stage) -> list[Incident]:
-    return [decode(Incident, snapshot.encode()) for (snapshot,) in _asked(stage, "SELECT snapshot FROM incident")]
-
-
-def _asked(stage: Stage, question: str) -> list[tuple[str, ...]]:
-    """The disk is asked, not the engine: what is promised is promised of the disk."""
-    database = sqlite3.connect(f"file:{stage.directory / 'data' / 'keng.db'}?mode=ro", uri=True)
+async def _round(book: Book, seed: int) -> dict[str, Any]:
+    scale = book.scale
+    arguments = [f"--presses={scale.chaos_presses}", f"--per-s={scale.chaos_per_s}", f"--seed={seed}"]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "simulator.chaos", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C in the terminal is for us alone: we end it in order
+    )
     try:
-        return database.execute(question).fetchall()
-    finally:
-        database.close()
+        out, err = await process.communicate()
+    except asyncio.CancelledError:
+        process.terminate()
+        await process.wait()
+        raise
+    lines = out.decode(errors="replace").splitlines()
+    for line in lines[:-1]:
+        book.tell(line)
+    try:
+        result: dict[str, Any] = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        last = [*lines[-1:], *err.decode(errors="replace").strip().splitlines()[-1:]]
+        raise NotMeasured(f"chaos of seed {seed}: expected a result, got exit code {process.returncode}: {' '.join(last)}") from None
+    return result
