@@ -91,7 +91,7 @@ def test_the_last_will_says_that_the_engine_is_gone(broker: Broker, engine: Engi
     played(play())
 
 
-def test_an_engine_without_ticks_is_silent_and_not_online(broker: Broker, engine: EnginePeer) -> None:
+def test_d20_an_engine_without_ticks_is_silent_and_not_online(broker: Broker, engine: EnginePeer) -> None:
     watch = Watch()
 
     async def play() -> None:

@@ -130,7 +130,7 @@ def test_receipt_of_another_engine_does_not_count(make_board: MakeBoard, engine:
     eventually(lambda: len(engine.all("dev/B1/event")) == 3, "two repeats")
 
 
-def test_press_during_a_broker_failure_arrives_after_it(make_board: MakeBoard, engine: Engine, broker: Broker) -> None:
+def test_d01_press_during_a_broker_failure_arrives_after_it(make_board: MakeBoard, engine: Engine, broker: Broker) -> None:
     board = make_board()
     engine.hello("B1")
     broker.kill()

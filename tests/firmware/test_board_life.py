@@ -167,7 +167,7 @@ def test_three_crashes_make_safe_mode_and_a_restart_order_ends_it(make_board: Ma
     eventually(lambda: "tank" in engine.all("dev/B1/report")[-1]["values"], "the gauge is back")
 
 
-def test_board_starts_with_the_date_of_its_bundle_and_then_with_its_floor(make_board: MakeBoard, engine: Engine) -> None:
+def test_d18_board_starts_with_the_date_of_its_bundle_and_then_with_its_floor(make_board: MakeBoard, engine: Engine) -> None:
     board = make_board(start=False)
     board.start(before=FLOOR_SOON % 2_000)
     engine.hello("B1", t=(int(time.time()) + 365 * DAY_S) * 1000)

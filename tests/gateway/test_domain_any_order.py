@@ -148,7 +148,7 @@ TestAnyOrder = AnyOrder.TestCase
 TestNeighbours = Neighbours.TestCase
 
 
-def test_an_alarm_already_active_when_its_board_is_first_heard_opens_an_incident():
+def test_d31_an_alarm_already_active_when_its_board_is_first_heard_opens_an_incident():
     world = World(commune=NEAR)
     world.born("H03-07", active={"button-1": "9c41f2aa-1-7"}, unknown=("button-1",))
     world.later(2)

@@ -56,7 +56,7 @@ def test_only_resolve_leads_to_resolved_and_nothing_leads_out(before, step):
         assert after is None
 
 
-def test_acknowledge_neither_closes_nor_silences():
+def test_d38_acknowledge_neither_closes_nor_silences():
     world = World()
     world.press("H03-07")
     assert world.command("acknowledge") == ""
@@ -64,7 +64,7 @@ def test_acknowledge_neither_closes_nor_silences():
 
 
 @pytest.mark.parametrize("do", ["acknowledge", "silence"])
-def test_a_press_next_door_after_acknowledge_or_silence_sounds_and_asks_again(do):
+def test_d37_a_press_next_door_after_acknowledge_or_silence_sounds_and_asks_again(do):
     world = World()
     world.press("H03-07")
     world.command(do)

@@ -60,7 +60,7 @@ def test_each_step_follows_when_the_one_before_has_had_no_answer_in_its_time():
     assert climbed(world, 75) == [(30, "leader", "sms")]
 
 
-def test_the_ladder_is_begun_again_until_somebody_acknowledges_and_each_one_is_told_by_their_next_channel():
+def test_d38_the_ladder_is_begun_again_until_somebody_acknowledges_and_each_one_is_told_by_their_next_channel():
     world = World(commune=commune(DUTY, LEADER))
     world.press("H03-07")
     world.later(0)
@@ -96,7 +96,7 @@ def test_an_acknowledged_incident_that_alarms_again_is_climbed_again():
     assert [(row.delivery.person, row.delivery.what) for row in world.effects.deliveries] == [("duty", "re_alarmed")]
 
 
-def test_forty_boards_in_one_fire_are_one_message_a_person():
+def test_d36_forty_boards_in_one_fire_are_one_message_a_person():
     world = World(commune=commune(DUTY, LEADER))
     found = []
     for _ in range(4):

@@ -64,7 +64,7 @@ def test_no_ring_covers_smoke_that_waits_to_be_believed(steps):
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEPS, max_size=25))
-def test_no_sequence_doubles_an_incident_loses_an_alarm_or_closes_without_resolve(steps):
+def test_d34_no_sequence_doubles_an_incident_loses_an_alarm_or_closes_without_resolve(steps):
     world = World()
     orders: dict[str, Order] = {}
     for what, which in steps:

@@ -10,7 +10,7 @@ def states(world: World, device: str) -> str:
     return world.situation.devices[device].state
 
 
-def test_a_board_is_lost_after_80_s_without_a_message_and_never_an_alarm():
+def test_d20_d28_a_board_is_lost_after_80_s_without_a_message_and_never_an_alarm():
     world = World()
     world.born("H03-07")
     world.later(79)
@@ -21,6 +21,36 @@ def test_a_board_is_lost_after_80_s_without_a_message_and_never_an_alarm():
     assert world.situation.incidents == {}
     world.event("H03-07", "door")
     assert world.logged()[0] == ("H03-07", "", "board_back")
+
+
+def test_d21_every_board_is_lost_80_s_after_its_last_message_and_no_later_new_or_old_whatever_the_clock_says():
+    world = World()
+    heard_s: dict[str, float] = {}
+    lost_after_s = {}
+    for second in range(200):
+        board = world.commune.boards[second % len(world.commune.boards)].id
+        if board not in heard_s:
+            world.born(board)
+            heard_s[board] = second
+        if second in (40, 60):
+            world.set_clock({40: 365 * 86_400, 60: -2 * 365 * 86_400}[second])
+        world.later(1)
+        for ident, last_s in heard_s.items():
+            if states(world, ident) == "lost":
+                lost_after_s.setdefault(ident, second + 1 - last_s)
+    assert lost_after_s == dict.fromkeys((board.id for board in world.commune.boards), 80)
+
+
+def test_d28_a_board_that_drops_off_again_and_again_is_a_fault_each_time_and_never_rings():
+    world = World(channels=("hook",))
+    lost = 0
+    for boot in range(1, 21):
+        world.born("H03-07", boot=boot)
+        world.later(80)
+        lost += ("H03-07", "", "board_lost") in world.logged()
+        assert world.situation.incidents == {}
+        assert [group for group, order in world.situation.orders.items() if order.pattern] == []
+    assert lost == 20
 
 
 def test_a_sleeping_board_has_twice_its_time():
@@ -74,7 +104,7 @@ def test_a_last_will_counts_only_for_the_newest_birth(life, boot, state):
     assert states(world, "H03-07") == state
 
 
-def test_a_retained_birth_does_not_bring_a_lost_board_back():
+def test_d60_a_retained_birth_does_not_bring_a_lost_board_back():
     world = World()
     world.born("H03-07")
     world.later(80)

@@ -113,7 +113,7 @@ def test_the_desk_acknowledges_silences_and_resolves(town):
     assert town.heard.index((topic, None, False)) > max(index for index, heard in enumerate(town.heard) if heard[0] == topic and heard[1])
 
 
-def test_a_desk_command_is_done_once_and_answered_again_over_a_restart(town):
+def test_d08_a_desk_command_is_done_once_and_answered_again_over_a_restart(town):
     town.start()
     town.press("H03-07", 1)
     wait_until(lambda: town.incident().get("n") == 1, "an incident")
@@ -126,7 +126,7 @@ def test_a_desk_command_is_done_once_and_answered_again_over_a_restart(town):
     assert town.history()[0].sounding
 
 
-def test_rings_repeat_with_the_same_rev(town):
+def test_d02_rings_repeat_with_the_same_rev(town):
     town.start()
     town.press("H03-07", 1)
     wait_until(lambda: sum(ring["rev"] == 1 for ring in town.of("group/TLG-03/ring")) == 2, "a repeated ring")
@@ -134,11 +134,24 @@ def test_rings_repeat_with_the_same_rev(town):
     assert first == again
 
 
-def test_after_kill_9_everything_goes_on(town):
+def test_d34_presses_of_many_homes_within_milliseconds_make_one_incident(town):
+    town.start()
+    homes = [f"H03-{number:02}" for number in range(1, 13)]
+    presses = {home: town.press(home, seq) for seq, home in enumerate(homes, 1)}
+    for seq, home in enumerate(homes, 1):
+        town.press(home, seq)  # and each of them comes twice
+    wait_until(lambda: all(town.receipts(home, event) == 2 for home, event in presses.items()), "a receipt for each of both")
+    assert [(incident.n, incident.state) for incident in town.history()] == [(12, "open")]
+    assert {activation["event"] for activation in town.incident()["activations"]} == set(presses.values())
+
+
+def test_d31_after_kill_9_everything_goes_on(town):
     town.start()
     town.press("H03-07", 1)
     wait_until(lambda: town.ring().get("pattern") == "fire", "a ring")
     wait_until(town.incident, "a snapshot")
+    assert town.command("acknowledge", id="c-1")["ok"]
+    wait_until(lambda: town.incident()["state"] == "acknowledged", "it is acknowledged")
     revision = town.incident()["revision"]
     life, boot = town.ring()["engine"].split("-")
     town.kill()
@@ -151,10 +164,10 @@ def test_after_kill_9_everything_goes_on(town):
     event = town.press("H03-07", 1)
     wait_until(lambda: town.receipts("H03-07", event) == 2, "a receipt for the repeat")
     assert town.incident()["revision"] >= revision
-    assert town.incident()["n"] == 1
+    assert (town.incident()["n"], town.incident()["state"]) == (1, "acknowledged")
 
 
-def test_events_that_nobody_receipted_are_repeated_until_the_engine_is_back(town):
+def test_d07_events_that_nobody_receipted_are_repeated_until_the_engine_is_back(town):
     town.start()
     town.kill()
     for seq in range(1, 21):
@@ -178,7 +191,7 @@ def test_events_that_are_on_the_disk_without_a_receipt_are_known_after_a_kill(to
     assert town.engine.poll() is None
 
 
-def test_a_broker_that_forgot_everything_is_told_again(tmp_path):
+def test_d09_a_broker_that_forgot_everything_is_told_again(tmp_path):
     port = free_port()
     with mosquitto(tmp_path, port):
         town = Town(tmp_path, port)

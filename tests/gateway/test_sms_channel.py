@@ -343,7 +343,7 @@ def test_an_unplugged_modem_is_a_fault_and_its_messages_wait(tmp_path: Path) -> 
     played(tmp_path, play)
 
 
-def test_a_mute_modem_loses_its_power_and_comes_back(tmp_path: Path) -> None:
+def test_d42_a_mute_modem_loses_its_power_and_comes_back(tmp_path: Path) -> None:
     """The command of the settings is run after three failures in a row; here it is what lets the virtual modem speak again."""
     cut = tmp_path / "cut"
     command = [sys.executable, "-c", f"open({str(cut)!r}, 'a').write('x')"]

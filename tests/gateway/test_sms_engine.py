@@ -157,7 +157,7 @@ def test_killed_after_the_record_a_message_does_not_go_again_and_its_report_is_s
     assert len(texts(modem, LEADER)) == 1
 
 
-def test_a_dead_modem_is_a_fault_at_the_desk_and_delays_no_bell(town, modem):
+def test_d42_a_dead_modem_is_a_fault_at_the_desk_and_delays_no_bell(town, modem):
     modem.faults.mute = True
     town.start()
     wait_until(lambda: any("no answer to AT" in fault for fault in town.of("gateway")[-1]["faults"]), "the fault")

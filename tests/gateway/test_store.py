@@ -76,6 +76,33 @@ def test_commits_are_durable_and_the_log_is_a_wal(tmp_path):
     assert asyncio.run(pragmas()) == (("wal",), (2,))
 
 
+def test_d11_a_log_that_a_power_cut_has_torn_anywhere_keeps_every_commit_before_the_tear(tmp_path):
+    path, ends = tmp_path / "keng.db", []
+    insert = "INSERT INTO ring VALUES (?, 1, '{}')"
+
+    async def fill() -> tuple[bytes, bytes]:
+        async with open_store(path) as store:
+            for number in range(12):
+                await store.write(lambda db, number=number: db.execute(insert, (f"G{number:02}",)))
+                ends.append(path.with_name("keng.db-wal").stat().st_size)
+            return path.read_bytes(), path.with_name("keng.db-wal").read_bytes()  # as they lie there when the power goes
+
+    async def found(folder: Path) -> list[str]:
+        async with open_store(folder / "keng.db") as store:
+            assert store.reading.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            return [group for (group,) in store.reading.execute("SELECT group_id FROM ring ORDER BY group_id")]
+
+    database, log = asyncio.run(fill())
+    assert len(set(ends)) == 12, "every commit was in the log alone"
+    for tear in sorted({*ends, *(end - 1 for end in ends), *range(ends[0], ends[-1], 3001)}):
+        for rest in (b"", bytes(8192), os.urandom(8192)):
+            folder = tmp_path / f"{tear}-{len(rest)}-{rest[:4].hex()}"
+            folder.mkdir()
+            (folder / "keng.db").write_bytes(database)
+            (folder / "keng.db-wal").write_bytes(log[:tear] + rest)
+            assert asyncio.run(found(folder)) == [f"G{number:02}" for number in range(sum(end <= tear for end in ends))]
+
+
 def test_what_arrives_while_a_commit_runs_shares_the_next_and_reports_do_not(tmp_path):
     async def changes() -> list[int]:
         async with open_store(tmp_path / "keng.db") as store:

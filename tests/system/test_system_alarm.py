@@ -27,7 +27,7 @@ async def test_one_press_rings_every_bell_and_is_told_to_all(scene: Scene) -> No
 
 
 @BOTH_BROKERS
-async def test_two_homes_within_five_seconds_make_one_incident(scene: Scene) -> None:
+async def test_d34_two_homes_within_five_seconds_make_one_incident(scene: Scene) -> None:
     await scene.world.pulse("H1", "button-1")
     await scene.until(scene.confirmed, "every bell is proved to ring")
     await asyncio.sleep(1)

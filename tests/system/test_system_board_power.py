@@ -38,7 +38,7 @@ async def cut_in_press(scene: Scene, device: str, operation: int, *, connected: 
 
 
 @pytest.mark.parametrize("connected", [False, True], ids=["without network", "connected"])
-async def test_power_cut_at_any_flash_operation_keeps_the_press_or_leaves_no_trace(scene: Scene, connected: bool) -> None:
+async def test_d11_power_cut_at_any_flash_operation_keeps_the_press_or_leaves_no_trace(scene: Scene, connected: bool) -> None:
     arrived: dict[int, bool] = {}
     is_within = True
     while is_within:

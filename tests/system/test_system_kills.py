@@ -27,7 +27,7 @@ async def press_around_death(scene: Scene, part: str) -> None:
 
 @pytest.mark.parametrize("part", ["broker", "engine"])
 @BOTH_BROKERS
-async def test_kill_amid_presses_loses_none_and_doubles_none(scene: Scene, part: str) -> None:
+async def test_d06_d07_kill_amid_presses_loses_none_and_doubles_none(scene: Scene, part: str) -> None:
     await press_around_death(scene, part)
     incident = await scene.until(lambda: scene.confirmed(n=len(PRESSES)), "every press counts once, and every bell is proved to ring")
     await scene.receipted()

@@ -12,7 +12,7 @@ AWAY_S = 3.0
 SIX_HOURS_S = 6 * 3600.0
 
 
-async def test_frozen_link_is_noticed_and_the_next_press_arrives(scene: Scene) -> None:
+async def test_d01_frozen_link_is_noticed_and_the_next_press_arrives(scene: Scene) -> None:
     link = scene.world.link("H2")
     link.freeze()
     frozen = time.monotonic()
@@ -77,7 +77,7 @@ async def six_hours_pass(scene: Scene, *devices: str) -> None:
         scene.world.clock_advance(device, SIX_HOURS_S)
 
 
-async def test_board_away_for_three_seconds_rings_at_its_return_if_the_fire_is_open(scene: Scene) -> None:
+async def test_d08_board_away_for_three_seconds_rings_at_its_return_if_the_fire_is_open(scene: Scene) -> None:
     async with away(scene, "H2"):
         await scene.world.pulse("H1", "button-1")
         await scene.until(lambda: scene.confirmed("H1", "H3", "H4"), "the other bells are proved to ring")

@@ -13,7 +13,7 @@ YEAR_S = 365 * 86_400.0
 
 
 @pytest.mark.parametrize("ahead_s", [YEAR_2020_S, YEAR_S], ids=["2020", "a year ahead"])
-async def test_commune_that_starts_with_a_wrong_clock_hears_a_press_and_opens_one_incident(
+async def test_d18_commune_that_starts_with_a_wrong_clock_hears_a_press_and_opens_one_incident(
     scene: Scene, spoilt: None, ahead_s: float
 ) -> None:
     world, engine = scene.world, scene.stage.part("engine")

@@ -187,7 +187,7 @@ def test_tick_of_a_new_engine_asks_for_a_birth_within_5_s():
     assert presence.take_birth(13_500)
 
 
-def test_nobody_listens_25_s_after_the_last_tick():
+def test_d20_nobody_listens_25_s_after_the_last_tick():
     presence = Presence("9c41f2aa-17", lambda: 0.5)
     assert not presence.is_ticking(0)
     presence.tick(ENGINE, 1000)
@@ -195,7 +195,7 @@ def test_nobody_listens_25_s_after_the_last_tick():
     assert not presence.is_ticking(26_000)
 
 
-def test_board_is_deaf_after_150_s_of_ticks_without_a_ring():
+def test_d02_board_is_deaf_after_150_s_of_ticks_without_a_ring():
     presence = Presence("9c41f2aa-17", lambda: 0.5)
     presence.connected(0)
     deaf = []
