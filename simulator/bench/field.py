@@ -122,10 +122,12 @@ class _Press:
         if incident is None or incident.id not in observer.closed:
             return False
         news = {bell: observer.events.get(bell, ())[self._heard[bell] :] for bell in self._bells}
-        told = [[event.state for event in events if event.type == BELL] for events in news.values()]
+        told = {bell: [event.state for event in events if event.type == BELL] for bell, events in news.items()}
         # A finger that comes back within a flash stall has not been away: the board must have said that the button is clear.
-        told.append([event.state for event in news[self.device] if event.point == BUTTON])
-        return all(states and states[-1] != "active" for states in told) and not observer.lost_events()
+        button = [event.state for event in news[self.device] if event.point == BUTTON]
+        # A board that was out of reach may hear ring and silence in one breath: it has nothing to tell then.
+        quiet = all(states[-1] != "active" if states else not self.stage.world.is_ringing(bell) for bell, states in told.items())
+        return quiet and button[-1:] == ["clear"] and not observer.lost_events()
 
 
 async def _presses(book: Book, stage: Stage) -> None:
