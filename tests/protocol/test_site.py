@@ -138,7 +138,7 @@ def test_an_unknown_group_a_doubled_id_bad_coordinates_and_a_missing_field_come_
             'place = "H03-99"',
             "boards[1].place: expected the id of a home, fire point or post in this file",
         ),
-        ('id = "B-1"', 'id = "engine"', "boards[1].id: expected an id other than engine, console, observer, got 'engine'"),
+        ('id = "B-1"', 'id = "engine"', "boards[1].id: expected an id other than engine, console, bench, observer, got 'engine'"),
         ('role = "duty"', 'role = "boss"', "people[1].role: expected 'duty'"),
         ('role = "duty"', 'role = "leader"', "people[1]: expected a group for the role leader"),
         ('phone = "0912 345 678"', 'phone = "114"', "people[1].phone: expected a Vietnamese phone number such as 0912 345 678, got '114'"),
