@@ -1,4 +1,4 @@
-"""The commands `keng people list`, `invite` and `close`: accounts of the console, from the gateway's own terminal."""
+"""The commands `keng people list`, `invite`, `close` and `erase`: accounts and personal data, from the gateway's own terminal."""
 
 import json
 import sqlite3
@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from gateway import startup
+from gateway import erasure, startup
 from gateway.commands import DATA, Data, Json, SettingsFile, SiteFile
 from gateway.console.people import accounts, book, door, rights
 from gateway.settings import Settings
@@ -89,6 +89,40 @@ def _close(person: Who, site: SiteFile, settings: SettingsFile = None, data: Dat
             print(f"keng people close: expected somebody with an account, got {person!r}", file=sys.stderr)
             sys.exit(startup.EXIT_WRONG_INPUT)
         print(f"{person}: closed")
+
+
+@app.command("erase")
+def _erase(
+    person: Annotated[str, typer.Argument(help="The id or the name of a person, of the site file or of the past.", metavar="PERSON")],
+    site: SiteFile,
+    settings: SettingsFile = None,
+    data: Data = DATA,
+    *,
+    also: Annotated[list[str] | None, typer.Option("--also", help="A name or number that texts may hold, too.", metavar="WORDS")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without it nothing is changed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Replace a person in all records by a pseudonym: name, phones, who acknowledged, who answered. Incidents stay readable.
+
+    \b
+    Examples:
+      keng people erase chu-ho-03-08 --site site.toml --data /var/lib/keng          what would be changed
+      keng people erase chu-ho-03-08 --site site.toml --data /var/lib/keng --yes
+      keng people erase "Trần Thị Thử" --site site.toml --also 0912345678 --yes     somebody who has left the site file
+    """
+    with startup.reported("keng people erase"):
+        commune, chosen = startup.load(site, settings)
+        traces = erasure.traces(commune, person, also or [])
+        places = erasure.Places(data / "keng.db", book.own_database(chosen.console, data))
+        done = erasure.erase(places, traces, now_ms=_now_ms(), is_meant=yes)
+        left = erasure.left_in(commune, site, traces, data)
+        if as_json:
+            print(json.dumps({"done": yes, "person": person, "pseudonym": done.pseudonym, "rows": done.rows, "left_in": left}))
+            return
+        counts = ", ".join(f"{count} {table}" for table, count in done.rows.items())
+        print(f"{person}: {'is' if yes else 'would be'} {done.pseudonym} in {counts}{'' if yes else '; do it with --yes'}")
+        for place in left:
+            print(f"still in {place}", file=sys.stderr)
 
 
 def _done(chosen: Settings, data: Path, work: Callable[[sqlite3.Connection], T], *, may_make: bool = True) -> T | None:
