@@ -12,10 +12,11 @@ from gateway.console.feed import Feed
 from gateway.console.fragments import Fragment, leaf, whole
 from gateway.console.records import Records, Shelf
 from gateway.console.words import Language, Words
-from gateway.store.queries import MaintenanceEntry
+from gateway.store.queries import MaintenanceEntry, Record
 from protocol.messages import Incident
 
 TEMPLATES = Path(__file__).parent / "templates"
+STATIC = Path(__file__).parent / "static"
 
 
 class Page(NamedTuple):
@@ -113,6 +114,13 @@ class Composer:
 
 
 PARTS = "<!--parts-->"
+
+
+def on_paper(record: Record, people: dict[str, str], *, language: Language, person: str, now_ms: int) -> str:
+    """The record of an incident as one file, to be opened anywhere and printed. `people`: names by id; `person`: who asks for it."""
+    css = Markup((STATIC / "record.css").read_text(encoding="utf-8"))  # noqa: S704  # our own file
+    environment = _environment(words.load(language), people)
+    return environment.get_template("record.html").render(record=record, person=person, now_ms=now_ms, css=css)
 
 
 def _environment(catalogue: Words, people: dict[str, str]) -> Environment:
