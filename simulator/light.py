@@ -168,12 +168,13 @@ class LightBoard:
     def _obey(self, order: Order) -> None:
         if (order.do, order.what) != ("test", BELL):
             answer = Answer(id=order.id, ok=False, error=f"a light board does no {order.do}")
-        elif self._config.bell_sense and BELL_SENSE not in self._plan.active:
-            answer = Answer(id=order.id, ok=False, error="loop open on bell")
         else:
             self._tested_until = time.monotonic() + order.seconds
             self._drive()
-            answer = Answer(id=order.id, ok=True, proof="measured" if self._config.bell_sense else "commanded")
+            if self._config.bell_sense and BELL_SENSE not in self._plan.active:
+                answer = Answer(id=order.id, ok=False, error="loop open on bell")
+            else:
+                answer = Answer(id=order.id, ok=True, proof="measured" if self._config.bell_sense else "commanded")
         if self._client:
             self._client.send(topics.device(self._config.site, self._config.device, "answer"), answer.payload(), qos=1)
         self._wake.set()

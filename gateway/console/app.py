@@ -27,6 +27,7 @@ from gateway.console.entrance import account as own_account
 from gateway.console.entrance import entrance, invitations
 from gateway.console.feed import Clock, Feed
 from gateway.console.gate import Gate
+from gateway.console.group import group, shell
 from gateway.console.guard import Guard
 from gateway.console.pages import Console, home, ordering, public, reading
 from gateway.console.papers import papers
@@ -107,7 +108,8 @@ def build(
 def create(console: Console, names: Collection[str] = ()) -> FastAPI:
     """The web application, also known under `names`. Its own documentation pages are off: they would load scripts from elsewhere."""
     app = FastAPI(title="Kẻng console", docs_url=None, redoc_url=None, openapi_url=None)
-    for router in (public, entrance, invitations, home, own_account, reading, papers, ordering, administration):
+    app.include_router(shell(console, STATIC))
+    for router in (public, entrance, invitations, home, own_account, reading, papers, ordering, administration, group):
         app.include_router(router(console))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Gate, door=console.door)

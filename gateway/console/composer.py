@@ -52,6 +52,10 @@ class Composer:
         """A whole document."""
         return self._environments[language].get_template(template).render(context)
 
+    def piece(self, language: Language, template: str, macro: str, **context: object) -> str:
+        """One macro of a template."""
+        return str(getattr(self._environments[language].get_template(template).module, macro)(**context)).strip()
+
     def older_incidents(self, language: Language, incidents: list[Incident]) -> Markup:
         """The items of an older page of the history."""
         return Markup("".join(part.html for part in self._history(language, incidents)))  # noqa: S704  # autoescaped by the templates
@@ -132,6 +136,7 @@ def _environment(catalogue: Words, people: dict[str, str]) -> Environment:
         "stamp": words.stamp,
         "iso": words.iso,
         "symbols": view.SYMBOLS,
+        "marks": {"need_help": "!", "no_answer": "?", "coming": "→", "safe": "✓"},
         "outcome_tones": view.OUTCOME_TONES,
         "name_of": lambda ident: people.get(ident, ident),
         "parts_here": Markup(PARTS),  # noqa: S704  # a constant

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from gateway.console.feed import Feed
 from protocol import topics
@@ -38,9 +38,12 @@ class Desk:
 
     async def order(self, user: str, do: Do, incident: str, version: int, outcome: Outcome | None = None) -> Verdict:
         """Send the command of the person `user` and await its answer. `version` is the incident's as the person saw it."""
-        command = Command(
-            id=f"c-{secrets.token_hex(8)}", t=self._feed.engine_ms(), do=do, incident=incident, version=version, outcome=outcome
-        )
+        return await self.command(user, do=do, incident=incident, version=version, outcome=outcome)
+
+    async def command(self, user: str, **fields: Any) -> Verdict:
+        """The same with any command: `fields` are those of protocol.messages.Command."""
+        command = Command(id=f"c-{secrets.token_hex(8)}", t=self._feed.engine_ms(), **fields)
+        about = command.incident or command.home or command.group
         answers = self._feed.answers
         answers[command.id] = asyncio.get_running_loop().create_future()
         try:
@@ -48,11 +51,11 @@ class Desk:
                 return Verdict("no_broker")
             answer = await asyncio.wait_for(answers[command.id], self._answer_s)
         except TimeoutError:
-            logger.warning("%s of %s by %s: no answer in %.0f s", do, incident, user, self._answer_s)
+            logger.warning("%s of %s by %s: no answer in %.0f s", command.do, about, user, self._answer_s)
             return Verdict("unanswered")
         except ConnectionResetError:
             return Verdict("cut_off")
         finally:
             del answers[command.id]
-        logger.info("%s of %s by %s: %s", do, incident, user, "done" if answer.ok else answer.error)
+        logger.info("%s of %s by %s: %s", command.do, about, user, "done" if answer.ok else answer.error)
         return Verdict("done") if answer.ok else Verdict("refused", answer.error or "")

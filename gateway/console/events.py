@@ -1,6 +1,7 @@
 """Server-sent events: what changed on the page a browser shows, and a beat by which it knows that we live."""
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,14 +34,23 @@ def pieces_of(composer: Composer, language: Language, show: Show) -> Pieces:
     return now
 
 
-async def stream(pieces: Pieces, changes: Changes, clock: Clock, may_stay: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
-    """The whole state first, so that nothing needs to be remembered about a browser that comes back; then only what differs.
+def digest(pieces: tuple[Fragment, ...]) -> str:
+    """A short name for what a page shows, which it says when it connects."""
+    return hashlib.sha256("".join(piece.html for piece in pieces).encode()).hexdigest()[:16]
+
+
+async def stream(
+    pieces: Pieces, changes: Changes, clock: Clock, may_stay: Callable[[], Awaitable[bool]], *, seen: str = ""
+) -> AsyncIterator[str]:
+    """The whole state first, so that nothing needs to be remembered about a browser that comes back; then only what differs. A page that
+    has the whole state already, as its digest `seen` says, is spared it.
 
     Fragments go out as event `page`, ready for htmx's out-of-band swap. Event `beat` carries our Unix time in ms, every BEAT_S, as long
     as `may_stay` says so; event `over` is the last for a browser that is logged out.
     """
     yield f"retry: {RETRY_MS}\n\n{_beat(clock)}"
-    shown: tuple[Fragment, ...] = ()
+    now = pieces()
+    shown: tuple[Fragment, ...] = now if seen == digest(now) else ()
     beaten = time.monotonic()
     with changes.listening() as changed:
         while not changes.ended:

@@ -15,7 +15,9 @@ from gateway.console.people.door import Door, Entered, Visitor
 from gateway.console.people.rights import Area, Who
 from gateway.console.people.sessions import LASTS, Session
 
-PUBLIC = re.compile(r"/(login|language|healthz|invitation|invitation/[A-Za-z0-9-]{1,64}|static/.*)")
+PUBLIC = re.compile(
+    r"/(login|language|healthz|invitation|invitation/[A-Za-z0-9-]{1,64}|static/.*|group/service-worker\.js|group/offline/(vi|en))"
+)
 BROWSER_S = 400 * 86400  # the longest that browsers keep a cookie (RFC 6265bis, 5.5)
 
 

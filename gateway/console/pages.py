@@ -125,7 +125,7 @@ def home(console: Console) -> APIRouter:
         who = gate.who(request)
         if who.may("desk"):
             return console.document(request, "desk.html")
-        return RedirectResponse("/people" if who.may("people") else "/account", 303)
+        return RedirectResponse("/people" if who.may("people") else "/group/", 303)
 
     return router
 

@@ -5,13 +5,13 @@ import logging
 import sqlite3
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gateway.console.changes import Changes
 from gateway.store import queries
-from gateway.store.queries import DeviceRow, MaintenanceEntry, Record
+from gateway.store.queries import BellTested, DeviceRow, MaintenanceEntry, Record
 from protocol.messages import Incident
 
 logger = logging.getLogger(__name__)
@@ -31,13 +31,14 @@ Mark = tuple[int, ...]
 @dataclass(frozen=True)
 class Records:
     """What the database says, newest first. `written_ms`: when it was last written, None if there is none. `problem`: why it
-    cannot be read, empty if it can."""
+    cannot be read, empty if it can. `tests`: the newest of each board's bell."""
 
     incidents: list[Incident]
     entries: list[MaintenanceEntry]
     devices: list[DeviceRow]
     written_ms: int | None
     problem: str = ""
+    tests: dict[str, BellTested] = field(default_factory=dict)
 
     @property
     def older_incident(self) -> str | None:
@@ -109,6 +110,7 @@ def _read(database: Path) -> Records:
                 entries=queries.maintenance(db, limit=RECENT_ENTRIES),
                 devices=queries.devices(db),
                 written_ms=written_ms,
+                tests=queries.bell_tests(db),
             )
     except UNREADABLE as exc:
         logger.warning("database %s: %s", database, exc)

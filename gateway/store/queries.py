@@ -15,6 +15,7 @@ from protocol.wire import TIME_MAX
 
 BUSY_S = 5.0
 AROUND_MS = 60_000
+TESTS_WITHIN = 10_000  # some months; read whenever the database has changed
 EVENTS_MAX = 5000  # a night of a chattering contact
 # Without the address: a phone number is nobody's business who reads about a fire.
 _DELIVERY = (
@@ -64,6 +65,13 @@ class DeviceRow(NamedTuple):
     refused: int
     faults: list[str]
     troubles: tuple[Trouble, ...] = ()
+
+
+class BellTested(NamedTuple):
+    """The newest test of a board's bell: `result` is measured, commanded, no_answer, or what the board says is wrong."""
+
+    at_ms: int
+    result: str
 
 
 class RubbishRow(NamedTuple):
@@ -199,6 +207,16 @@ def devices(db: sqlite3.Connection) -> list[DeviceRow]:
     found = [_device(*row) for row in rows.fetchall()]
     troubles = _troubles(db)
     return [row._replace(troubles=tuple(troubles[row.id])) if row.id in troubles else row for row in found]
+
+
+def bell_tests(db: sqlite3.Connection) -> dict[str, BellTested]:
+    """The newest test of each board's bell among the last TESTS_WITHIN entries of the maintenance log."""
+    rows = db.execute(
+        "SELECT device, at_ms, detail, max(id) FROM maintenance"
+        " WHERE what = 'bell_test' AND id > (SELECT ifnull(max(id), 0) FROM maintenance) - ? GROUP BY device",
+        (TESTS_WITHIN,),
+    )
+    return {device: BellTested(at_ms, detail) for device, at_ms, detail, _ in rows.fetchall()}
 
 
 def rubbish(db: sqlite3.Connection) -> list[RubbishRow]:

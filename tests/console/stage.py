@@ -193,10 +193,10 @@ class RunningConsole:
         until(lambda: self.health()["engine"], "the console answers")
 
     @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """The console's event loop does nothing while the `with` lasts, and its connections stay open."""
+    def frozen(self, seconds: float = DEADLINE_S) -> Iterator[None]:
+        """The console's event loop does nothing while the `with` lasts, at most so long, and its connections stay open."""
         thaw = threading.Event()
-        self._loop.call_soon_threadsafe(thaw.wait, DEADLINE_S)
+        self._loop.call_soon_threadsafe(thaw.wait, seconds)
         try:
             yield
         finally:

@@ -1,0 +1,132 @@
+"use strict";
+// The page of a group: shows what changes, says when nothing comes any more, and sends what somebody says until it has arrived.
+
+const DEAD_MS = 10000; // a beat comes every 2 s; a phone on a poor link misses some
+const RETRY_MS = 2000;
+const GIVE_UP_MS = 120000;
+
+const body = document.body;
+let source = null;
+let heard = Date.now();
+let offset = 0; // of the console's clock
+let alarms = count();
+
+function element(id) {
+  return document.getElementById(id);
+}
+
+function two(number) {
+  return String(number).padStart(2, "0");
+}
+
+function count() {
+  return Number(element("state").dataset.alarms);
+}
+
+// Replaces the pieces that came, and keeps open what was open.
+function show(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  for (const piece of [...template.content.children]) {
+    const old = element(piece.id);
+    if (!old) continue;
+    const focus = old.contains(document.activeElement) ? path(document.activeElement) : null;
+    for (const open of old.querySelectorAll("details[open]")) {
+      const same = [...piece.querySelectorAll("details")].find((one) => one.id === open.id);
+      if (same) same.open = true;
+    }
+    old.replaceWith(piece);
+    if (focus) document.querySelector(focus)?.focus();
+  }
+  const now = count();
+  if (now > alarms && navigator.vibrate) navigator.vibrate([500, 500, 500, 500, 500]);
+  alarms = now;
+  document.title = now ? `● ${body.dataset.alarmTitle} – ${body.dataset.title}` : body.dataset.title;
+  tick();
+}
+
+// How to find a button again in the piece that replaces its own.
+function path(button) {
+  const form = button.closest("form");
+  const action = form ? `form[action="${CSS.escape(form.getAttribute("action"))}"]` : "";
+  const home = form?.querySelector("[name=home]");
+  const within = home ? `${action}:has([name=home][value="${CSS.escape(home.value)}"])` : action;
+  return button.value ? `${within} [value="${CSS.escape(button.value)}"]` : button.id ? `#${CSS.escape(button.id)}` : null;
+}
+
+function connect() {
+  if (source) source.close();
+  source = new EventSource(body.dataset.events);
+  source.addEventListener("page", (event) => show(event.data));
+  source.addEventListener("beat", (event) => {
+    heard = Date.now();
+    offset = JSON.parse(event.data).now_ms - heard;
+    tick();
+  });
+  source.addEventListener("over", () => location.replace("/login"));
+}
+
+function tick() {
+  const now = Date.now();
+  const dead = now - heard > DEAD_MS;
+  document.documentElement.dataset.link = dead ? "dead" : "live";
+  element("dead").hidden = !dead;
+  if (dead) element("dead-since").textContent = `${two(Math.floor((now - heard) / 60000))}:${two(Math.floor((now - heard) / 1000) % 60)}`;
+  for (const span of document.querySelectorAll("[data-since]")) {
+    const seconds = Math.max(0, Math.floor((now + offset - Number(span.dataset.since)) / 1000));
+    const hours = Math.floor(seconds / 3600);
+    span.textContent = `${hours ? `${hours}:` : ""}${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+  }
+  // A refused stream (logged out, or the console starts) is not tried again by the browser itself.
+  if (source.readyState === EventSource.CLOSED) again();
+}
+
+let asked = 0;
+function again() {
+  if (Date.now() - asked < RETRY_MS) return;
+  asked = Date.now();
+  fetch("/account", { headers: { Accept: "text/plain" } }).then((answer) => {
+    if (answer.status === 401) location.replace("/login");
+    else if (answer.ok) connect();
+  }, () => {});
+}
+
+function notice(html) {
+  element("notice").innerHTML = html;
+}
+
+function plain(text, tone) {
+  const line = document.createElement("p");
+  line.className = `notice ${tone}`;
+  line.textContent = text;
+  element("notice").replaceChildren(line);
+}
+
+// What somebody says of a home stays true for a while: it is sent again until it has arrived. A decision is sent once.
+async function send(action, data, retry, since) {
+  const last = !retry || Date.now() - since > GIVE_UP_MS;
+  try {
+    const answer = await fetch(action, { method: "POST", body: data, headers: { "HX-Request": "true" } });
+    if (answer.status === 401) return location.replace("/login");
+    if (answer.status >= 500 && !last) throw new Error("not yet");
+    notice(await answer.text());
+  } catch {
+    plain(last ? body.dataset.notSent : body.dataset.sending, last ? "bad" : "waits");
+    if (!last) setTimeout(() => send(action, data, retry, since), RETRY_MS);
+  }
+  return undefined;
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form.ask")) return;
+  event.preventDefault();
+  plain(body.dataset.sending, "waits");
+  // The form may be replaced by the news of its own success: what is sent is taken out of it now.
+  send(form.action, new URLSearchParams(new FormData(form, event.submitter)), "retry" in form.dataset, Date.now());
+});
+
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && tick());
+if ("serviceWorker" in navigator && body.dataset.worker) navigator.serviceWorker.register(body.dataset.worker).catch(() => {});
+connect();
+setInterval(tick, 500);

@@ -1,0 +1,459 @@
+"""The page of a group: what it shows to whom, and what its people may say. A real console and broker, a peer in the engine's place."""
+
+import gzip
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from stage import (
+    NOON_MS,
+    SITE,
+    Broker,
+    Database,
+    EnginePeer,
+    RunningConsole,
+    incident,
+    log_in,
+    peopled,
+    place_named,
+    resolved,
+    running,
+    until,
+)
+
+from gateway.console import group_view
+from gateway.console.app import STATIC
+from gateway.console.people.rights import Who
+from protocol.messages import CommandAnswer, Incident, LadderPosition, RollCall
+from protocol.people import Person
+
+IDENT = "2026-000123"
+GROUP = "TLG-03"
+HOMES = SITE.homes_of(GROUP)
+TOKENS = {
+    ident: secrets.token_urlsafe(32)
+    for ident in ("leader-1", "leader-2", "household-1", "household-2", "team-1", "truc-ban-1", "viewer-1", "administrator-1", "pressed")
+}
+XSS = '<script>alert(1)</script><img src=x onerror="alert(2)">{{7*7}}'
+LEADER = Who("leader-1", "", "leader", GROUP, "H03-02")
+NEIGHBOUR = Who("household-1", "", "household", GROUP, "H03-02")
+AT_HOME = Who("x", "", "household", GROUP, "H03-07")
+OTHER = Who("household-2", "", "household", "DCC-N5", None)
+DUTY = Who("truc-ban-1", "", "duty", None, None)
+
+
+def called(**said: str) -> list[RollCall]:
+    """The roll call of the group; `said`: home (with _ for -) -> what it says."""
+    says = {home.replace("_", "-"): word for home, word in said.items()}
+    return [
+        RollCall.model_validate(
+            {"home": home, "name": name} | ({"says": says[home], "by": home, "at_ms": NOON_MS + 20_000} if home in says else {})
+        )
+        for home, name in HOMES
+    ]
+
+
+def fire(ident: str = IDENT, **changes: object) -> Incident:
+    return incident(ident, **({"groups": [GROUP], "roll_call": called(H03_04="need_help", H03_01="safe")} | changes))
+
+
+class Town:
+    """A console with somebody of every role logged in."""
+
+    def __init__(self, console: RunningConsole, engine: EnginePeer, database: Database) -> None:
+        self.console, self.engine, self.database = console, engine, database
+
+    def client(self, who: str) -> httpx.Client:
+        headers = {"Origin": self.console.url, "HX-Request": "true"}
+        return httpx.Client(base_url=self.console.url, headers=headers, cookies={"session": TOKENS[who]}, timeout=20)
+
+    def shown(self, who: str, *texts: str) -> str:
+        """The group's page, once it has these texts."""
+        found = [""]
+
+        def has() -> bool:
+            with self.client(who) as client:
+                found[0] = client.get(f"/group/{GROUP}").text
+            return all(text in found[0] for text in texts)
+
+        until(has, f"{texts} on the page")
+        return found[0]
+
+    def calm(self) -> None:
+        self.engine.tick()
+        self.engine.close(IDENT)
+        until(lambda: (self.console.health()["open_incidents"], self.console.health()["engine"]) == (0, "online"), "all is calm")
+        self.engine.commands.clear()
+        self.engine.users.clear()
+        self.engine.verdict = lambda command: CommandAnswer(id=command.id, ok=True)
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    broker.start()
+    engine = EnginePeer(broker.port)
+    database = Database(tmp_path_factory.mktemp("data") / "keng.db")
+    database.commune()
+    database.log("bell_test", device="H03-01", point="bell", detail="commanded")
+    database.log("bell_test", device="H03-01", point="bell", detail="measured")
+    database.log("bell_test", device="H03-02", point="bell", detail="no_answer")
+    at_home = {"id": "pressed", "name": "Chủ hộ 07", "role": "household", "group": GROUP, "home": "H03-07", "phone": "0912345678"}
+    with running(broker.port, database.path, site=peopled(Person.model_validate(at_home))) as console:
+        for ident, token in TOKENS.items():
+            log_in(console.own, ident, token)
+        engine.tick()
+        until(lambda: console.health()["engine"] == "online", "the engine is heard")
+        yield Town(console, engine, database)
+    database.db.close()
+    engine.die()
+    broker.kill()
+
+
+@pytest.fixture
+def town(standing: Town) -> Iterator[Town]:
+    """The town with no incident open."""
+    standing.calm()
+    yield standing
+    standing.calm()
+
+
+# What is for whose eyes
+
+
+@pytest.mark.parametrize(
+    ("changes", "eyes"),
+    [
+        ({}, "leader neighbour home duty"),
+        ({"kind": "smoke", "bells": []}, "leader home duty"),
+        ({"late": True, "bells": []}, "leader home duty"),
+        ({"kind": "sos"}, "leader neighbour home duty"),
+        ({"kind": "sos", "bells": [], "ladder": LadderPosition(cause="silent_sos", round=1, step=1, due_ms=1, next=[])}, "duty"),
+        ({"kind": "drill"}, "leader neighbour home duty"),
+        ({"groups": ["DCC-N5", GROUP], "group": "DCC-N5"}, "leader neighbour home duty"),
+    ],
+)
+def test_an_alarm_is_for_those_whom_it_concerns(changes: dict[str, object], eyes: str) -> None:
+    people = {"leader": LEADER, "neighbour": NEIGHBOUR, "home": AT_HOME, "duty": DUTY}
+    assert [name for name, who in people.items() if group_view.visible(fire(**changes), GROUP, who)] == eyes.split()
+
+
+def test_an_alarm_of_another_group_is_on_no_page_of_this_one() -> None:
+    elsewhere = fire(groups=["DCC-N5"], group="DCC-N5")
+    assert not any(group_view.visible(elsewhere, GROUP, who) for who in (LEADER, NEIGHBOUR, AT_HOME, DUTY))
+
+
+def test_the_leader_is_offered_what_the_engine_will_do_and_nothing_else() -> None:
+    def offered(who: Who, **changes: object) -> list[str]:
+        return [str(do) for do in group_view.alarms([fire(**changes)], GROUP, who, SITE)[0].decides]
+
+    assert offered(LEADER) == ["acknowledge", "on_the_way", "on_scene", "silence"]
+    assert offered(LEADER, state="on_the_way", sounding=False) == ["on_scene"]
+    assert offered(LEADER._replace(role="team")) == ["acknowledge", "on_the_way", "on_scene"]
+    assert offered(NEIGHBOUR) == []
+
+
+def test_who_needs_somebody_comes_first() -> None:
+    (alarm,) = group_view.alarms([fire()], GROUP, LEADER, SITE)
+    assert [answer.entry.home for answer in alarm.answers][:2] == ["H03-04", "H03-02"]
+    assert alarm.answers[-1].entry.home == "H03-01"
+    assert alarm.counts == {"need_help": 1, "no_answer": 10, "coming": 0, "safe": 1}
+
+
+# Over HTTP
+
+
+def test_a_household_says_how_it_is_under_its_own_name(town: Town) -> None:
+    town.engine.publish(fire())
+    town.shown("household-1", "CHÁY")
+    with town.client("household-1") as client:
+        answer = client.post(f"/group/{GROUP}/answer", data={"incident": IDENT, "home": "H03-02", "says": "safe"})
+    assert answer.status_code == 200
+    assert "Đã ghi: an toàn." in answer.text
+    (command,) = town.engine.commands
+    assert (command.do, command.incident, command.home, command.says, command.version) == ("roll_call", IDENT, "H03-02", "safe", None)
+    assert town.engine.users == ["household-1"]
+
+
+def test_a_leader_decides_with_the_version_that_was_seen(town: Town) -> None:
+    town.engine.publish(fire())
+    page = town.shown("leader-1", "Tôi đang đến")
+    assert '<input type="hidden" name="version" value="7">' in page
+    with town.client("leader-1") as client:
+        client.post(f"/group/{GROUP}/decide", data={"incident": IDENT, "version": "7", "do": "on_the_way"})
+    assert [(command.do, command.version) for command in town.engine.commands] == [("on_the_way", 7)]
+    assert town.engine.users == ["leader-1"]
+
+
+def test_bells_are_tested_by_command(town: Town) -> None:
+    with town.client("leader-1") as client:
+        assert "Chuông đang được thử" in client.post(f"/group/{GROUP}/test").text
+    with town.client("household-1") as client:
+        client.post(f"/group/{GROUP}/test", data={"home": "H03-02"})
+    assert [(command.do, command.group, command.home) for command in town.engine.commands] == [
+        ("test_bell", GROUP, None),
+        ("test_bell", GROUP, "H03-02"),
+    ]
+
+
+def test_the_newest_test_of_each_bell_is_shown(town: Town) -> None:
+    page = town.shown("household-1", "kêu, đo được")
+    bells = {re.sub(r"<[^>]+>|\s+", " ", item) for item in re.findall(r'<ul class="boards">.*?</ul>', page, re.DOTALL)[0].split("<li")}
+    one = next(bell for bell in bells if "03-01" in bell)
+    two = next(bell for bell in bells if "03-02" in bell)
+    assert "kêu, đo được" in one
+    assert "chưa đo được" not in one
+    assert "KHÔNG TRẢ LỜI" in two
+    assert "Chưa thử lần nào" in next(bell for bell in bells if "03-03" in bell)
+
+
+def test_the_engines_refusal_is_shown(town: Town) -> None:
+    town.engine.verdict = lambda command: CommandAnswer(id=command.id, ok=False, error="expected a home of the roll call, got H03-02")
+    with town.client("household-1") as client:
+        answer = client.post(f"/group/{GROUP}/answer", data={"incident": IDENT, "home": "H03-02", "says": "safe"})
+    assert answer.status_code == 409
+    assert "expected a home of the roll call" in answer.text
+
+
+@pytest.mark.parametrize("who", ["leader-2", "household-2", "administrator-1"])
+@pytest.mark.parametrize("way", ["", "/events", "/answer", "/decide", "/test"])
+def test_another_group_is_nobodys_business(town: Town, who: str, way: str) -> None:
+    """Neither its page nor its events, and whether it has an alarm."""
+    town.engine.publish(fire())
+    town.shown("leader-1", "CHÁY")
+    form = {"incident": IDENT, "home": "H03-02", "says": "safe", "version": "7", "do": "silence"}
+    with town.client(who) as client:
+        answer = client.get(f"/group/{GROUP}{way}") if way in ("", "/events") else client.post(f"/group/{GROUP}{way}", data=form)
+        unknown = client.get("/group/TLG-99")
+    assert answer.status_code == unknown.status_code == 403
+    assert answer.text == unknown.text, "whether a group exists is told to nobody either"
+    for secret in ("CHÁY", "03-07", "Ngõ", "0912345678"):
+        assert secret not in answer.text
+    assert not town.engine.commands
+
+
+@pytest.mark.parametrize("who", ["leader-1", "household-1", "team-1", "administrator-1"])
+@pytest.mark.parametrize("path", ["/history?before=a", "/maintenance?before=1", "/events", f"/incidents/{IDENT}/record", "/nowhere"])
+def test_the_desk_is_closed_to_groups_and_shows_nothing_in_its_refusal(town: Town, who: str, path: str) -> None:
+    town.engine.publish(fire(place=place_named("Nhà số 99")))
+    town.shown("leader-1", "Nhà số 99")
+    with town.client(who) as client:
+        answer = client.get(path, headers={"HX-Request": ""})
+        order = client.post(f"/incidents/{IDENT}/acknowledge", data={"version": "7"})
+    assert answer.status_code == (404 if path == "/nowhere" else 403)
+    assert order.status_code == 403
+    assert "Nhà số 99" not in answer.text
+    assert not town.engine.commands
+
+
+def test_phone_numbers_are_for_who_is_responsible(town: Town) -> None:
+    town.engine.publish(fire())
+    assert "tel:+84912345678" in town.shown("leader-1", "Điểm danh")
+    assert "tel:+84912345678" in town.shown("truc-ban-1", "Điểm danh")
+    for who in ("household-1", "team-1", "viewer-1"):
+        assert "912345678" not in town.shown(who, "Điểm danh")
+
+
+def test_a_silent_sos_is_on_no_phone_of_the_group(town: Town) -> None:
+    town.engine.publish(fire(kind="sos", bells=[], sounding=False))
+    town.shown("truc-ban-1", "SOS")
+    for who in ("leader-1", "household-1", "pressed", "team-1"):
+        assert "SOS" not in town.shown(who, "Tổ không có báo động")
+
+
+@pytest.mark.parametrize(("who", "location"), [("leader-1", f"/group/{GROUP}"), ("household-2", "/group/DCC-N5")])
+def test_everybody_is_led_to_the_own_group(town: Town, who: str, location: str) -> None:
+    with town.client(who) as client:
+        assert client.get("/").headers["location"] == "/group/"
+        assert client.get("/group/").headers["location"] == location
+
+
+def test_who_may_see_all_gets_the_list(town: Town) -> None:
+    with town.client("truc-ban-1") as client:
+        page = client.get("/group/").text
+    assert f'href="/group/{GROUP}"' in page
+    assert 'href="/group/DCC-N5"' in page
+
+
+def test_names_with_markup_are_only_names(town: Town) -> None:
+    roll = [entry.model_copy(update={"name": XSS, "by": XSS}) for entry in called(H03_02="safe")]
+    town.engine.publish(fire(place=place_named(XSS), roll_call=roll, acknowledged_by=XSS, acknowledged_ms=1))
+    page = town.shown("leader-1", "&lt;script&gt;")
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert page.count("&lt;script&gt;alert(1)") > 12
+    assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)", page)
+
+
+def test_after_an_alarm_the_page_tells_how_it_ended(town: Town) -> None:
+    town.database.keep(resolved("2026-000130", outcome="false_alarm", groups=[GROUP]))
+    assert "Báo cháy giả" in town.shown("household-1", "Tổ không có báo động", "Lần cuối")
+
+
+def test_it_is_light_on_a_slow_link(town: Town) -> None:
+    """What a phone loads the first time, and in an alarm: about a second of EDGE (100 kbit/s)."""
+    town.engine.publish(fire())
+    page = town.shown("leader-1", "Điểm danh")
+    first = [page.encode(), *((STATIC / "group" / name).read_bytes() for name in ("group.css", "group.js"))]
+    assert sum(len(gzip.compress(part)) for part in first) < 12_000
+    alarm = re.findall(r'<section id="state".*?</section>', page, re.DOTALL)[0]
+    assert len(alarm) < 3000
+
+
+# In a browser, the size of a phone
+
+
+def phone(browser: Browser, town: Town, who: str, *, language: str = "vi", **more: object) -> BrowserContext:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, **more)  # type: ignore[arg-type]
+    context.add_cookies(
+        [{"name": name, "value": value, "url": town.console.url} for name, value in (("session", TOKENS[who]), ("language", language))]
+    )
+    return context
+
+
+def opened(context: BrowserContext, town: Town) -> Page:
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(f"{town.console.url}/group/")
+    expect(page.locator("html")).to_have_attribute("data-link", "live")
+    return page
+
+
+def test_from_the_alarm_to_safe_without_reload(browser: Browser, town: Town) -> None:
+    context = phone(browser, town, "household-1")
+    page = opened(context, town)
+    expect(page.locator("#state")).to_contain_text("Tổ không có báo động")
+    page.evaluate("window.sameDocument = true")
+    town.engine.publish(fire())
+    expect(page.locator("#state h2")).to_contain_text("CHÁY")
+    expect(page).to_have_title(re.compile("BÁO ĐỘNG"))
+    page.get_by_role("button", name="Tôi an toàn").click()
+    expect(page.locator("#notice")).to_contain_text("Đã ghi: an toàn.")
+    assert [(command.home, command.says) for command in town.engine.commands] == [("H03-02", "safe")]
+    expect(page.get_by_role("button", name="Tôi an toàn")).to_have_attribute("aria-pressed", "false")
+    town.engine.publish(fire(revision=22, roll_call=called(H03_02="safe")))
+    expect(page.get_by_role("button", name="Tôi an toàn")).to_have_attribute("aria-pressed", "true")
+    town.engine.close(IDENT)
+    expect(page.locator("#state")).to_contain_text("Tổ không có báo động")
+    assert page.evaluate("window.sameDocument")
+    context.close()
+
+
+def test_the_leader_sees_who_has_not_answered_and_answers_for_them(browser: Browser, town: Town) -> None:
+    town.engine.publish(fire())
+    town.shown("leader-1", "CHÁY")
+    context = phone(browser, town, "leader-1", language="en")
+    page = opened(context, town)
+    expect(page.locator(".count.no_answer")).to_contain_text("No answer yet: 10")
+    expect(page.locator(".homes > li").first).to_contain_text("Needs help")
+    page.locator(f"#for-{IDENT}-H03-07 summary").click()
+    town.engine.publish(fire(revision=22, roll_call=called(H03_04="need_help", H03_01="safe", H03_03="safe")))
+    expect(page.locator(".count.no_answer")).to_contain_text("9")
+    page.locator(f"#for-{IDENT}-H03-07").get_by_role("button", name="They are safe").click()  # still open: nothing closes under a thumb
+    expect(page.locator("#notice")).to_contain_text("Noted: safe.")
+    assert [(command.home, command.says) for command in town.engine.commands] == [("H03-07", "safe")]
+    assert town.engine.users == ["leader-1"]
+    context.close()
+
+
+def test_what_somebody_says_is_sent_until_it_has_arrived(browser: Browser, town: Town) -> None:
+    town.engine.publish(fire())
+    town.shown("household-1", "CHÁY")
+    context = phone(browser, town, "household-1")
+    page = opened(context, town)
+    context.set_offline(True)
+    page.get_by_role("button", name="Cần trợ giúp").click()
+    expect(page.locator("#notice")).to_contain_text("Đang gửi…")
+    assert not town.engine.commands
+    context.set_offline(False)
+    expect(page.locator("#notice")).to_contain_text("Đã báo: CẦN TRỢ GIÚP.")
+    assert [(command.home, command.says) for command in town.engine.commands] == [("H03-02", "need_help")]
+    context.close()
+
+
+def test_a_page_without_news_says_so_and_comes_back(browser: Browser, town: Town) -> None:
+    context = phone(browser, town, "household-1")
+    context.clock.install()
+    page = opened(context, town)
+    with town.console.frozen(60):
+        page.clock.fast_forward(11_000)
+        expect(page.locator("#dead")).to_be_visible(timeout=20_000)
+        expect(page.locator("#dead")).to_contain_text("gọi 114")
+    expect(page.locator("#dead")).to_be_hidden()
+    context.close()
+
+
+def test_logging_out_elsewhere_ends_the_page(browser: Browser, town: Town) -> None:
+    token = secrets.token_urlsafe(32)
+    log_in(town.console.own, "team-1", token)
+    context = phone(browser, town, "team-1")
+    page = opened(context, town)
+    with httpx.Client(base_url=town.console.url, headers={"Origin": town.console.url}, cookies={"session": token}) as client:
+        client.post("/logout/everywhere")
+    expect(page.get_by_role("heading", name="Đăng nhập")).to_be_visible(timeout=20_000)
+    context.close()
+    log_in(town.console.own, "team-1", TOKENS["team-1"])
+
+
+def test_it_can_be_installed_and_says_what_to_do_without_a_connection(browser: Browser, town: Town) -> None:
+    context = phone(browser, town, "household-1", locale="vi-VN")
+    page = opened(context, town)
+    page.evaluate("navigator.serviceWorker.ready")
+    manifest = context.request.get(town.console.url + str(page.locator("link[rel=manifest]").get_attribute("href"))).json()
+    assert (manifest["display"], manifest["start_url"], manifest["scope"]) == ("standalone", "/group/", "/group/")
+    for icon in manifest["icons"]:
+        assert context.request.get(town.console.url + icon["src"]).headers["content-type"] == "image/png"
+    context.set_offline(True)
+    page.reload()
+    expect(page.locator("body")).to_contain_text("Không với tới máy chủ của xã")
+    expect(page.locator("body")).to_contain_text("Thoát ra lối gần nhất")
+    assert page.locator("a.call").get_attribute("href") == "tel:114"
+    assert page.evaluate("getComputedStyle(document.querySelector('.call')).fontWeight") == "700", "with its style"
+    kept = page.evaluate("caches.open('keng-group-1').then(cache => cache.keys()).then(keys => keys.map(key => new URL(key.url).pathname))")
+    assert all(path.startswith(("/static/", "/group/offline/")) for path in kept), "nothing that is about anybody is kept"
+    context.set_offline(False)
+    page.get_by_role("link", name="Thử kết nối lại").click()
+    expect(page.locator("#state")).to_contain_text("Tổ không có báo động")
+    context.close()
+
+
+def test_without_scripts_the_page_still_takes_an_answer(browser: Browser, town: Town) -> None:
+    town.engine.publish(fire())
+    town.shown("household-1", "CHÁY")
+    context = phone(browser, town, "household-1", java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{town.console.url}/group/")
+    page.get_by_role("button", name="Đang đến").click()
+    until(lambda: [command.says for command in town.engine.commands] == ["coming"], "the command is on the wire")
+    expect(page.locator("#state")).to_contain_text("CHÁY")
+    context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_buttons_are_large_and_nothing_scrolls_sideways(browser: Browser, town: Town, theme: str) -> None:
+    long_name = "Hộ bà Nguyễn Thị Ngọc Ánh Nguyệt, nhà trong ngách 12/34/56 sau đình làng, " * 2
+    town.engine.publish(fire(place=place_named(long_name), roll_call=[one.model_copy(update={"name": long_name}) for one in called()]))
+    town.shown("leader-1", "CHÁY")
+    context = phone(browser, town, "leader-1", color_scheme=theme)
+    page = opened(context, town)
+    for summary in page.locator("#roll summary").all()[:2]:
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth <= 360")
+    small = page.evaluate(
+        "[...document.querySelectorAll('button, summary, a.call, a.phone')].filter(one => one.offsetParent && one.offsetHeight < 44)"
+        ".map(one => one.textContent)"
+    )
+    assert small == []
+    context.close()
+
+
+def test_the_catalogue_of_icons_is_there() -> None:
+    for language in ("vi", "en"):
+        manifest = json.loads((STATIC / "group" / f"{language}.webmanifest").read_text(encoding="utf-8"))
+        for icon in manifest["icons"]:
+            assert (STATIC.parent / Path(icon["src"].lstrip("/"))).read_bytes().startswith(b"\x89PNG")

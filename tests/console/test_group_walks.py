@@ -1,0 +1,236 @@
+"""The walks of a household and a leader on their phones: real broker, engine and console as processes, boards that press and ring.
+
+One commune for all of them. The console is killed and started again meanwhile.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from stage import PASSWORD, SITE, until
+
+from protocol import topics
+from protocol.messages import Command, CommandAnswer, Incident, decode
+from simulator.mqtt import Client, Message
+from simulator.stage import COMMUNES, Stage
+from simulator.terminals import BELL
+
+GROUP = "TLG-03"
+LEADER, HOUSEHOLD = "to-truong-03", "chu-ho-03-08"
+PATIENCE_MS = 30_000
+WAIT_S = 30.0
+LANGUAGES = ["vi", pytest.param("en", marks=pytest.mark.long)]
+
+T = TypeVar("T")
+
+
+class Commune:
+    """A stage in an event loop of its own: Playwright has the test's thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.stage = self.do(self._build(directory))
+        self.url = self.stage.desk.address
+
+    async def _build(self, directory: Path) -> Stage:
+        stage = await Stage(COMMUNES / "ngo-thu-5.toml", directory, light=True).__aenter__()
+        await stage.ready()
+        return stage
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+
+    def now(self, deed: Callable[[], T]) -> T:
+        """Something of the stage that is no coroutine."""
+
+        async def done() -> T:
+            return deed()
+
+        return self.do(done())
+
+    def end(self) -> None:
+        self.do(self.stage.__aexit__(None, None, None))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @property
+    def incident(self) -> Incident | None:
+        open_now = [one for one in self.stage.observer.incidents.values() if one.state != "resolved"]
+        return open_now[-1] if open_now else None
+
+    def says(self, home: str) -> tuple[str, str]:
+        found = self.incident
+        return next(((one.says, one.by) for one in found.roll_call if one.home == home), ("", "")) if found else ("", "")
+
+    def press(self, device: str) -> None:
+        self.now(lambda: self.stage.world.press(device, "button-1"))
+        until(lambda: self.incident and len(self.incident.roll_call) == 12, "the engine has opened an incident and called the roll", WAIT_S)
+
+    def resolve(self) -> None:
+        """The desk ends what is open."""
+        for board in self.stage.site.boards:
+            if board.kind == "household":
+                self.now(lambda board=board: self.stage.world.release(board.id, "button-1"))  # type: ignore[misc]
+        while found := self.incident:
+            self.do(self.stage.desk.order("resolve", found.id, found.version, "test"))
+            until(lambda found=found: self.incident is None or self.incident.id != found.id, "the incident is closed", WAIT_S)  # type: ignore[misc]
+
+    def phone(self, browser: Browser, person: str, *, language: str) -> tuple[BrowserContext, Page]:
+        """Somebody takes up the invitation on a phone, and sees the own group's page."""
+        code = self.do(self.stage.invite(person))
+        context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, locale="vi-VN")
+        context.add_cookies([{"name": "language", "value": language, "url": self.url}])
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{self.url}/invitation/{code}")
+        page.locator("#password").fill(PASSWORD)
+        page.locator("#again").fill(PASSWORD)
+        page.locator("button.main").click()
+        expect(page).to_have_url(f"{self.url}/group/{GROUP}", timeout=PATIENCE_MS)
+        expect(page.locator("html")).to_have_attribute("data-link", "live")
+        return context, page
+
+    def kill_console(self) -> None:
+        self.do(self.stage.parts["console"].kill())
+
+    def start_console(self) -> None:
+        self.do(self.stage.parts["console"].start())
+
+
+@pytest.fixture(scope="module")
+def commune(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commune]:
+    made = Commune(tmp_path_factory.mktemp("commune"))
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def calm(commune: Commune) -> Iterator[Commune]:
+    commune.resolve()
+    yield commune
+    commune.start_console()  # if a test has left it dead
+    until(lambda: commune.now(lambda: commune.stage.desk.connected), "the desk is back", WAIT_S)
+    commune.resolve()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_household_from_the_alarm_to_safe(browser: Browser, calm: Commune, language: str) -> None:
+    words = {
+        "vi": ("Tổ không có báo động", "CHÁY", "Tôi an toàn", "Cần trợ giúp", "Đang gửi…", "Đã ghi: an toàn.", "kêu, đo được"),
+        "en": ("No alarm in the group", "FIRE", "I am safe", "I need help", "Sending…", "Noted: safe.", "rings, measured"),
+    }
+    quiet, burning, safe, help_, sending, noted, rings = words[language]
+    context, page = calm.phone(browser, HOUSEHOLD, language=language)
+    expect(page.locator("#state")).to_contain_text(quiet)
+
+    began = time.monotonic()
+    page.locator("#test-own").click()
+    expect(page.locator("#bells li", has_text="03-08")).to_contain_text(rings, timeout=PATIENCE_MS)
+    assert calm.now(lambda: calm.stage.world.first_on("H03-08", BELL, began)), "its bell has sounded"
+    assert not calm.now(lambda: calm.stage.world.first_on("H03-07", BELL, began)), "and no other"
+
+    calm.press("H03-07")
+    expect(page.locator("#state h2")).to_contain_text(burning, timeout=PATIENCE_MS)
+    page.get_by_role("button", name=help_).click()
+    until(lambda: calm.says("H03-08") == ("need_help", HOUSEHOLD), "the engine has the answer", WAIT_S)
+    expect(page.get_by_role("button", name=help_)).to_have_attribute("aria-pressed", "true", timeout=PATIENCE_MS)
+
+    calm.kill_console()
+    page.get_by_role("button", name=safe).click()
+    expect(page.locator("#notice")).to_contain_text(sending)
+    assert calm.says("H03-08") == ("need_help", HOUSEHOLD)
+    calm.start_console()
+    until(lambda: calm.says("H03-08") == ("safe", HOUSEHOLD), "what was said meanwhile has arrived", WAIT_S)
+    expect(page.locator("#notice")).to_contain_text(noted, timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name=safe)).to_have_attribute("aria-pressed", "true", timeout=PATIENCE_MS)
+
+    calm.resolve()
+    expect(page.locator("#state")).to_contain_text(quiet, timeout=PATIENCE_MS)
+    context.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_leader_sees_who_has_not_answered(browser: Browser, calm: Commune, language: str) -> None:
+    words = {
+        "vi": ("Chưa trả lời: 12", "Chưa trả lời: 11", "An toàn", "Tôi đang đến", "Đang đến: Tổ trưởng mẫu 03", "Nhà này an toàn"),
+        "en": ("No answer yet: 12", "No answer yet: 11", "Safe", "I am on the way", "On the way: Tổ trưởng mẫu 03", "They are safe"),
+    }
+    nobody, eleven, safe, going, on_the_way, they_are_safe = words[language]
+    context, page = calm.phone(browser, LEADER, language=language)
+    calm.press("H03-05")
+    expect(page.locator(".count.no_answer")).to_contain_text(nobody, timeout=PATIENCE_MS)
+    expect(page.locator(".homes > li")).to_have_count(12)
+    calm.kill_console()
+    calm.start_console()
+    incident = calm.incident
+    assert incident
+    page.locator(f"#for-{incident.id}-H03-05 summary").click()
+    page.locator(f"#for-{incident.id}-H03-05").get_by_role("button", name=they_are_safe).click()
+    until(lambda: calm.says("H03-05") == ("safe", LEADER), "the engine has the answer", WAIT_S)
+    expect(page.locator(".count.no_answer")).to_contain_text(eleven, timeout=PATIENCE_MS)
+    expect(page.locator(".homes > li").last).to_contain_text(safe)
+    page.get_by_role("button", name=going).click()
+    expect(page.locator("#state")).to_contain_text(on_the_way, timeout=PATIENCE_MS)
+    until(lambda: calm.incident and calm.incident.on_the_way_by == LEADER, "the engine says who", WAIT_S)
+    context.close()
+
+
+def test_the_engine_refuses_what_the_console_should_never_have_sent(calm: Commune) -> None:
+    """Somebody who has got at the console, or a console that hung: a command that is old, of another version, of another's territory."""
+    calm.press("H03-07")
+    found = calm.incident
+    assert found
+    site, now_ms = SITE.id, time.time_ns() // 1_000_000
+    fields = {"do": "silence", "incident": found.id, "version": found.version, "t": now_ms}
+    commands = {
+        "old": ("truc-ban-1", fields | {"t": now_ms - 31_000}, "30 s"),
+        "early": ("truc-ban-1", fields | {"t": now_ms + 31_000}, "30 s"),
+        "version": ("truc-ban-1", fields | {"version": found.version - 1}, "expected version"),
+        "household": (HOUSEHOLD, fields, "got role household"),
+        "technician": ("ky-thuat-1", fields, "got role technician"),
+        "nobody": ("quan-tri", fields, "expected a person"),
+        "neighbour": (
+            HOUSEHOLD,
+            {"do": "roll_call", "incident": found.id, "home": "H03-07", "says": "safe", "t": now_ms},
+            "got role household",
+        ),
+        "bells": (HOUSEHOLD, {"do": "test_bell", "group": GROUP, "t": now_ms}, "got role household"),
+        "drill": (LEADER, {"do": "drill", "group": "DCC-N5", "t": now_ms}, "got role leader"),
+    }
+    answers: dict[str, CommandAnswer] = {}
+
+    def hear(message: Message) -> None:
+        answer = decode(CommandAnswer, message.payload)
+        answers[answer.id] = answer
+
+    async def ask() -> None:
+        client = Client(hear)
+        await client.connect(calm.stage.accounts["console"], client_id="console-test")
+        async with client:
+            await client.subscribe(topics.desk(site, "+", "answer"))
+            for ident, (user, wanted, _) in commands.items():
+                command = Command.model_validate({"id": f"c-{ident}", **wanted})
+                await client.publish(topics.desk(site, user, "command"), command.payload())
+            async with asyncio.timeout(WAIT_S):
+                while len(answers) < len(commands):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+
+    calm.do(ask())
+    for ident, (_, _, why) in commands.items():
+        answer = answers[f"c-{ident}"]
+        assert not answer.ok, ident
+        assert why in str(answer.error), ident
+    assert calm.incident == found or (calm.incident and calm.incident.version == found.version)
+    assert calm.incident
+    assert calm.incident.sounding
+    assert calm.says("H03-07") == ("no_answer", "")
