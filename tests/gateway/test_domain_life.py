@@ -85,6 +85,25 @@ def test_silenced_bells_stay_quiet_once_somebody_has_taken_it_on():
     assert not world.only.sounding
 
 
+@pytest.mark.parametrize("years", [1, -1])
+def test_a_clock_that_is_set_neither_ends_a_silence_nor_asks_whether_it_is_over_before_its_time(years):
+    world = World()
+    world.press("H03-07")
+    world.command("silence")
+    world.later(100)
+    world.set_clock(years * 365 * 86_400)
+    world.later(199)
+    assert not world.only.sounding
+    world.later(1)
+    assert world.only.sounding
+    world.command("acknowledge")
+    world.set_clock(-years * 365 * 86_400)
+    world.later(12 * 3600 - 301)
+    assert not world.only.resolve_asked
+    world.later(1)
+    assert world.only.resolve_asked
+
+
 def test_after_twelve_hours_without_an_alarm_the_desk_is_asked_whether_it_is_over():
     world = World()
     world.press("H03-07")
