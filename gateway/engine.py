@@ -73,11 +73,14 @@ async def run(
     Raises OSError for what the environment does wrong: AnotherEngine, NewerFile and FileInUse among them.
     """
     lives: set[str] = set()
+    in_vain = -1
     while True:
         async with open_store(database) as store:
+            in_vain = in_vain + 1 if store.trouble else -1
             lives |= {store.engine.partition("-")[0], store.former} - {""}
             try:
-                engine = _Engine(settings, site, account, Where(store, database, frozenset(lives)), clock=clock, monotonic=monotonic)
+                where = Where(store, database, frozenset(lives), max(0, in_vain))
+                engine = _Engine(settings, site, account, where, clock=clock, monotonic=monotonic)
                 gc.freeze()  # what is there now stays: to walk over it for garbage takes 25 ms and more, while an alarm waits
                 await engine.run()
             except BaseExceptionGroup as group:
@@ -109,11 +112,12 @@ def _leaf(group: BaseExceptionGroup[BaseException], is_meant: Callable[[BaseExce
 
 
 class Where(NamedTuple):
-    """The database in use, where it is meant to be, and the lives that it has had in this process."""
+    """The database in use, where it is meant to be, the lives that it has had in this process, and how many starts were in vain."""
 
     store: Store
     database: Path
     lives: frozenset[str]
+    in_vain: int
 
 
 class _Engine:
@@ -150,7 +154,7 @@ class _Engine:
         self._rivals = Rivals(store.engine, where.lives)
         self._reports = Reports(store, self._situation, self._rubbish, days=settings.retention.reports_days, clock=clock)
         self._expiry = Expiry(store, settings.retention, self._clock_is_well, clock=clock, monotonic=monotonic)
-        self._housekeeping = Housekeeping(store, where.database, self._situation, self._fault)
+        self._housekeeping = Housekeeping(store, where.database, self._situation, self._fault, in_vain=where.in_vain)
         self._publication = Publication(self._link, self._rings, site, site.id, (store.engine, VERSION), clock=clock)
         self._intake = Intake(
             Parts(

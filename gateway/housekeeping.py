@@ -18,6 +18,7 @@ EXAMINE_AFTER_S = 60.0  # a start has more urgent work
 LOOK_S = 1.0
 DISK, DATABASE = "disk", "database"  # the keys of the faults
 ALL_S = 3600.0
+IN_VAIN_MAX = 9  # about 9 minutes between two starts that change nothing
 
 
 class DiskIsBack(Exception):  # no error: the engine is to start anew, on the disk
@@ -25,13 +26,18 @@ class DiskIsBack(Exception):  # no error: the engine is to start anew, on the di
 
 
 class Housekeeping:
-    """`database`: where it is meant to be, whatever stands in for it; `tell` gets a fault's key and its words, None once it is over."""
+    """`database`: where it is meant to be, whatever stands in for it; `tell` gets a fault's key and its words, None once it is over.
+    `in_vain`: how often in a row a start could not use the disk, although it takes something.
+    """
 
-    def __init__(self, store: Store, database: Path, situation: Situation, tell: Callable[[str, str | None], None]) -> None:
+    def __init__(
+        self, store: Store, database: Path, situation: Situation, tell: Callable[[str, str | None], None], *, in_vain: int = 0
+    ) -> None:
         self._store = store
         self._database = database
         self._situation = situation
         self._tell = tell
+        self._pause_s = LOOK_S * 2.0 ** min(in_vain, IN_VAIN_MAX) if in_vain else 0.0
         self._found = ""
 
     async def run(self) -> None:
@@ -74,6 +80,7 @@ class Housekeeping:
             await asyncio.sleep(LOOK_S)
 
     async def _wait_for_disk(self) -> None:
+        await asyncio.sleep(self._pause_s)
         while True:
             if await asyncio.to_thread(standin.is_writable, self._database):
                 raise DiskIsBack

@@ -276,7 +276,8 @@ def _checked(path: Path) -> tuple[sqlite3.Connection, Rest]:
         raise damage.Damaged(f"{suspicions} errors that only a damaged database gives")
     db = _connect(path)
     try:
-        rest = damage.check(db, limit_s=damage.SUSPECT_S if suspicions else damage.START_S, thorough=suspicions > 0)
+        limit_s, limit_bytes = (damage.SUSPECT_S, damage.SUSPECT_BYTES) if suspicions else (damage.START_S, damage.START_BYTES)
+        rest = damage.check(db, limit_s=limit_s, limit_bytes=limit_bytes, thorough=suspicions > 0)
         if suspicions and rest.tables:
             raise damage.Damaged(f"an error that only a damaged database gives, and not found sound within {damage.SUSPECT_S:.0f} s")  # noqa: TRY301
     except BaseException:

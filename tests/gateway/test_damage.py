@@ -12,7 +12,7 @@ import pytest
 from brokers import wait_until
 from engines import Receiver, Town
 
-from gateway.store import damage, queries
+from gateway.store import damage, journal, queries
 from gateway.store.store import open_store
 
 NOW = datetime(2026, 11, 22, 3, 4, 5, tzinfo=UTC)
@@ -184,21 +184,33 @@ def test_a_kill_while_it_is_set_aside_loses_nothing(used: Town, monkeypatch: pyt
     assert len(damage.put_aside(used.database)) == 1
 
 
-def test_a_large_database_delays_no_start_and_is_looked_at_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "value"), [("START_S", -1.0), ("START_BYTES", 5_000)])
+def test_a_large_database_delays_no_start_and_is_looked_at_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
+) -> None:
     path = tmp_path / "keng.db"
+    report = ("H03-07", 1, 1, 1, None, None, None, 0, 0, 0, None)
 
     async def unchecked() -> tuple[str, ...]:
         async with open_store(path) as store:
+            await store.write(lambda db: journal.insert(db, "report", [report] * 3000))
             return store.unchecked.tables
 
     assert asyncio.run(unchecked()) == ()
-    monkeypatch.setattr(damage, "START_S", -1.0)
+    monkeypatch.setattr(damage, limit, value)
     rest = asyncio.run(unchecked())
-    assert (rest[:3], rest[-1]) == (("engine", "fault", "ring"), "report")
+    assert rest[-1] == "report"
     damage.look(path, rest, limit_s=60)
-    a_page_of("report")(path)
+    _overwrite(path, path.stat().st_size * 3 // 4 // PAGE * PAGE, b"\xa5" * PAGE)  # in the middle of the reports
+    asyncio.run(unchecked_again(path))
     with pytest.raises(damage.Damaged):
         damage.look(path, rest, limit_s=60)
+
+
+async def unchecked_again(path: Path) -> None:
+    """A start does not look at what is too much for it."""
+    async with open_store(path) as store:
+        assert store.former == ""
 
 
 def test_what_is_suspected_is_looked_at_thoroughly_and_after_two_errors_set_aside_unseen(tmp_path: Path) -> None:

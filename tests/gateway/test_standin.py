@@ -1,5 +1,6 @@
 """An engine on a disk that takes nothing from the start, and on one that stops taking: bells and messages go on, nothing is receipted."""
 
+import asyncio
 import shutil
 import signal
 import subprocess
@@ -10,10 +11,14 @@ from pathlib import Path
 
 import pytest
 from brokers import DEMO, ROOT, free_ports, settings_file, wait_until
+from commune import World
 from engines import Receiver, Town
 from test_engine_disk import Disk, faults, small_disk
 
+from gateway import housekeeping
+from gateway.housekeeping import DiskIsBack, Housekeeping
 from gateway.store import standin
+from gateway.store.store import open_store
 
 
 @pytest.fixture
@@ -116,6 +121,23 @@ def test_an_engine_starts_on_a_full_disk_whose_reserve_is_gone(town, disk):
     disk.free()
     repeat_until_receipted(town, "H03-02", 2)
     assert stored(town, disk, "SELECT id FROM event ORDER BY seq") == [first, second]
+
+
+def test_a_disk_that_takes_something_and_cannot_be_used_all_the_same_is_tried_ever_more_seldom(tmp_path, monkeypatch):
+    monkeypatch.setattr(housekeeping, "LOOK_S", 0.01)
+
+    async def waits(in_vain: int) -> float:
+        async with open_store(tmp_path / "keng.db") as store:
+            store.trouble = "unable to open database file"
+            began_s = time.monotonic()
+            watching = Housekeeping(store, tmp_path / "keng.db", World().situation, lambda *_: None, in_vain=in_vain)
+            with pytest.raises(BaseExceptionGroup) as caught:
+                await watching.run()
+            assert caught.group_contains(DiskIsBack)
+            return time.monotonic() - began_s
+
+    asyncio.run(waits(0))
+    assert asyncio.run(waits(6)) >= 0.64
 
 
 # The kernel answers every write of this process to a file with EROFS from the signal on, as after an error of the card.
