@@ -26,6 +26,7 @@ HEADERS = {
 # What one person was shown shall not lie in the browser for the next; our own files may, and are asked for anew.
 CACHES = {True: "no-cache", False: "no-store"}
 SAFE = ("GET", "HEAD")
+BODY_MAX = 65536  # of a form of ours some hundred bytes; who is not logged in yet shall not fill the memory
 
 
 def refusal(method: str, headers: Headers, *, scheme: str = "http", names: Collection[str] = ()) -> str | None:
@@ -39,6 +40,9 @@ def refusal(method: str, headers: Headers, *, scheme: str = "http", names: Colle
         return f"Host: expected {', '.join((*names, 'localhost'))}, 127.0.0.1 or [::1], got {host!r}"
     if method in SAFE:
         return None
+    length = headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit() and int(length) <= BODY_MAX):
+        return f"Content-Length: expected a number up to {BODY_MAX}, got {length!r}"
     origin = headers.get("origin", "")
     if origin != f"{scheme}://{host}":
         return f"Origin: expected '{scheme}://{host}', got {origin!r}"

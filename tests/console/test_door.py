@@ -373,6 +373,20 @@ def test_a_disk_that_takes_nothing_undoes_nothing_that_was_done(hall: Hall, capl
     assert "not in the record: truc-ban-1 ordered 2026-000123" in caplog.text
 
 
+def test_a_disk_that_takes_nothing_shuts_nobody_out(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = entered(hall.login(DUTY))
+
+    def full(_db: sqlite3.Connection, _work: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(book, "transaction", full)
+    hall.now_ms += 11 * HOUR_MS
+    known = hall.door.session(found.token)
+    assert known
+    asyncio.run(hall.door.use(*known))
+    assert hall.door.session(found.token)
+
+
 def test_the_terminal_invites_beside_a_console_that_runs(hall: Hall, tmp_path: Path) -> None:
     """Another process opens and closes the same database. (To open the file once more in this process, and close it, would take away the
     locks of its connections: the other process would then delete the log that they write.)"""

@@ -282,7 +282,8 @@ def test_who_may_see_all_gets_the_list(town: Town) -> None:
 
 def test_names_with_markup_are_only_names(town: Town) -> None:
     roll = [entry.model_copy(update={"name": XSS, "by": XSS}) for entry in called(H03_02="safe")]
-    town.engine.publish(fire(place=place_named(XSS), roll_call=roll, acknowledged_by=XSS, acknowledged_ms=1))
+    place = place_named(XSS).model_copy(update=dict.fromkeys(("address", "landmark", "way_in"), XSS))
+    town.engine.publish(fire(place=place, roll_call=roll, acknowledged_by=XSS, acknowledged_ms=1))
     page = town.shown("leader-1", "&lt;script&gt;")
     assert "<script>alert" not in page
     assert "<img" not in page

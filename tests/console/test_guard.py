@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from gateway.console.app import listen
 from gateway.console.guard import refusal
 
-OWN = {"host": "127.0.0.1:8480", "origin": "http://127.0.0.1:8480", "sec-fetch-site": "same-origin"}
+OWN = {"host": "127.0.0.1:8480", "origin": "http://127.0.0.1:8480", "sec-fetch-site": "same-origin", "content-length": "9"}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,23 @@ def test_another_page_may_order_nothing(other: dict[str, str], method: str) -> N
 
 
 def test_an_order_without_an_origin_is_refused() -> None:
-    assert refusal("POST", Headers({"host": "127.0.0.1:8480"})) is not None
+    assert str(refusal("POST", Headers({"host": "127.0.0.1:8480", "content-length": "9"}))).startswith("Origin:")
+
+
+@pytest.mark.parametrize("length", ["65537", "1000000000", "", "-1", "9e9", "²"])
+def test_a_body_that_is_no_form_of_ours_is_refused(length: str) -> None:
+    headers = {name: value for name, value in OWN.items() if name != "content-length"} | ({"content-length": length} if length else {})
+    assert str(refusal("POST", Headers(headers))).startswith("Content-Length:")
+
+
+def test_with_tls_the_origin_is_of_https_and_the_name_one_of_the_certificate() -> None:
+    own = OWN | {"host": "Keng.example", "origin": "https://Keng.example"}
+    assert refusal("POST", Headers(own), scheme="https", names=("keng.example",)) is None
+    assert refusal("POST", Headers(own | {"origin": "http://Keng.example"}), scheme="https", names=("keng.example",)) is not None
+    assert refusal("POST", Headers(own), scheme="https", names=("other.example",)) is not None
+    assert refusal("GET", Headers({"host": "192.0.2.7:443"}), names=("192.0.2.7",)) is None
+    assert refusal("GET", Headers({"host": "[2001:db8::7]"}), names=("2001:db8::7",)) is None
+    assert refusal("GET", Headers({"host": "2001:db8::7"}), names=("2001:db8::7",)) is not None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])

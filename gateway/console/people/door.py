@@ -81,9 +81,13 @@ class Door:
         return known, found
 
     async def use(self, who: Who, session: Session) -> None:
-        """The session is used now."""
-        if sessions.is_stale(session, who.role, now_ms=self._now_ms()):
+        """The session is used now. A disk that takes nothing shuts nobody out."""
+        if not sessions.is_stale(session, who.role, now_ms=self._now_ms()):
+            return
+        try:
             await self.book.write(partial(accounts.seen, key=session.key, now_ms=self._now_ms()))
+        except sqlite3.Error as exc:
+            logger.error("use of a session of %s not noted: %s", who.id, exc)  # noqa: TRY400  # the reason says it all
 
     def sessions_of(self, who: Who) -> list[Session]:
         """Where somebody is logged in, the newest first."""
