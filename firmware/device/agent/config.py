@@ -27,6 +27,8 @@ _SSID = ("ssid", lambda value: is_text(value, 1, SSID_MAX), "1 to %d printable b
 _KEY = ("key", lambda value: is_text(value, 0, KEY_MAX), "at most %d printable characters" % KEY_MAX)
 SECRETS = ("key", "password")  # their values are in no error and no digest
 NEEDED = ("site", "device", "kind", "group", "brokers")
+# Wrong in any other key costs that key alone. Not in these: no board guesses whom it talks to, or leaves out the TLS it was to have.
+VITAL = NEEDED + ("v", "server_name", "password", "wifi")
 
 
 class ConfigError(ValueError):
@@ -34,14 +36,15 @@ class ConfigError(ValueError):
 
 
 def read(path):
-    """(config, None), or (a config without network, why) where the file is missing or wrong."""
+    """(config, None), or (config, why) where the file is wrong: what is wrong is as by default, and without a network if it is VITAL."""
+    wrong = []
     try:
         fields = load(path)
-        config = build(fields)
+        config = build(fields, wrong)
     except (OSError, ConfigError, MemoryError) as exc:
         return Config(), "%s: %s" % (path, exc)
     config.digest = digest(fields)
-    return config, None
+    return config, "%s: %s" % (path, "; ".join(wrong)) if wrong else None
 
 
 def load(path):
@@ -64,15 +67,25 @@ def fields_of(file):
     return fields
 
 
-def build(fields):
-    """The settings.Config that the fields describe; keys that are not known do not matter. Raises ConfigError."""
+def build(fields, wrong=None):
+    """The settings.Config that the fields describe; keys that are not known do not matter. Raises ConfigError.
+
+    `wrong`: a list for what is wrong and not VITAL; such keys are taken out of the fields. Without it each is an error.
+    """
     for key in NEEDED:
         if key not in fields:
             raise ConfigError("%s: expected, and not there" % key)
     config = Config()
     for key, check in CHECKS:
         if key in fields:
-            value = check(key, fields[key])
+            try:
+                value = check(key, fields[key])
+            except ConfigError as exc:
+                if wrong is None or key in VITAL:
+                    raise
+                wrong.append(str(exc))
+                del fields[key]
+                continue
             if key != "v":
                 setattr(config, key, value)
     config.networked = True

@@ -1,7 +1,9 @@
 import io
+import json
 import os
 
 from agent import config
+from virtual_board import Stage
 
 WHOLE = b"""{"v":1,"site":"s","device":"B1","kind":"household","group":"G1","brokers":[{"host":"10.0.0.1","port":1883}],
 "wifi":[{"ssid":"Ng\xc3\xb5 5","key":"secret"}],"password":"hush","bell_sense":false,"verify_s":30,
@@ -58,6 +60,66 @@ def test_each_wrong_field_is_named_with_what_was_expected_and_what_came():
         less = fields()
         del less[key]
         assert refused(less) == key + ": expected, and not there"
+
+
+def kept(fields):
+    """The path of a file with these fields."""
+    path = os.getenv("SCRATCH") + "/wrong.json"
+    with open(path, "w") as file:
+        file.write(json.dumps(fields))
+    return path
+
+
+def test_key_that_is_wrong_and_not_vital_costs_itself_and_no_network():
+    for key, wrong, default in (("verify_s", 91, 60), ("bell_sense", 0, True), ("points", [], {})):
+        path = kept(fields(**{key: wrong}))
+        read, why = config.read(path)
+        assert read.networked
+        assert getattr(read, key) == default
+        assert why.startswith(path + ": " + key + ": expected "), why
+        right = fields()
+        del right[key]
+        assert read.digest == config.digest(right), "it tells what is used"
+    read, why = config.read(kept(fields(verify_s=91, bell_sense=0)))
+    assert read.networked
+    assert why.count("expected") == 2
+
+
+def test_key_that_is_wrong_and_vital_leaves_the_board_without_a_network():
+    for wrong in (
+        {"v": 2},
+        {"site": ""},
+        {"device": 5},
+        {"kind": "castle"},
+        {"group": None},
+        {"brokers": []},
+        {"server_name": 5},
+        {"password": ["hush"]},
+        {"wifi": "lane"},
+    ):
+        read, why = config.read(kept(fields(**wrong)))
+        assert not read.networked, wrong
+        assert (read.server_name, read.brokers, read.wifi) == ("", (), ()), wrong
+        assert [key for key in wrong if key + ": expected" in why], why
+    assert config.read(kept(fields()))[1] is None
+
+
+def test_board_with_a_wrong_key_says_so_in_its_birth_and_rings_and_calls():
+    stage = Stage()
+    with open(stage.folder + "/config.json") as file:
+        whole = json.loads(file.read())
+    with open(stage.folder + "/config.json", "w") as file:
+        file.write(json.dumps(dict(whole, verify_s=600)))
+    stage = Stage(folder=stage.folder)
+    stage.agent.link_up([])
+    stage.live(300)
+    told = json.loads(stage.said("dev/B1/state")[-1])["faults"]
+    assert len(told) == 1
+    assert told[0].endswith("/config.json: verify_s: expected 0..90, got 600"), told
+    stage.set("button-1", True)
+    stage.live(300)
+    assert stage.bell
+    assert len(stage.said("group/G1/call/B1")) == 1
 
 
 def test_no_error_tells_a_secret():
