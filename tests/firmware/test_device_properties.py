@@ -12,8 +12,11 @@ from agent.mqtt_codec import ProtocolError
 from agent.outbox import CAPACITY, IN_FLIGHT, Outbox
 from agent.outputs import Output
 from agent.points import BLIND_MS, DEBOUNCE_MS, Contact
+from drivers.battery import Battery
+from drivers.light import Daylight
 from drivers.loop import ACTIVE_HOLD_MS, ACTIVE_MV, HYSTERESIS_MV, LEAST_PRESS_MS, NORMAL_MV, OPEN_MV, OTHER_HOLD_MS, SHORT_MV, Loop
 from drivers.ratiometric import Level, Pressure
+from drivers.street import StreetLight
 from hypothesis import given
 from hypothesis import strategies as st
 from plain.test_device_link import BYTES, PACKETS, new_reader, read
@@ -86,6 +89,16 @@ def test_pitfall_11_mutated_stream_raises_nothing_but_its_own_error(where: int, 
 def test_what_fit_assumes_is_what_the_driver_takes(driver: str, gauge: type) -> None:
     taken = {name: parameter.default for name, parameter in inspect.signature(gauge).parameters.items()}
     assert {name: taken[name] for name in fit.DEFAULTS[driver]} == fit.DEFAULTS[driver]
+
+
+@pytest.mark.parametrize(
+    ("driver", "gauge"), [("level", Level), ("pressure", Pressure), ("battery", Battery), ("lamp", StreetLight), ("light", Daylight)]
+)
+def test_every_parameter_of_a_point_is_one_that_its_driver_takes_within_its_limits(driver: str, gauge: type) -> None:
+    taken = {name: each.default for name, each in inspect.signature(gauge).parameters.items() if each.kind is each.KEYWORD_ONLY}
+    assert taken.keys() == fit.LIMITS[driver].keys()
+    for name, (least, most) in fit.LIMITS[driver].items():
+        assert least <= taken[name] <= most, name
 
 
 def test_pitfall_11_no_strict_prefix_of_a_packet_is_a_packet() -> None:

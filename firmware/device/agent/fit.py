@@ -17,15 +17,23 @@ LIMITS = {
     "loop": {"hold_ms": (10, 1_000), "normal_mv": (2020, 2470)},
     "level": {"full": (1, 100_000), "low": (1, 100_000), "hysteresis": (0, 100_000), "hold_s": (1, 3600), "supply_mv": (4500, 5500)},
     "pressure": {"full": (1, 100_000), "low": (1, 100_000), "hysteresis": (0, 100_000), "hold_s": (1, 3600), "supply_mv": (4500, 5500)},
-    "battery": {"low": (5, 60), "sag_mv": (50, 1000), "capacity_mah": (500, 20_000), "load_ma": (20, 1000)},
+    "battery": {
+        "low": (5, 60),
+        "hysteresis": (1, 40),
+        "hold_s": (1, 3600),
+        "sag_mv": (50, 1000),
+        "capacity_mah": (500, 20_000),
+        "load_ma": (20, 1000),
+    },
     "lamp": {
         "nominal_ma": (60, 5000),
+        "hold_s": (1, 3600),
         "after_sunset_min": (-60, 120),
         "before_sunrise_min": (-60, 120),
         "off_from": (0, 1439),
         "off_to": (0, 1439),
     },
-    "light": {"dark_lx": (1, 25), "bright_lx": (26, 60)},
+    "light": {"dark_lx": (1, 25), "bright_lx": (26, 60), "hold_s": (1, 3600)},
 }
 # What its driver takes where the configuration is silent, as far as two parameters must agree.
 DEFAULTS = {

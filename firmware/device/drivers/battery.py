@@ -52,14 +52,27 @@ class Battery:
 
     value = None  # the report has a place of its own for the charge
 
-    def __init__(self, point, read_uv, bell, *, low=LOW_PERCENT, sag_mv=SAG_MV, capacity_mah=CAPACITY_MAH, load_ma=LOAD_MA):
+    def __init__(
+        self,
+        point,
+        read_uv,
+        bell,
+        *,
+        low=LOW_PERCENT,
+        hysteresis=OK_ABOVE_LOW,
+        hold_s=HOLD_MS // 1000,
+        sag_mv=SAG_MV,
+        capacity_mah=CAPACITY_MAH,
+        load_ma=LOAD_MA,
+    ):
         self.point = point
         self.percent = None
         self.sag_mv = None  # at the last load test
         self._read_uv = read_uv
         self._bell = bell
         self._low = low
-        self._ok = low + OK_ABOVE_LOW
+        self._ok = low + hysteresis
+        self._hold_ms = hold_s * 1000
         self._sag_limit_mv = sag_mv
         self._hours_a_percent = capacity_mah / load_ma / 100
         self._rest_mv = None
@@ -75,7 +88,7 @@ class Battery:
     def sample(self, now):
         """Take a reading. The state of the point: active while low or weak, open without a cell, else clear."""
         if self._hold is None:
-            self._hold = Hold(self.point.state, HOLD_MS)
+            self._hold = Hold(self.point.state, self._hold_ms)
         millivolts = self._read_uv() * DIVIDER // 1000
         if millivolts < MISSING_MV:
             self.percent = self._rest_mv = None

@@ -14,13 +14,13 @@ HOLD_MS = 60_000  # headlights, lightning, a bird
 class Daylight:
     """`is_dark` is None until a reading has lasted: nothing is known."""
 
-    def __init__(self, read_uv, *, dark_lx=DARK_LX, bright_lx=BRIGHT_LX, hold_ms=HOLD_MS):
+    def __init__(self, read_uv, *, dark_lx=DARK_LX, bright_lx=BRIGHT_LX, hold_s=HOLD_MS // 1000):
         self.lux = None
         self.is_dark = None
         self._read_uv = read_uv
         self._dark_lx = dark_lx
         self._bright_lx = bright_lx
-        self._hold_ms = hold_ms
+        self._hold_ms = hold_s * 1000
         self._candidate = None
         self._since = 0
 

@@ -37,6 +37,7 @@ class StreetLight:
         unix,
         *,
         nominal_ma=NOMINAL_MA,
+        hold_s=HOLD_MS // 1000,
         after_sunset_min=AFTER_SUNSET_MIN,
         before_sunrise_min=BEFORE_SUNRISE_MIN,
         off_from=0,
@@ -53,6 +54,7 @@ class StreetLight:
         self._before_sunrise_min = before_sunrise_min
         self._off_from = off_from
         self._off_to = off_to
+        self._hold_ms = hold_s * 1000
         self._hold = None
         self._on = False
         self._switched = 0
@@ -87,7 +89,7 @@ class StreetLight:
         current_ma = self._current.read_ma()
         self.value = current_ma / 1000
         if self._hold is None:
-            self._hold = Hold(self.point.state, HOLD_MS)
+            self._hold = Hold(self.point.state, self._hold_ms)
         lit = current_ma >= self._lit_ma
         if lit and self._on:
             self._lit_at = now
@@ -95,7 +97,7 @@ class StreetLight:
             return self._hold.state
         judged = self._judge(lit, is_dark, now)
         by_day = judged == "active" and self._on
-        return self._hold.take_for(judged, now, DAY_BURNER_MS if by_day else HOLD_MS)
+        return self._hold.take_for(judged, now, DAY_BURNER_MS if by_day else self._hold_ms)
 
     def _is_wanted(self, is_dark, now):
         if now < self._all_on_until:

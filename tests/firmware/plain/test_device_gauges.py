@@ -148,6 +148,16 @@ def test_battery_is_low_below_20_and_well_above_30_after_three_readings():
     assert play(gauge, 15_000, 3) == [(17_000, "clear")]
 
 
+def test_hysteresis_and_hold_of_a_battery_are_parameters():
+    cell = Cell(3900)
+    gauge = battery(cell, hysteresis=2, hold_s=5)
+    assert play(gauge, 0, 3) == []
+    cell.rest_mv = 3500
+    assert play(gauge, 3_000, 8) == [(8_000, "active")]
+    cell.rest_mv = 3580  # 24 %
+    assert play(gauge, 11_000, 8) == [(16_000, "clear")]
+
+
 def test_one_dip_is_no_low_battery():
     cell = Cell(3900)
     gauge = battery(cell)
@@ -268,3 +278,8 @@ def test_daylight_between_dark_and_bright_changes_nothing():
     lux[0] = 30
     assert all(sensor.sample(now) for now in range(100_000, 400_000, 1000))
     assert sensor.lux == 30
+
+
+def test_hold_of_daylight_is_a_parameter():
+    daylight = Daylight(lambda: 0, hold_s=5)
+    assert [daylight.sample(now) for now in range(0, 7_000, 1_000)] == [None] * 5 + [True] * 2

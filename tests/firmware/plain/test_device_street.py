@@ -152,6 +152,13 @@ def test_dead_lamp_is_silent_and_found_in_15_seconds():
     assert pole.run(15) == ["clear"]
 
 
+def test_hold_of_a_lamp_is_a_parameter():
+    pole = at_night(hold_s=60)
+    pole.dead = True
+    assert pole.run(58) == []
+    assert pole.run(5) == ["silent"]
+
+
 def test_lamp_that_fails_at_dusk_is_not_blamed_while_it_starts():
     pole = Pole(clock=MIDNIGHT - 7 * HOUR_MS, lux=0)
     pole.dead = True
