@@ -27,6 +27,7 @@ class Broker(rig.Broker):
         self.server = authority.server()
         self.revoked: bytes | None = None
         self.plain = False
+        self.version = "tlsv1.2"
         super().__init__(folder)
 
     def configuration(self) -> str:
@@ -57,6 +58,7 @@ class Broker(rig.Broker):
             "certfile": self._file("server.pem", self.server.pem),
             "keyfile": self._file("server.key", self.server.key_pem),
             "acl_file": self._file("acl", RIGHTS.encode()),
+            "tls_version": self.version,
             "require_certificate": "true",
             "use_identity_as_username": "true",
             "use_username_as_clientid": "true",
