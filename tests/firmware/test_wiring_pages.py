@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from agent import fit
+from drivers import loop
 from rig import ROOT
 
 PAGES = {"household": "household", "fire_point": "fire-point"}
@@ -52,3 +53,33 @@ def test_page_is_linked_with_its_drawing(page: str) -> None:
     text = (ROOT / f"docs/hardware/{page}.md").read_text(encoding="utf-8")
     assert f"({page}.svg)" in text
     assert "114" in text
+
+
+@pytest.mark.parametrize("page", PAGES.values())
+def test_drawing_has_the_resistors_of_the_loop_the_bell_s_driver_and_the_battery(page: str) -> None:
+    """The voltages and thresholds that it shows are those of the loop's driver."""
+    svg = ET.parse(ROOT / f"docs/hardware/{page}.svg")
+    texts = [element.text or "" for element in svg.iter("{http://www.w3.org/2000/svg}text")]
+    for needed in ("end of line, at the", "Bell driver", "1N4007", "(low side)", "bell-sense", "18650 NMC", "fuse 2 A"):
+        assert needed in texts, needed
+    series, end = 4.7, 10.0
+    assert texts.count("4.7 kΩ") >= 4, "the pull-up, and one at each contact"
+    assert "10 kΩ" in texts
+
+    def at(contacts: int) -> int:
+        conductance = 1 / end + contacts / series
+        return round(3300 / (1 + series * conductance))
+
+    shown = next(text for text in texts if text.startswith("At the terminal:"))
+    assert f"normal {at(0)} mV · one contact {at(1)} mV · eight contacts {at(8)} mV" in shown
+    assert f"Thresholds {loop.OPEN_MV}, {loop.ACTIVE_MV} and {loop.SHORT_MV} mV" in shown
+    assert at(0) == loop.NORMAL_MV
+
+
+@pytest.mark.parametrize("page", [*PAGES.values(), "sos-post"])
+def test_page_says_how_high_call_points_hang_and_how_tight_a_box_is(page: str) -> None:
+    """TCVN 5738: call points at 0.8 to 1.5 m. Outside the dyke the flood comes to 2 m."""
+    text = (ROOT / f"docs/hardware/{page}.md").read_text(encoding="utf-8")
+    assert re.search(r"button.*\| 0\.8 to 1\.5 m high", text)
+    assert "≥ 2 m above the ground" in text
+    assert re.search(r"IP65", text)

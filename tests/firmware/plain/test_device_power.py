@@ -108,6 +108,18 @@ def test_board_on_battery_reports_less_often_and_never_so_seldom_that_it_is_miss
         assert max(gaps(times)) < LOST_MS - 10_000
 
 
+def test_reports_of_boards_that_started_together_do_not_stay_together():
+    gaps = []
+    for _ in range(3):
+        stage = online()
+        stage.live(240_000, step_ms=100)
+        times = report_times(stage)
+        gaps.append([later - at for at, later in zip(times, times[1:])])  # noqa: B905, RUF007 - not on MicroPython
+        assert len(gaps[-1]) >= 6
+        assert all(27_000 <= gap <= 33_200 for gap in gaps[-1]), gaps
+    assert len({gap for each in gaps for gap in each}) > 8, "27 to 33 s, at random"
+
+
 def test_report_that_the_link_did_not_take_comes_again_before_the_board_is_missed():
     stage = without_mains()
     stage.live(2 * MINUTE, step_ms=100)
