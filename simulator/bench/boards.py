@@ -258,7 +258,6 @@ async def days(kind: Kind, directory: Path, images: list[Path], count: int, *, d
     }
     told = {
         "image": str(flash.path),
-        "names": json.loads(images[0].with_name(SYMBOLS).read_text(encoding="utf-8"))["names"],
         "blocks": flash.blocks,
         "files": {"/config.json": config.model_dump_json().encode().hex()},
         "levels": dict(pins.level(name, False) for name in pins.wired(kind, names)),
@@ -271,8 +270,8 @@ async def days(kind: Kind, directory: Path, images: list[Path], count: int, *, d
         "plan": [[at + later, *pins.level(name, active)] for at, name in moves for later, active in ((0, True), (30, False))],
         "dark": [[at, pins.analog["light"], uv] for at, uv in lights] if kind == "street_light" else [],
     }
-    script = directory / "day.py"
-    script.write_text(await answer("firmware.bench.translation", str(images[0].with_name("symbols.json")), str(ONBOARD / "day.py")))
+    script = directory / f"day-{kind}.py"  # by the names that the bundle has
+    script.write_text(await answer("firmware.bench.translation", str(images[0].with_name(SYMBOLS)), str(ONBOARD / "day.py")))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "simulator.inplace", *map(str, images), "--", "-X", "heapsize=4m", str(script)),
         stdout=asyncio.subprocess.PIPE,

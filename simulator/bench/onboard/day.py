@@ -2,8 +2,8 @@
 # counts. Its clock is moved on; its link is an engine that hears everything and receipts it at once.
 #
 # DAY: {"image", "blocks", "files" (path -> hex), "levels" (gpio -> level), "microvolts" (gpio -> [level, peak]), "seconds", "device",
-# "names" (in the sources -> in the bundle), "group", "site", "start" (Unix ms), "plan": [[s, gpio, level]], "dark": [[s, gpio, uv]]}.
-# Prints what it has counted as JSON.
+# "group", "site", "start" (Unix ms), "plan": [[s, gpio, level]], "dark": [[s, gpio, uv]]}. Prints what it has counted as JSON.
+# Written with the names of the sources; a bundle has others, so it is translated before it runs (firmware/bench/translation.py).
 import asyncio
 import io
 import json
@@ -48,16 +48,7 @@ made = (flash.erases, flash.programs)
 
 ground = __import__("agent.groundwork", None, None, ("lay",)).lay()
 agent = __import__("agent.assembly", None, None, ("assemble",)).assemble(ground)
-
-
-def its(thing, name):
-    """An attribute of the firmware, by its name in the sources: those of a bundle are few and short."""
-    return getattr(thing, settings["names"].get(name, name))
-
-
-now_ms = its(ground["clock"], "now")
-keeper = its(agent, "_keeper")
-hear_message = its(agent, "message")
+clock = ground["clock"]
 
 
 class Quick:
@@ -88,7 +79,7 @@ class Line:
         self.kept = 0  # of those, how many the flash had to keep: what a bell proves is not
         self.erases = None  # as the board's own reports tell
 
-    def publish(self, topic, payload, **_):
+    def publish(self, topic, payload, *, qos=1, retain=False, urgent=False, token=None):
         leaf = topic.split("/")[-1]
         if leaf == "event":
             self.events.append(json.loads(payload))
@@ -106,17 +97,14 @@ class Line:
         return False
 
 
-for name in ("up", "publish", "hurry", "drop", "has_twin"):
-    setattr(Line, settings["names"].get(name, name), getattr(Line, name))
-line = Line()
-setattr(its(agent, "mail"), settings["names"].get("session", "session"), line)
+line = agent.mail.session = Line()
 rev = 0
 covered = {}
 
 
 def hear(leaf, **fields):
     fields.update(v=1, engine=ENGINE)
-    hear_message("keng/1/" + settings["site"] + "/" + leaf, json.dumps(fields).encode(), False)
+    agent.message("keng/1/" + settings["site"] + "/" + leaf, json.dumps(fields).encode(), False)
 
 
 def ring():
@@ -144,28 +132,28 @@ async def idle():
     """Until the keeper has written what there is to write."""
     for _ in range(400):
         await asyncio.sleep_ms(0)
-        if not keeper:
+        if not agent._keeper:
             return
         await asyncio.sleep_ms(5)
     raise AssertionError("the keeper has work for ever")
 
 
 async def live():
-    keeping = asyncio.create_task(its(keeper, "run")())
-    steps = its(agent, "polls")() + its(agent, "pulses")() + its(agent, "gaugings")()
+    keeping = asyncio.create_task(agent._keeper.run())
+    steps = agent.polls() + agent.pulses() + agent.gaugings()
     plan = sorted(settings["plan"] + [[at, gpio, [uv, 0]] for at, gpio, uv in settings["dark"]])
     end = settings["seconds"] * 1000
     fine_until = 3_000
     now = ticked = rung = 0
-    its(agent, "link_up")([])
+    agent.link_up([])
     hear(
         "dev/" + settings["device"] + "/hello",
-        **{"for": its(ground["identity"], "start"), "t": settings["start"], "group": settings["group"], "ring": None},
+        **{"for": ground["identity"].start, "t": settings["start"], "group": settings["group"], "ring": None},
     )
     while now < end:
         # The real clock goes on too, a little: what counts is how far the board's own has come.
         wires.clock_offset_ms += FINE_MS if now < fine_until else COARSE_MS
-        now = now_ms()
+        now = clock.now()
         while plan and plan[0][0] * 1000 <= now:
             _, gpio, level = plan.pop(0)
             if isinstance(level, list):
