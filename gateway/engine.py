@@ -16,8 +16,8 @@ from gateway.delivery import targets
 from gateway.delivery.queue import Queue
 from gateway.delivery.targets import Courier
 from gateway.delivery.webhooks import WebhookLoop
-from gateway.domain import desks, facts, incidents, telling
-from gateway.domain.situation import Effects, Now, Situation, Turn
+from gateway.domain import canaries, desks, facts, incidents, notices, telling
+from gateway.domain.situation import DeliveryRow, Effects, Now, Situation, Turn
 from gateway.expiry import Expiry
 from gateway.housekeeping import DISK, DiskIsBack, Housekeeping
 from gateway.intake import Intake, Parts
@@ -28,7 +28,7 @@ from gateway.reports import Reports
 from gateway.ring import Rings
 from gateway.rivals import AnotherEngine, Rivals
 from gateway.rubbish import Rubbish
-from gateway.settings import Settings, health_limits, limits, ways
+from gateway.settings import Settings, canary_plan, health_limits, limits, ways
 from gateway.store import damage, journal
 from gateway.store.backlog import Backlog
 from gateway.store.damage import Damaged
@@ -167,21 +167,20 @@ class _Engine:
             on_outgoing=self._outgoing,
             on_denied=self._changed,
         )
-        self._channels: list[Channel] = [WebhookLoop(webhook, life, self._intake.tried, clock=clock) for webhook in settings.webhooks]
+        self._plan = canary_plan(settings, site)
+        self._channels: list[Channel] = [WebhookLoop(webhook, life, self._tried, clock=clock) for webhook in settings.webhooks]
         if settings.receivers:
             from gateway.delivery.sia import channel as sia  # noqa: PLC0415  # cryptography, 6 MiB, for those who have a receiver
 
-            self._channels += sia.loops(settings.receivers, self._intake.tried, self._fault, clock=clock)
+            self._channels += sia.loops(settings.receivers, self._tried, self._fault, on_proof=self._proved, clock=clock)
         if settings.sms.port:
             from gateway.delivery.sms import channel as sms  # noqa: PLC0415  # pyserial, for those who have a modem
 
-            ties = sms.Ties(self._intake.tried, self._intake.replied, self._fault, self._intake.settled)
+            ties = sms.Ties(self._tried, self._intake.replied, self._fault, self._intake.settled, self._proved)
             self._channels += sms.loops(settings.sms, site, ties, journal.handed(store.reading, "sms"), clock=clock)
         self._courier = Courier() if settings.apprise else None
         if self._courier:
-            self._channels += targets.loops(
-                settings.apprise, self._courier, self._intake.tried, self._fault, self._intake.marked, clock=clock
-            )
+            self._channels += targets.loops(settings.apprise, self._courier, self._tried, self._fault, self._intake.marked, clock=clock)
         self._reader = partial(wellbeing.read, settings.health, where.database.parent, self._link)
         self._health = health_limits(settings)
         self._metrics = settings.metrics
@@ -199,6 +198,7 @@ class _Engine:
             self._begun = True
             tasks.create_task(self._intake.run(), name="intake")
             self._connected()
+            self._intake.put(partial(canaries.begin, plan=self._plan))
             tasks.create_task(self._rings.run(self._may_send), name="rings")
             tasks.create_task(self._ticks(), name="ticks")
             tasks.create_task(self._clockwork(), name="clockwork")
@@ -226,6 +226,18 @@ class _Engine:
     def _fault(self, key: str, words: str | None) -> None:
         """Something of the gateway itself is not well, or (None) well again."""
         self._intake.put(partial(facts.fault, key=key, words=words) if words else partial(facts.fault_over, key=key))
+
+    def _tried(self, row: DeliveryRow) -> None:
+        """A channel says how far a message is; what has arrived proves the channel."""
+        self._intake.tried(row)
+        if row.delivery.state != "waiting":
+            self._intake.put(partial(canaries.told, row=row, plan=self._plan))
+        if (row.delivery.what, row.delivery.state) == (notices.FAULT, "failed"):
+            self._intake.put(partial(notices.again, row=row))
+
+    def _proved(self, channel: str) -> None:
+        """What watches over a channel has found that it works."""
+        self._intake.put(partial(canaries.supervised, channel=channel, plan=self._plan))
 
     def _message(self, topic: str, payload: bytes, retained: bool) -> None:
         self._intake.message(topic, payload, retained)
@@ -296,13 +308,16 @@ class _Engine:
                 self._intake.put(facts.watch_again)
                 self._intake.put(self._say_everything)
             now = Now(int(self._clock() * 1000), self._monotonic())
-            for act in (*facts.due(self._situation, now), *desks.due(self._situation, now_s=now.s)):
+            more = (*desks.due(self._situation, now_s=now.s), *canaries.due(self._situation, self._plan, now))
+            for act in (*facts.due(self._situation, now), *more):
                 self._intake.put(act)
             self._intake.put_patiently(partial(telling.due, self._situation, now))
 
     async def _roster(self) -> None:
         while True:
             self._intake.put(telling.roster)
+            if not self._rivals.keep_still(self._monotonic()):
+                self._intake.put(notices.tell)
             await asyncio.sleep(ROSTER_S)
 
     def _count_unreadable(self) -> None:

@@ -97,6 +97,7 @@ class Intake:
         self._monotonic = monotonic
         self._on_outgoing = on_outgoing
         self._on_denied = on_denied
+        self._site = site
         self._incidents = topics.incident(site, "")
         self._engine = parts.store.engine
         self._parse = lru_cache(maxsize=8192)(partial(topics.parse, site))
@@ -255,7 +256,7 @@ class Intake:
         situation, effects, _ = turn
         conclude(turn)
         shown = {ident: self.snapshot(incident) for ident, incident in effects.incidents.items()}
-        outgoing = [_outgoing(row, shown.get(row.incident, b"")) for row in effects.deliveries]
+        outgoing = [_outgoing(row, shown.get(row.incident, b""), self._site) for row in effects.deliveries]
         if effects.has_rows:
             batch = journal.batch(situation, effects, shown, outgoing, now_ms=turn.now.ms)
             effects.receipts = await self._parts.backlog.save(batch, effects.receipts, effects.events)
@@ -377,5 +378,7 @@ def _refuse_topic() -> NoReturn:
     raise DecodeError("topic", "a topic of this site", "another")
 
 
-def _outgoing(row: DeliveryRow, snapshot: bytes) -> Outgoing:
-    return Outgoing(row, row.body or bodies.of_incident(row.delivery, snapshot))
+def _outgoing(row: DeliveryRow, snapshot: bytes, site: str) -> Outgoing:
+    if row.body:
+        return Outgoing(row, row.body)
+    return Outgoing(row, bodies.of_incident(row.delivery, snapshot) if row.incident else bodies.of_canary(row, site))

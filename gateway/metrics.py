@@ -41,6 +41,8 @@ class Measured:
         yield labelled("keng_boards", "gauge", "Boards by what is known of them.", "state", _counted(board.state for board in boards))
         yield single("keng_boards_with_faults", "gauge", "Boards that report a fault.", sum(bool(board.faults) for board in boards))
         yield labelled("keng_fault", "gauge", "1 for each fault of the gateway itself.", "key", dict.fromkeys(situation.faults, 1))
+        proved = {channel: canary.proved_ms / 1000 for channel, canary in situation.canaries.items() if canary.proved_ms is not None}
+        yield labelled("keng_channel_proved_seconds", "gauge", "When something last got through a channel, Unix time.", "channel", proved)
         yield labelled(
             *("keng_incidents_unresolved", "gauge", "Incidents that are not resolved.", ("kind", "state")),
             _counted((incident.kind, incident.state) for incident in unresolved),

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from gateway.domain import health
+from gateway.domain.canaries import Plan, Probe
 from gateway.domain.deadlines import Limits
 from protocol import tomlfile
 from protocol.messages import Id
@@ -194,6 +196,29 @@ class Health(Table):
     ups: Annotated[str, Field(pattern=r"^(|kernel|nut:[A-Za-z0-9_.@:-]{1,100})$")] = ""
 
 
+def _number(text: str) -> str:
+    if not re.fullmatch(r"\+?\d{3,15}", text, re.ASCII):
+        raise ValueError("expected a number such as +84980200030")
+    return text
+
+
+class Canary(Table):
+    """When each channel proves itself, and to whom: docs/canary.md. `skip` names channels that need not."""
+
+    at: time = time(8, 30)
+    patience_min: Annotated[int, Field(ge=10, le=1440)] = 120
+    sms_to: Annotated[str, AfterValidator(lambda text: text and _number(text))] = ""
+    sms_returns: bool = False
+    voice_to: Annotated[str, AfterValidator(lambda text: text and _number(text))] = ""
+    skip: list[str] = []
+
+    @model_validator(mode="after")
+    def _number_of_its_own(self) -> "Canary":
+        if self.sms_returns and not self.sms_to:
+            raise ValueError("expected the modem's own number in sms_to with sms_returns")
+        return self
+
+
 def _secret(path: Path, where: str) -> str:
     """One line in a file of its own. Raises FileMistakes, without a word of what is in it."""
     try:
@@ -252,12 +277,6 @@ class Receiver(Table):
     fallback: Id | None = None
 
 
-def _number(text: str) -> str:
-    if not re.fullmatch(r"\+?\d{3,15}", text, re.ASCII):
-        raise ValueError("expected a number such as +84980200030")
-    return text
-
-
 class Sms(Table):
     """A GSM modem on a serial port, for messages and calls (docs/sms.md). Without a `port` there is none.
 
@@ -312,6 +331,7 @@ class Settings(Table):
     log: Log = Log()
     metrics: Metrics = Metrics()
     health: Health = Health()
+    canary: Canary = Canary()
     webhooks: list[Webhook] = []
     receivers: list[Receiver] = []
     apprise: list[Target] = []
@@ -367,6 +387,25 @@ def ways(settings: Settings) -> frozenset[str]:
     """The channels to people that are set up."""
     phones = PHONE_CHANNELS if settings.sms.port else ()
     return frozenset((*phones, *(f"apprise:{target.name}" for target in settings.apprise)))
+
+
+def canary_plan(settings: Settings, site: Site) -> Plan:
+    """When and how each channel that is set up here proves itself."""
+    found = settings.canary
+    probes = {channel: Probe() for channel in (*(f"webhook:{one.name}" for one in settings.webhooks), *ways(settings))}
+    fallbacks = {receiver.fallback for receiver in settings.receivers}
+    # A fallback gets nothing while the other answers: its link tests prove it. One without them is proved by what it takes.
+    probes |= {f"sia:{one.name}": Probe(sends=one.name not in fallbacks) for one in settings.receivers if _is_asked(one, fallbacks)}
+    if settings.sms.port:
+        person = next((one for role in ("technician", "duty", "leader") for one in site.people if one.role == role and one.phone), None)
+        default = Probe(address=str(person.phone), person=person.id) if person else Probe()
+        probes["sms"] = Probe(address=found.sms_to, returns=found.sms_returns) if found.sms_to else default
+        probes["voice"] = Probe(sends=bool(found.voice_to), address=found.voice_to)
+    return Plan(found.at, found.patience_min * 60_000, {name: one for name, one in probes.items() if name not in found.skip})
+
+
+def _is_asked(receiver: Receiver, fallbacks: set[Id | None]) -> bool:
+    return receiver.name not in fallbacks or receiver.supervision_s > 0
 
 
 def health_limits(settings: Settings) -> health.Limits:

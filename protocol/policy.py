@@ -99,6 +99,19 @@ class Quiet(Table):
         return causes
 
 
+class FaultNotices(Table):
+    """Who is told of faults of the gateway and of areas, once they have lasted `after_s`, and again every `again_h` hours.
+
+    Between `quiet_start` and `quiet_end` (Vietnamese time; the same: never) only of those by which an alarm would reach nobody.
+    """
+
+    to: list[Audience] = ["technician"]
+    after_s: Annotated[int, Field(ge=0, le=86400)] = 300
+    again_h: Annotated[int, Field(ge=1, le=168)] = 24
+    quiet_start: time = time(22)
+    quiet_end: time = time(6)
+
+
 DEFAULT_MEANINGS = (
     *(Meaning(type="button", means="fire"), Meaning(type="heat", means="fire"), Meaning(type="gas", means="fire")),
     *(Meaning(type="smoke", means="smoke"), Meaning(type="sos", means="sos")),
@@ -138,6 +151,7 @@ class Policy(Table):
     meanings: list[Meaning] = []
     ladders: list[Ladder] = []
     quiet: list[Quiet] = []
+    faults: FaultNotices = FaultNotices()
 
     @field_validator("desk_s")
     @classmethod

@@ -80,6 +80,7 @@ class Composer:
                 live=live,
             ),
             self._whole(language, "maintenance", self._entries(language, records.entries), records=records, live=live),
+            self._leaf(language, "channels", "channels", channels=records.channels, records=records, live=live),
             self._devices(language, records, live=live),
         ]
         return Page(strip, whole("desk", "", parts, ""))

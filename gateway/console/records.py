@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.console.changes import Changes
 from gateway.store import queries
-from gateway.store.queries import BellTested, DeviceRow, MaintenanceEntry, Record
+from gateway.store.queries import BellTested, ChannelRow, DeviceRow, MaintenanceEntry, Record
 from protocol.messages import Incident
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class Records:
     written_ms: int | None
     problem: str = ""
     tests: dict[str, BellTested] = field(default_factory=dict)
+    channels: tuple[ChannelRow, ...] = ()
 
     @property
     def older_incident(self) -> str | None:
@@ -111,6 +112,7 @@ def _read(database: Path) -> Records:
                 devices=queries.devices(db),
                 written_ms=written_ms,
                 tests=queries.bell_tests(db),
+                channels=tuple(queries.channels(db)),
             )
     except UNREADABLE as exc:
         logger.warning("database %s: %s", database, exc)

@@ -1,9 +1,27 @@
-"""What each channel sends of an incident: the body of a delivery, as its loop expects it. Pure."""
+"""What each channel sends of an incident, or to prove itself: the body of a delivery, as its loop expects it. Pure."""
 
 import json
 
 from gateway.delivery.sia import codes
+from gateway.delivery.sia.codes import Event
+from gateway.domain import wording
+from gateway.domain.canaries import CANARY
+from gateway.domain.situation import DeliveryRow
 from protocol.messages import Delivery, Incident
+
+
+def of_canary(row: DeliveryRow, site: str) -> str:
+    """The body of a canary: what proves that the channel works, and reads like no alarm."""
+    channel, at_ms = row.delivery.channel, row.delivery.decided_ms
+    words = wording.canary(at_ms)
+    if channel.startswith("sia:"):
+        return json.dumps(Event("RP", 0, 0, "", at_ms)._asdict())
+    if channel.startswith("webhook:"):
+        return json.dumps({"v": 1, "event": CANARY, "site": site, "at_ms": at_ms})
+    if channel == "voice":
+        return json.dumps({"to": row.address})
+    found = {"to": row.address, "text": words} if channel == "sms" else {"title": "Kẻng", "body": words}
+    return json.dumps(found, ensure_ascii=False)
 
 
 def of_incident(delivery: Delivery, snapshot: bytes) -> str:

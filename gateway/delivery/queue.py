@@ -102,10 +102,11 @@ class Queue:
         """Something is to be said of a message that was handed: it is no further than it was."""
         self._on_tried(message.row._replace(delivery=message.row.delivery.model_copy(update={"error": words[:ERROR_MAX]})))
 
-    def delivered(self, message: Outgoing) -> None:
-        """It has arrived. For a message that was handed before, too."""
+    def delivered(self, message: Outgoing, reference: str = "") -> None:
+        """It has arrived. For a message that was handed before, too. `reference`: who has it, if that is another than the channel says."""
         now_ms = self._now_ms()
-        self._over(message, "delivered", {"handed_ms": message.row.delivery.handed_ms or now_ms, "delivered_ms": now_ms})
+        times = {"handed_ms": message.row.delivery.handed_ms or now_ms, "delivered_ms": now_ms}
+        self._over(message, "delivered", times, reference)
 
     def failed(self, message: Outgoing, error: str) -> None:
         """It cannot be sent, and trying again would not help. For a message that was handed before, too."""

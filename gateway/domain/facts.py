@@ -10,6 +10,7 @@ from typing import NamedTuple
 from gateway.domain import (
     alarms,
     bell_tests,
+    canaries,
     deadlines,
     deliveries,
     desk,
@@ -224,6 +225,7 @@ def clock_set(turn: Turn, by_ms: int) -> None:
     turn.effects.clock_set = True
     outages.clock_set(turn.situation, by_ms)
     health.clock_set(turn, by_ms)
+    canaries.clock_set(turn, by_ms)
     for key, listed in turn.situation.listed.items():
         turn.situation.listed[key] = listed._replace(since_ms=listed.since_ms + by_ms)
     for incident in incidents.unresolved(turn.situation.incidents.values()):

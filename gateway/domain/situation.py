@@ -83,6 +83,22 @@ class Lasting(NamedTuple):
     told_ms: int | None = None
 
 
+class Canary(NamedTuple):
+    """What is known of a channel that shall prove itself: see gateway/domain/canaries.py.
+
+    `slot_ms`: the newest day's time that was decided on. `proved_ms`: something got through; `real_ms`: something real did. `asked_ms`:
+    since when a canary is awaited; `delivery`: its row while that is ours to send, else 0. `failed`: why it has not got through.
+    """
+
+    since_ms: int
+    slot_ms: int
+    proved_ms: int | None = None
+    real_ms: int | None = None
+    asked_ms: int | None = None
+    delivery: int = 0
+    failed: str = ""
+
+
 class EarlyProof(NamedTuple):
     """A bell's answer to a call whose event the engine does not know yet."""
 
@@ -113,6 +129,7 @@ class Situation:
 
     `channels`: programs that are told of every decision; `ways`: channels that lead to people. `faults`: of the gateway itself, key ->
     words; `lasting`: what else is known of each. `outages`: areas that are out, by the key of their fault. `log`: the maintenance log's.
+    `told`: when people were told of each fault last, and `notified_ms` of any. `course`, `desk`: what no disk knows.
     `listed`: what births list is waited for a moment, since the event itself says more and may come right behind.
     `tests`: bells that were asked to sound and have not answered, by board.
     `early`: bells hear a call before its sender has written the event into its flash, so their answers may come first: call -> proofs.
@@ -129,9 +146,12 @@ class Situation:
     faults: dict[str, str] = field(default_factory=dict)
     lasting: dict[str, Lasting] = field(default_factory=dict)
     outages: dict[str, "Outage"] = field(default_factory=dict)
+    canaries: dict[str, Canary] = field(default_factory=dict)
     log: Log = field(default_factory=Log)
     course: Course = field(default_factory=Course)
     desk: DeskSeen = field(default_factory=DeskSeen)
+    told: dict[str, int] = field(default_factory=dict)
+    notified_ms: int | None = None
     next_incident: int = 1
     next_delivery: int = 1
     listed: dict[tuple[str, str], Listed] = field(default_factory=dict)
@@ -257,6 +277,7 @@ class Effects:
     lines: list[Line] = field(default_factory=list)
     parts_of: dict[str, str] = field(default_factory=dict)
     devices: set[str] = field(default_factory=set)
+    canaries: dict[str, Canary | None] = field(default_factory=dict)
     commands: list[tuple[str, int, Command, CommandAnswer]] = field(default_factory=list)
     faults: dict[str, str | None] = field(default_factory=dict)
     deliveries: list[DeliveryRow] = field(default_factory=list)
@@ -295,7 +316,7 @@ class Effects:
     def has_rows(self) -> bool:
         """True if there is something to commit."""
         written = (self.events, self.points, self.incidents, self.orders, self.entries, self.devices, self.commands, self.tried)
-        return any(written) or bool(self.faults)
+        return any(written) or bool(self.faults or self.canaries)
 
 
 class Now(NamedTuple):

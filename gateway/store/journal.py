@@ -15,7 +15,7 @@ from gateway.domain import outages
 from gateway.domain.facts import Identity
 from gateway.domain.incidents import Incident
 from gateway.domain.ringing import Order
-from gateway.domain.situation import DeliveryRow, Effects, Lasting, Point, Situation
+from gateway.domain.situation import Canary, DeliveryRow, Effects, Lasting, Point, Situation
 from gateway.domain.snapshots import Core, core, restored
 from gateway.domain.supervision import Device
 from protocol import messages
@@ -35,6 +35,7 @@ _TABLES = {
         *("acknowledged_ms", "error", "address", "next_ms", "reference", "body"),
     ),
     "fault": ("key", "since_ms", "words", "name", "names", "told_ms", "line"),
+    "canary": ("channel", "since_ms", "slot_ms", "proved_ms", "real_ms", "asked_ms", "delivery", "failed"),
     "command": ("person", "id", "at_ms", "request", "answer"),
     "device": (
         *("id", "kind", "place", "group_id", "state", "life", "boot", "born_ms", "watch_s", "last_seen_ms"),
@@ -87,6 +88,7 @@ class Batch(NamedTuple):
     tables: dict[str, list[tuple[Any, ...]]]
     tried: list[tuple[Any, ...]]
     faults_over: list[str]
+    canaries_over: list[str]
 
     def write(self, db: sqlite3.Connection) -> None:
         """To be run by Store.write."""
@@ -96,6 +98,8 @@ class Batch(NamedTuple):
             db.execute(_TRIED, row)
         for key in self.faults_over:
             db.execute("DELETE FROM fault WHERE key = ?", (key,))
+        for channel in self.canaries_over:
+            db.execute("DELETE FROM canary WHERE channel = ?", (channel,))
 
 
 def batch(situation: Situation, effects: Effects, snapshots: dict[str, bytes], outgoing: list[Outgoing], *, now_ms: int) -> Batch:
@@ -114,13 +118,19 @@ def batch(situation: Situation, effects: Effects, snapshots: dict[str, bytes], o
         ],
         "delivery": [_delivery(sent) for sent in outgoing],
         "fault": [_fault(situation, key, words, now_ms) for key, words in effects.faults.items() if words is not None],
+        "canary": [(channel, *canary) for channel, canary in effects.canaries.items() if canary is not None],
         "command": [
             (person, command.id, at_ms, command.payload().decode(), answer.payload().decode())
             for person, at_ms, command, answer in effects.commands
         ],
         "device": device_rows(situation.devices[ident] for ident in effects.devices if ident in situation.devices),
     }
-    return Batch(tables, [_tried(row) for row in effects.tried], [key for key, words in effects.faults.items() if words is None])
+    return Batch(
+        tables,
+        [_tried(row) for row in effects.tried],
+        [key for key, words in effects.faults.items() if words is None],
+        [channel for channel, canary in effects.canaries.items() if canary is None],
+    )
 
 
 def device_rows(devices: Iterable[Device]) -> list[tuple[Any, ...]]:
@@ -163,6 +173,8 @@ def restore(db: sqlite3.Connection, situation: Situation, *, now_s: float) -> No
     for group, body in db.execute("SELECT group_id, body FROM ring").fetchall():
         situation.orders[group] = read_order(body)
     _restore_faults(db, situation)
+    for channel, *canary in db.execute(f"SELECT {', '.join(_TABLES['canary'])} FROM canary").fetchall():  # noqa: S608
+        situation.canaries[channel] = Canary(*canary)
     situation.log.next_id = db.execute("SELECT ifnull(max(id), 0) + 1 FROM maintenance").fetchone()[0]
     situation.next_incident = db.execute("SELECT ifnull(max(number), 0) + 1 FROM incident").fetchone()[0]
     situation.next_delivery = db.execute("SELECT ifnull(max(id), 0) + 1 FROM delivery").fetchone()[0]
@@ -249,6 +261,10 @@ def _restore_faults(db: sqlite3.Connection, situation: Situation) -> None:
         situation.lasting[key] = Lasting(since_ms, name, tuple(json.loads(names)), told_ms)
         if line is not None:
             situation.log.of_fault[key] = line
+        if told_ms is not None:
+            situation.told[key] = told_ms
+    newest = db.execute("SELECT decided_ms FROM delivery WHERE incident = '' AND what = 'fault' ORDER BY id DESC LIMIT 1").fetchone()
+    situation.notified_ms = newest[0] if newest else None
     outages.restore(situation, {key: known.since_ms for key, known in situation.lasting.items()})
 
 

@@ -74,6 +74,15 @@ class BellTested(NamedTuple):
     result: str
 
 
+class ChannelRow(NamedTuple):
+    """A channel that shall prove itself: when something got through last, since when a canary is awaited, why the last one failed."""
+
+    channel: str
+    proved_ms: int | None
+    asked_ms: int | None
+    failed: str
+
+
 class RubbishRow(NamedTuple):
     """Unreadable payloads of one sender on one kind of topic: how many, and the first of them."""
 
@@ -217,6 +226,12 @@ def bell_tests(db: sqlite3.Connection) -> dict[str, BellTested]:
         (TESTS_WITHIN,),
     )
     return {device: BellTested(at_ms, detail) for device, at_ms, detail, _ in rows.fetchall()}
+
+
+def channels(db: sqlite3.Connection) -> list[ChannelRow]:
+    """Every channel that is set up and shall prove itself, by name."""
+    rows = db.execute("SELECT channel, proved_ms, asked_ms, failed FROM canary ORDER BY channel")
+    return [ChannelRow(*row) for row in rows.fetchall()]
 
 
 def rubbish(db: sqlite3.Connection) -> list[RubbishRow]:

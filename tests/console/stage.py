@@ -328,10 +328,16 @@ class Database:
             ),
         )
 
+    def channel(self, name: str, *, proved_ms: int | None = None, failed: str = "") -> None:
+        row = (name, NOON_MS, NOON_MS, proved_ms, failed)
+        self.db.execute("INSERT INTO canary (channel, since_ms, slot_ms, proved_ms, delivery, failed) VALUES (?, ?, ?, ?, 0, ?)", row)
+
     def commune(self) -> None:
         """An ordinary afternoon: one drill behind us, an extinguisher gone, one board lost, one weak, one never heard."""
         self.keep(resolved("2026-000121"))
         self.keep(resolved("2026-000122", outcome="false_alarm"))
+        self.channel("sms", proved_ms=NOON_MS)
+        self.channel("webhook:city", failed="status 503")
         self.log("extinguisher_taken", at_ms=NOON_MS - 60_000)
         self.log("board_lost", device="H03-04", point="")
         for bell in BELLS:

@@ -6,9 +6,10 @@ import unicodedata
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from stage import BELLS, COOKIES, Broker, Database, EnginePeer, RunningConsole, incident, place_named, until
+from stage import BELLS, COOKIES, NOON_MS, SITE, START, Broker, Database, EnginePeer, RunningConsole, incident, place_named, until
 
-from protocol.messages import Command, CommandAnswer
+from protocol import topics
+from protocol.messages import Command, CommandAnswer, Fault, Gateway
 
 IDENT = "2026-000123"
 # What a person on duty must be able to read, letter for letter.
@@ -25,6 +26,7 @@ WORDS = [
         "Bình chữa cháy bị lấy đi",
         "Thiết bị mất kết nối",
     ),
+    *("Kênh báo tin", "thông lần cuối", "KHÔNG THÔNG"),
     *("MẤT KẾT NỐI", "KHÔNG RÕ", "PIN YẾU, 12 %", "SÓNG YẾU, -86 dBm", "MẤT ĐIỆN", "Gọi 114", "Tài khoản của tôi"),
     "Thiết bị cảnh báo hỗ trợ cộng đồng, không phải hệ thống báo cháy đã kiểm định và không thay cho cuộc gọi 114.",
 ]
@@ -71,6 +73,22 @@ def test_the_words_are_there_in_nfc(page: Page, console: RunningConsole, engine:
     assert [word for word in WORDS if word not in text] == []
     assert unicodedata.is_normalized("NFC", text)
     assert all(unicodedata.is_normalized("NFC", word) for word in WORDS)
+
+
+def test_what_is_wrong_with_the_gateway_is_said_in_the_language_of_the_page(
+    page: Page, console: RunningConsole, engine: EnginePeer
+) -> None:
+    opened(page, console)
+    area = Fault(key="area:lane-L5", kind="area", name="ngõ Thử 5", words="2/12: H03-01, H03-02", since_ms=NOON_MS, boards=["H03-01"])
+    strange = Fault(key="strange:x", kind="strange", name="x", words="why", since_ms=NOON_MS)
+    message = Gateway(online=True, engine=START, version="0.1.0", faults=["area: 2/12"], lasting=[area, strange])
+    engine.say(topics.gateway(SITE.id), message.payload(), retain=True)
+    strip = page.locator("#strip")
+    expect(strip).to_contain_text("Mất điện hoặc mất mạng tại ngõ Thử 5")
+    expect(strip).to_contain_text("2/12: H03-01, H03-02")
+    expect(strip).to_contain_text("MÁY CHỦ BÁO LỖI: strange x")
+    page.locator("#language").click()
+    expect(strip).to_contain_text("Power or network lost at ngõ Thử 5")
 
 
 def test_proof_of_ring_comes_in_bell_by_bell(page: Page, console: RunningConsole, engine: EnginePeer) -> None:

@@ -63,6 +63,14 @@ def test_what_was_never_tried_goes_first_then_the_first_step_then_the_oldest():
     run(work)
 
 
+def test_a_canary_waits_behind_every_alarm_even_one_that_was_tried_before():
+    async def work(desk: Desk) -> None:
+        desk.queue.put([desk.message(1, incident="", what="canary"), desk.message(2, tries=2), desk.message(3, incident="j")])
+        assert [await desk.next_id() for _ in range(3)] == [3, 2, 1]
+
+    run(work)
+
+
 def test_messages_to_one_person_about_one_incident_keep_their_order():
     async def work(desk: Desk) -> None:
         desk.queue.put([desk.message(1), desk.message(2), desk.message(3, incident="j")])

@@ -39,13 +39,14 @@ class Stage:
     def __init__(self, *peers: FaultyReceiver, supervision_s: int) -> None:
         self.rows: list[DeliveryRow] = []
         self.faults: dict[str, str | None] = {}
+        self.proved: set[str] = set()
         self._news = asyncio.Event()
         receivers = (self._receiver(name, peer, supervision_s) for name, peer in zip(("first", "second"), peers, strict=False))
         self.loop = SiaLoop(tuple(receivers), self._tried, retry=Backoff(0.01, 0.05, 10**9))
 
     def _receiver(self, name: str, peer: FaultyReceiver, supervision_s: int) -> Receiver:
         chosen = Settings(name=name, host="127.0.0.1", port=peer.port, account=ACCOUNT, timeout_s=TIMEOUT_S, supervision_s=supervision_s)
-        return Receiver(chosen, None, clock=time.time, on_fault=self._fault, again_s=0.05)
+        return Receiver(chosen, None, clock=time.time, on_fault=self._fault, on_proof=self.proved.add, again_s=0.05)
 
     def _tried(self, row: DeliveryRow) -> None:
         self.rows.append(row)
@@ -87,6 +88,8 @@ def test_what_the_first_does_not_take_the_second_has_within_its_time_out(wrong):
             await scene.until(lambda: scene.delivered)
             assert time.monotonic() - started < TIMEOUT_S + BUSY_S
             assert second.events == ["#1001|Nri3/FA007"]
+            # That the second has it proves the second, and says nothing of the first.
+            assert (scene.rows[-1].reference, scene.proved) == ("second", {"sia:second"})
             assert {heard.seq for heard in [*first.heard, *second.heard]} == {5}
 
     asyncio.run(run())

@@ -75,7 +75,7 @@ class SiaLoop:
             else:
                 if receiver is not self._receivers[0]:
                     logger.info("%s: %s %s has gone to %s", self.queue.channel, message.row.incident, event.code, receiver.name)
-                self.queue.delivered(message)
+                self.queue.delivered(message, receiver.name if receiver is not self._receivers[0] else "")
                 return
         self._put_off(message, errors, "; ".join(words))
 
@@ -95,13 +95,14 @@ def loops(
     on_tried: Callable[[DeliveryRow], None],
     on_fault: Callable[[str, str | None], None],
     *,
+    on_proof: Callable[[str], None] = lambda _: None,
     clock: Callable[[], float] = time.time,
 ) -> list[SiaLoop]:
-    """A loop for each receiver that is nobody's fallback. `on_fault` as in Receiver.
+    """A loop for each receiver that is nobody's fallback. `on_fault` and `on_proof` as in Receiver.
 
     Raises FileMistakes for a key file that is none.
     """
-    found = {one.name: _receiver(one, on_fault, clock) for one in settings}
+    found = {one.name: _receiver(one, on_fault, on_proof, clock) for one in settings}
     fallbacks = {one.fallback for one in settings}
     return [
         SiaLoop(tuple(found[name] for name in (one.name, one.fallback) if name), on_tried, clock=clock)
@@ -110,9 +111,11 @@ def loops(
     ]
 
 
-def _receiver(settings: Settings, on_fault: Callable[[str, str | None], None], clock: Callable[[], float]) -> Receiver:
+def _receiver(
+    settings: Settings, on_fault: Callable[[str, str | None], None], on_proof: Callable[[str], None], clock: Callable[[], float]
+) -> Receiver:
     key = keys.read(settings.key_file) if settings.key_file else None
-    return Receiver(settings, key, clock=clock, on_fault=on_fault)
+    return Receiver(settings, key, clock=clock, on_fault=on_fault, on_proof=on_proof)
 
 
 def event_seq(delivery: int) -> int:

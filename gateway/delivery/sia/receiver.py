@@ -35,8 +35,8 @@ class Refused(Exception):
 
 class Receiver:
     """`up` is set while it answers, and before anything is known. `on_fault` gets sia:<name> with words when it has become a fault, and
-    with None when it is over or was none; `tell` every message and answer, in words for people. `again_s`: between link tests while it
-    does not answer.
+    with None when it is over or was none; `on_proof` gets it each time that it has taken something; `tell` every message and answer, in
+    words for people. `again_s`: between link tests while it does not answer.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Receiver:
         *,
         clock: Callable[[], float],
         on_fault: Callable[[str, str | None], None],
+        on_proof: Callable[[str], None] = lambda _: None,
         tell: Callable[[str], None] = logger.debug,
         again_s: float = 10.0,
     ) -> None:
@@ -56,6 +57,7 @@ class Receiver:
         self._key = key
         self._clock = clock
         self._on_fault = on_fault
+        self._on_proof = on_proof
         self._tell = tell
         self._again_s = again_s
         self._clock_off = timedelta()
@@ -112,6 +114,7 @@ class Receiver:
                 self._failed(str(exc))
             raise
         self._answered()
+        self._on_proof(f"sia:{self.name}")
 
     async def _delivered(self, frame: Frame, bare: Frame | None) -> None:
         tried = ""

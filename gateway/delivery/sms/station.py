@@ -50,7 +50,8 @@ class Job(NamedTuple):
 
 class Station:
     """`came` gets what the network brings: it is deleted from the modem if `came` says so. `fault` gets in words what is wrong with
-    the modem, None when it is well. `up` is set while it takes jobs; those given before wait.
+    the modem, None when it is well; `well` is called whenever it is found in the network. `up` is set while it takes jobs; those given
+    before wait.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Station:
         pin: str,
         came: Callable[[Deliver | StatusReport], Awaitable[bool]],
         fault: Callable[[str | None], None],
+        well: Callable[[], None] = lambda: None,
     ) -> None:
         self.up = asyncio.Event()
         self._settings = settings
         self._pin = pin
         self._came = came
         self._fault = fault
+        self._well = well
         self._jobs: list[Job] = []
         self._numbers = itertools.count()
         self._wake = asyncio.Event()
@@ -222,6 +225,7 @@ class Station:
             return
 
     def _judge(self, health: Health) -> None:
+        self._well()
         if health.signal_dbm is not None and health.signal_dbm <= WEAK_DBM:
             self._tell(f"the signal is weak, {health.signal_dbm} dBm: move the antenna")
         elif health.room and health.used >= FULL * health.room:
