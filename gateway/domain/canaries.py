@@ -67,7 +67,7 @@ def due(situation: Situation, plan: Plan, now: Now) -> list[Act]:
     """What time alone does now."""
     newest_ms = slot(plan.at, now.ms)
     found = [channel for channel, canary in situation.canaries.items() if _has_come(canary, plan, newest_ms, now.ms)]
-    is_calm = bool(found) and not incidents.unresolved(situation.incidents.values())
+    is_calm = bool(found) and incidents.is_calm(situation.incidents.values(), now.ms)
     if not is_calm:  # an alarm has all channels for itself
         found = [channel for channel in found if _is_overdue(situation.canaries[channel], plan, now.ms)]
     return [partial(_step, plan=plan, channel=channel, is_calm=is_calm) for channel in found]

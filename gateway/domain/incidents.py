@@ -79,6 +79,7 @@ What = Literal[
 
 # An incident is published whole in at most 64 kB and written whole with each change: the first and the newest of what is long.
 ACTIVATIONS_MAX = 30
+CALM_MS = 3_600_000
 TIMELINE_MAX = 90
 
 
@@ -209,6 +210,11 @@ def noted(incident: Incident, at_ms: int, what: What, who: str = "", detail: str
 def unresolved(incidents: Iterable[Incident]) -> list[Incident]:
     """Those that are not over."""
     return [incident for incident in incidents if incident.state != "resolved"]
+
+
+def is_calm(incidents: Iterable[Incident], now_ms: int) -> bool:
+    """True if no incident had an alarm within the last hour: one that nobody resolves holds nothing up for ever."""
+    return not any(abs(now_ms - incident.alarm_ms) < CALM_MS for incident in unresolved(incidents))
 
 
 def shortened(items: tuple, longest: int) -> tuple:  # type: ignore[type-arg]

@@ -19,6 +19,7 @@ APART_MS = 900_000  # whatever goes wrong, a person's phone does not ring more o
 ANEW_MS = 14_400_000  # what has ended and begun again is no news sooner: six messages a day for what comes and goes all the time
 # Without these an alarm reaches nobody: told at night too, during an alarm, and to those on duty.
 URGENT = ("desk", "broker", "disk", "ladder")
+SHOWN = ("clock_stepped",)  # at the desk alone: nobody can repair what has happened
 
 
 def tell(turn: Turn) -> None:
@@ -28,7 +29,7 @@ def tell(turn: Turn) -> None:
     if situation.notified_ms is not None and not is_due(situation.notified_ms, APART_MS, now_ms):
         return
     untold = [key for key in situation.lasting if _is_untold(situation, key, now_ms)]
-    is_quiet = _in_hours(policy, now_ms) or bool(incidents.unresolved(situation.incidents.values()))
+    is_quiet = _in_hours(policy, now_ms) or not incidents.is_calm(situation.incidents.values(), now_ms)
     keys = [key for key in untold if not is_quiet or _kind(key) in URGENT]
     if not keys:
         return
@@ -53,7 +54,7 @@ def again(turn: Turn, row: DeliveryRow) -> None:
 def _is_untold(situation: Situation, key: str, now_ms: int) -> bool:
     """It has lasted long enough, and nobody was told of it lately, nor of the same one before it."""
     policy, known = situation.commune.policy.faults, situation.lasting[key]
-    if not is_due(known.since_ms, policy.after_s * 1000, now_ms):
+    if _kind(key) in SHOWN or not is_due(known.since_ms, policy.after_s * 1000, now_ms):
         return False
     if known.told_ms is not None:
         return is_due(known.told_ms, policy.again_h * 3_600_000, now_ms)
@@ -61,8 +62,14 @@ def _is_untold(situation: Situation, key: str, now_ms: int) -> bool:
 
 
 def _people(situation: Situation, keys: list[str], now_ms: int) -> list[Person]:
-    words = [*situation.commune.policy.faults.to, *(["on_duty"] if any(_kind(key) in URGENT for key in keys) else [])]
-    return audiences.people(situation.commune, words, Scene((), frozenset()), now_ms=now_ms)
+    """Whom the policy names, and those on duty for what is urgent, or where nobody of the others can be told."""
+
+    def reachable(words: list[str]) -> list[Person]:
+        found = audiences.people(situation.commune, words, Scene((), frozenset()), now_ms=now_ms)
+        return [person for person in found if _ways(situation, person)]
+
+    to = [*situation.commune.policy.faults.to]
+    return reachable([*to, "on_duty"]) if any(_kind(key) in URGENT for key in keys) else reachable(to) or reachable(["on_duty"])
 
 
 def _ways(situation: Situation, person: Person) -> list[str]:

@@ -277,13 +277,21 @@ def test_without_anybody_to_send_to_that_is_the_fault():
 
 def test_during_an_alarm_no_canary_is_sent_and_afterwards_it_is():
     world = Kept({"webhook:city": Probe()}, start="2026-11-23T06:00")
-    world.started()
+    world.until("2026-11-23T08:20")
     world.press("H03-07")
-    world.until("2026-11-23T10:00")
+    world.until("2026-11-23T09:00")
     assert world.sent == []
     assert world.command("resolve") == ""
     world.later(1)
-    assert [at for _, at in world.sent] == ["23 10:00"]
+    assert [at for _, at in world.sent] == ["23 09:00"]
+
+
+def test_an_incident_that_nobody_resolves_holds_no_canary_up_for_ever():
+    world = Kept({"webhook:city": Probe()}, start="2026-11-22T12:00")
+    world.until("2026-11-23T08:20")
+    world.press("H03-07")
+    world.until("2026-11-23T12:00")
+    assert [at for _, at in world.sent] == ["23 09:20"]
 
 
 def test_a_day_that_went_by_without_the_engine_is_made_up_for_by_day_only():

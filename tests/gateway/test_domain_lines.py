@@ -115,20 +115,29 @@ entries = st.builds(
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.lists(entries, max_size=40), st.sampled_from([0.1, 5, 100, 700])), max_size=12))
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(entries, max_size=40),
+            st.sampled_from([0.1, 5, 100, 700]),
+            st.dictionaries(st.sampled_from([f"B{number}" for number in range(30)]), st.sampled_from(["disk", "area:lane-L5"]), max_size=5),
+        ),
+        max_size=12,
+    )
+)
 def test_nothing_is_ever_gone(batches):
     """Every entry is a line, part of a line that is shown, or counted by one; and no line belongs to one that is not there."""
     book = Book()
     total = 0
-    for batch, after_s in batches:
+    for batch, after_s, parts_of in batches:
         total += len(batch)
-        book.write(*batch, after_s=after_s)
+        book.write(*batch, parts_of=parts_of, after_s=after_s)
     heads = {line.part_of for line in book.rows.values()} - {None}
     assert heads <= book.rows.keys()
     assert [line.entry for line in book.rows.values() if line.entry.what != "flood"].count(None) == 0
     shown = [line for line in book.rows.values() if line.part_of is None]
     assert bool(shown) is bool(total)
-    whats_in = {family(one.what) for batch, _ in batches for one in batch if is_onset(one.what) and not one.device}
+    whats_in = {family(one.what) for batch, _, _ in batches for one in batch if is_onset(one.what) and not one.device}
     assert whats_in <= {family(line.entry.what) for line in shown}
 
 

@@ -2,14 +2,17 @@
 
 import json
 from datetime import datetime
+from pathlib import Path
 
 import pytest
-from commune import START_MS, World, with_people
+from commune import World, with_people
 
+from gateway.console import words
 from gateway.domain import notices, wording
 from gateway.domain.audiences import VIETNAM
 from gateway.domain.situation import DeliveryRow, Now
 
+ROOT = Path(__file__).parents[2]
 TECHNICIAN = {"id": "ky-thuat", "name": "Kỹ thuật", "role": "technician", "phone": "+840000000001", "channels": ["apprise:zalo", "sms"]}
 DUTY = {"id": "duty", "name": "Trực ban", "role": "duty", "phone": "+840000000002"}
 NOON = int(datetime(2026, 11, 23, 12, tzinfo=VIETNAM).timestamp() * 1000)
@@ -39,7 +42,7 @@ class Told(World):
             self.later(60)
             with self.turn() as turn:
                 notices.tell(turn)
-            found += [(row.delivery.person, row.delivery.channel) for row in self.effects.deliveries]
+            found += [(row.delivery.person, row.delivery.channel) for row in self.effects.deliveries if row.delivery.what == notices.FAULT]
             self.rows += self.effects.deliveries
         return found
 
@@ -127,6 +130,14 @@ def test_during_an_alarm_people_have_other_things_to_read():
     assert world.minutes(1) == [("ky-thuat", "apprise:zalo")]
 
 
+def test_an_incident_that_nobody_resolves_holds_it_up_for_an_hour_and_not_for_ever():
+    world = Told()
+    world.press("H03-07")
+    world.wrong("temperature")
+    told = [one for one in world.minutes(70) if one == ("ky-thuat", "apprise:zalo")]
+    assert len(told) == 1
+
+
 def test_the_way_that_is_broken_is_not_the_way():
     world = Told()
     world.wrong("canary:apprise:zalo", name="apprise:zalo")
@@ -148,19 +159,25 @@ def test_a_way_that_fails_is_followed_by_the_next_and_then_by_none():
     assert world.effects.deliveries == []
 
 
-def test_where_nobody_can_be_told_it_stays_untold_and_the_desk_shows_it():
+def test_where_nobody_of_them_can_be_told_those_on_duty_are():
     world = Told(to=["chief"])
+    world.wrong("temperature")
+    assert world.minutes(10) == [("duty", "sms")]
+
+
+def test_that_the_clock_was_set_is_shown_and_sends_nobody():
+    world = Told()
+    world.set_clock(3600)
+    assert "clock_stepped" in world.situation.faults
+    assert world.minutes(30) == []
+
+
+def test_where_nobody_can_be_told_it_stays_untold_and_the_desk_shows_it():
+    world = Told()
+    world.situation.ways = frozenset()
     world.wrong("temperature")
     assert world.minutes(10) == []
     assert world.situation.lasting["temperature"].told_ms is None
-
-
-def test_a_restart_tells_nobody_twice():
-    world = Told()
-    world.wrong("temperature")
-    world.minutes(5)
-    assert world.situation.lasting["temperature"].told_ms is not None
-    assert START_MS > 0
 
 
 @pytest.mark.parametrize("longest", [wording.SMS_MAX, wording.SMS_PLAIN_MAX])
@@ -169,3 +186,13 @@ def test_the_text_fits_whatever_is_wrong(longest):
     for count in range(1, len(every)):
         for found in (every[:count], every[-count:]):
             assert len(wording.faults(found, now_ms=NOON, longest=longest)) <= longest
+
+
+def test_every_kind_of_fault_has_its_words_in_both_languages_and_its_page():
+    page = (ROOT / "docs/faults.md").read_text(encoding="utf-8").partition("## Kinds")[2]
+    documented = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    assert documented == set(wording._FAULTS)
+    for language in words.LANGUAGES:
+        catalogue = words.load(language).texts
+        assert {key.removeprefix("fault.") for key in catalogue if key.startswith("fault.")} == documented
+    assert set(notices.URGENT + notices.SHOWN) <= documented
