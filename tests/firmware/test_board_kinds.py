@@ -4,10 +4,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import rig
 from rig import ENGINE, Board, Broker, Engine, eventually
 
-from firmware.bench import romfs
+from firmware.bench import bundle
 
 MakeBoard = Callable[..., Board]
 NORMAL_MV, ONE_CONTACT_MV, SHORT_MV = 2245, 1336, 142
@@ -160,16 +161,17 @@ def test_silent_sos_reaches_the_engine_and_nobody_hears_or_sees_it(make_board: M
 
 
 def test_kind_that_does_not_fit_its_board_says_so_and_its_button_still_rings(
-    make_board: MakeBoard, engine: Engine, rom: Path, broker: Broker, tmp_path: Path
+    engine: Engine, rom: Path, broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = tmp_path / "rom"
-    shutil.copytree(rom.parent, other, ignore=shutil.ignore_patterns("*.romfs"))
-    shutil.copy(rom.with_name("fakes.romfs"), tmp_path)
-    (other / "pins.mpy").unlink()
-    pins = (rig.ROOT / "firmware/boards/esp32_wroom.py").read_text(encoding="utf-8")
-    (other / "pins.py").write_text(pins.replace('"tank": 39', '"tank": 25'), encoding="utf-8")
-    image = tmp_path / rom.name
-    image.write_bytes(romfs.pack(other))
+    """A bundle that the bench would not build: of a board type whose tank is on no ADC channel."""
+    sources = bundle.sources("esp32_wroom")
+    pins = tmp_path / "esp32_wroom.py"
+    pins.write_text(sources["pins"].read_text(encoding="utf-8").replace('"tank": 39', '"tank": 25'), encoding="utf-8")
+    monkeypatch.setattr(bundle, "sources", lambda _: sources | {"pins": pins})
+    monkeypatch.setattr(bundle, "misfits", lambda _: [])
+    bundle.build(tmp_path / "rom")
+    image = tmp_path / "rom" / bundle.IMAGE
+    shutil.copy(rom.with_name("fakes.romfs"), image.parent)
     config = {"v": 1, "site": rig.SITE, "device": "B1", "kind": "fire_point", "group": "G1", "points": {"tank": {}, "window": {}}}
     board = Board(tmp_path / "B1", image, config | {"brokers": [{"host": "127.0.0.1", "port": broker.port}]})
     try:
