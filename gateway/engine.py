@@ -33,7 +33,9 @@ from gateway.store import damage, journal
 from gateway.store.backlog import Backlog
 from gateway.store.damage import Damaged
 from gateway.store.store import Store, open_store
+from gateway.workbench import Ties, Workbench
 from protocol import topics
+from protocol.boards import BoardCommand
 from protocol.site import Site
 
 logger = logging.getLogger(__name__)
@@ -166,6 +168,10 @@ class _Engine:
             monotonic=monotonic,
             on_outgoing=self._outgoing,
             on_denied=self._changed,
+            on_bench=self._for_bench,
+        )
+        self._workbench = Workbench(
+            settings, site, store.path.parent, Ties(store, self._situation, self._intake.put, self._publication.answer, clock)
         )
         self._plan = canary_plan(settings, site)
         self._channels: list[Channel] = [WebhookLoop(webhook, life, self._tried, clock=clock) for webhook in settings.webhooks]
@@ -205,6 +211,7 @@ class _Engine:
             tasks.create_task(self._roster(), name="roster")
             tasks.create_task(wellbeing.watch(self._reader, self._health, self._intake.put), name="health")
             tasks.create_task(self._reports.run(), name="reports")
+            tasks.create_task(self._workbench.run(), name="workbench")
             tasks.create_task(self._backlog.run(), name="backlog")
             tasks.create_task(self._store.keep_log_short(), name="checkpoints")
             tasks.create_task(self._housekeeping.run(), name="housekeeping")
@@ -217,6 +224,9 @@ class _Engine:
             for channel in self._channels:
                 channel.queue.put(journal.waiting(self._store.reading, channel.queue.channel))
                 tasks.create_task(channel.run(), name=channel.queue.channel)
+
+    def _for_bench(self, user: str, command: BoardCommand) -> None:
+        self._workbench.take(user, command)
 
     async def _decides(self) -> None:
         """Return once what was put into the intake until now is decided. Before it has begun there is nothing to decide."""
@@ -283,6 +293,7 @@ class _Engine:
         for channel in self._channels:
             channel.queue.put(outgoing)
             channel.queue.withdraw(effects.withdrawn)
+        self._workbench.seen(effects)
 
     async def _ticks(self) -> None:
         while True:

@@ -29,8 +29,9 @@ from gateway.store.backlog import Backlog
 from gateway.store.damage import is_damage
 from gateway.store.journal import Outgoing
 from gateway.store.store import Store
-from protocol import messages, topics
-from protocol.messages import Answer, Birth, Command, DeskAlive, Event, Gateway, Report, Tick
+from protocol import boards, messages, topics
+from protocol.boards import BoardCommand
+from protocol.messages import Answer, Birth, DeskAlive, Event, Gateway, Report, Tick
 from protocol.wire import DecodeError
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Intake:
         monotonic: Callable[[], float],
         on_outgoing: Callable[[list[Outgoing], Effects], None],
         on_denied: Callable[[], None],
+        on_bench: Callable[[str, BoardCommand], None] = lambda _user, _command: None,
     ) -> None:
         self.dropped_reports = 0
         self.taken: Counter[str] = Counter()
@@ -98,6 +100,7 @@ class Intake:
         self._on_outgoing = on_outgoing
         self._on_denied = on_denied
         self._site = site
+        self._on_bench = on_bench
         self._incidents = topics.incident(site, "")
         self._engine = parts.store.engine
         self._parse = lru_cache(maxsize=8192)(partial(topics.parse, site))
@@ -353,7 +356,10 @@ class Intake:
         facts.birth(turn, device, state, retained=retained, unknown=unknown)
 
     def _command(self, user: str, payload: bytes, _retained: bool, turn: Turn) -> None:
-        command = messages.decode(Command, payload)
+        command = boards.decode_command(payload)
+        if isinstance(command, BoardCommand):
+            self._on_bench(user, command)
+            return
         here = [answer for person, _, before, answer in turn.effects.commands if (person, before.id) == (user, command.id)]
         answer = here[0] if here else journal.answer(self._parts.store.reading, user, command.id)
         turn.effects.answers.append((user, answer or facts.command(turn, user, command)))

@@ -7,6 +7,7 @@ from gateway.domain.situation import Effects, Lasting, Situation
 from gateway.mqtt import Link, Will
 from gateway.ring import Rings
 from protocol import topics
+from protocol.boards import BoardAnswer
 from protocol.messages import CommandAnswer, Fault, Gateway, Hello, Receipt, Tick
 from protocol.wire import clean
 
@@ -52,8 +53,8 @@ class Publication:
         for device, event in receipts:
             self._link.publish(topics.device(self._site, device, "receipt"), Receipt(engine=self._engine, id=event).payload())
 
-    def answer(self, user: str, answer: CommandAnswer) -> None:
-        """The answer to a desk command."""
+    def answer(self, user: str, answer: CommandAnswer | BoardAnswer) -> None:
+        """The answer to a command of a desk or the bench."""
         self._link.publish(topics.desk(self._site, user, "answer"), answer.payload())
 
     def incident(self, ident: str, snapshot: bytes, *, is_over: bool) -> None:

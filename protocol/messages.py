@@ -498,7 +498,7 @@ def decode(model: type[M], payload: bytes) -> M:
     try:
         return model.model_validate_json(payload)
     except ValidationError as exc:
-        raise _decode_error(exc) from None
+        raise decode_error(exc) from None
 
 
 def decode_state(payload: bytes) -> Birth | Will:
@@ -534,7 +534,8 @@ def _readable_id(payload: bytes) -> str | None:
     return ident if wire.is_event_id(ident) else None
 
 
-def _decode_error(exc: ValidationError) -> DecodeError:
+def decode_error(exc: ValidationError) -> DecodeError:
+    """What is wrong with a message, in words that show no more of it than needed."""
     first = exc.errors(include_url=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "payload"
     return DecodeError(

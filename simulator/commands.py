@@ -154,7 +154,7 @@ async def _play(scenario: Any, site: Path, *, light: bool, broker: Any, control:
     return bool(failures)
 
 
-for _command in (usb.board, usb.hand, usb.image):
+for _command in (usb.board, usb.hand, usb.image, usb.lines):
     app.command()(_command)
 
 

@@ -107,6 +107,16 @@ def image(
     print(f"{target}: {chip}, MicroPython {version}, {target.stat().st_size / 1000:.0f} kB")
 
 
+def lines() -> None:
+    """The folder for PYTHONPATH with which esptool can reset boards of `keng sim board`.
+
+    \b
+    Example:
+      export PYTHONPATH="$(keng sim lines)"
+    """
+    print(Path(__file__).parent / "lines")
+
+
 def _end(line: str, code: int) -> None:
     print(line, file=sys.stderr)
     sys.exit(code)

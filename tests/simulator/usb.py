@@ -55,9 +55,9 @@ def command_of(name: str) -> list[str]:
     return ["env", f"PYTHONPATH={environment()['PYTHONPATH']}", sys.executable, "-m", name]
 
 
-def until(line: int, text: bytes) -> bytes:
+def until(line: int, text: bytes, within_s: float = DEADLINE_S) -> bytes:
     """What comes on a serial line up to a text."""
-    found, end = b"", time.monotonic() + DEADLINE_S
+    found, end = b"", time.monotonic() + within_s
     while text not in found and time.monotonic() < end:
         if select.select([line], [], [], 0.1)[0]:
             found += os.read(line, 4096)

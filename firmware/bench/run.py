@@ -1,0 +1,230 @@
+"""One run of the bench: what is to be done on which port, all boards at once, a line of progress for each, and how it ended."""
+
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from firmware.bench import images, label, package, release_commands, settings
+from firmware.bench import ports as serial_ports
+from firmware.bench.desk import Access, Desk, DeskFailed, load_access
+from firmware.bench.flashing import Done, Flasher, FlashFailed, Hands, Job, Materials, Step, Tell
+from firmware.bench.images import BOARDS, ImageError
+from firmware.bench.label import Label
+from firmware.bench.package import PackageError
+from firmware.bench.settings import Bench
+from firmware.bench.tools import Tools
+from protocol import site as site_files
+from protocol.site import Site
+from protocol.tomlfile import FileMistakes
+
+AT_ONCE = 16
+LATEST = 3  # of a percentage that is told where nobody sees a bar: each third
+
+
+class CannotBegin(Exception):
+    """Nothing was done; the text says what is missing."""
+
+
+class Plan(NamedTuple):
+    """What is to be done."""
+
+    jobs: list[Job]
+    materials: Materials
+    access: Access
+
+
+class Outcome(NamedTuple):
+    """How it ended: what works, and for each other board the step and why."""
+
+    done: list[Done]
+    failed: dict[str, FlashFailed]
+
+    def lines(self) -> list[str]:
+        """For people."""
+        good = []
+        for one in self.done:
+            tested = ", ".join(f"{point} {how}" for point, how in one.result.tested.items())
+            good.append(f"✓ {one.device}: {one.mac}, generation {one.generation}, {tested}; {one.took_s:.0f} s")
+        return good + [f"✕ {device}: {failure.step}: {failure}" for device, failure in self.failed.items()]
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        done = [
+            {
+                "device": one.device,
+                "mac": one.mac,
+                "generation": one.generation,
+                "tested": one.result.tested,
+                "took_s": round(one.took_s, 1),
+            }
+            for one in self.done
+        ]
+        failed = [{"device": device, "step": failure.step, "error": str(failure)} for device, failure in self.failed.items()]
+        return {"done": done, "failed": failed}
+
+
+def files(site: Path, bench: Path) -> tuple[Site, Bench, Access]:
+    """The three files of a run. Raises FileMistakes, one that cannot be read among them."""
+    try:
+        commune, own = site_files.load(site), settings.load(bench)
+        access = load_access(own.gateway)
+    except OSError as exc:
+        raise FileMistakes([f"{exc.filename}: expected a file that can be read, got: {exc.strerror}"]) from None
+    person = commune.person(own.user)
+    if person is None or person.role not in ("technician", "chief"):
+        raise FileMistakes([f"{bench}: user: expected a technician of the site file, got {own.user!r}"])
+    return commune, own, access
+
+
+def plan(words: list[str], *, site: Path, bench: Path, board: str, firmware: Path | None, bundle: Path | None, replace: bool) -> Plan:
+    """What the command line asks for, checked before any board is touched. Raises FileMistakes, CannotBegin, OSError."""
+    commune, own, access = files(site, bench)
+    if board not in BOARDS:
+        raise FileMistakes([f"--board: expected one of {', '.join(BOARDS)}, got {board!r}"])
+    jobs = _jobs(words, replace=replace)
+    for job in jobs:
+        settings.config(own, commune, job.device, "")
+    try:
+        image = images.for_board(images.read(firmware) if firmware else _known_image(board), board)
+        program = _bundle(bundle, own, board) if bundle else release_commands.built(board)
+    except (ImageError, PackageError) as exc:
+        raise FileMistakes([str(exc)]) from None
+    return Plan(jobs, Materials(board, image, program, own, commune), access)
+
+
+def carry_out(plan: Plan, *, press_s: int | None, quiet: bool = False) -> Outcome:
+    """Do it, all boards at once. Ctrl-C ends it: each board then says at which step. Raises CannotBegin."""
+    tools = Tools()
+    screen = _Screen(sys.stderr, [job.device for job in plan.jobs], quiet=quiet)
+    asks = not quiet and sys.stdin.isatty() and press_s is not None
+    before = signal.signal(signal.SIGINT, lambda *_: tools.stop()) if threading.current_thread() is threading.main_thread() else None
+    try:
+        with Desk(plan.access, plan.materials.site.id, plan.materials.bench.user) as desk, screen:
+            flasher = Flasher(tools, desk, plan.materials, Hands(press_s, screen.heard if asks else None), screen.tell)
+            return _all(flasher, plan.jobs, screen.tell)
+    except DeskFailed as exc:
+        raise CannotBegin(str(exc)) from None
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+def check_labels(path: Path, font: Path | None) -> None:
+    """Raises OSError where labels could not be written afterwards."""
+    label.pdf([], font=font)
+    with path.open("ab"):
+        pass
+
+
+def write_labels(path: Path, plan: Plan, outcome: Outcome, *, font: Path | None, now: datetime) -> None:
+    """The labels of the boards that are done. Raises OSError."""
+    site = plan.materials.site
+    found = []
+    for one in outcome.done:
+        place = site.place_of(one.device)
+        kind = next(board.kind for board in site.boards if board.id == one.device)
+        found.append(Label(site.id, one.device, kind, place.name, place.address, one.mac, one.generation, f"{now:%d/%m/%Y}"))
+    path.write_bytes(label.pdf(found, font=font))
+
+
+def _all(flasher: Flasher, jobs: list[Job], tell: Tell) -> Outcome:
+    done: list[Done] = []
+    failed: dict[str, FlashFailed] = {}
+    with ThreadPoolExecutor(min(AT_ONCE, len(jobs)), thread_name_prefix="board") as boards:
+        for job, work in [(job, boards.submit(flasher.run, job)) for job in jobs]:
+            try:
+                done.append(work.result())
+            except FlashFailed as exc:
+                failed[job.device] = exc
+                tell(job.device, exc.step, f"failed: {exc}", None)
+    return Outcome(done, failed)
+
+
+def _jobs(words: list[str], *, replace: bool) -> list[Job]:
+    """Raises FileMistakes, CannotBegin."""
+    named = [word.partition("=") for word in words]
+    for what, values in (("board", [device for device, _, _ in named]), ("port", [port for _, _, port in named if port])):
+        if doubled := next((value for value in values if values.count(value) > 1), None):
+            raise FileMistakes([f"expected each {what} once, got {doubled} twice"])
+    taken = [port for _, _, port in named if port]
+    open_ends = [device for device, _, port in named if not port]
+    free = [port.device for port in serial_ports.found() if port.device not in taken] if open_ends else []
+    if len(free) != len(open_ends):
+        raise CannotBegin(
+            f"expected {len(open_ends)} boards on USB for {', '.join(open_ends)}, found {len(free)}: {', '.join(free) or 'none'}"
+        )
+    given = dict(zip(open_ends, free, strict=True))
+    return [Job(device, port or given[device], replace) for device, _, port in named]
+
+
+def _known_image(board: str) -> images.Image:
+    catalogue = images.default_catalogue()
+    return images.stored(catalogue, images.load(catalogue).entry(board))
+
+
+def _bundle(path: Path, bench: Bench, board: str) -> package.Package:
+    if not bench.trusted:
+        raise PackageError("bench: trusted: expected the public key of whoever signs bundles, got none")
+    found = package.read(path.read_bytes(), [package.load_public(key) for key in bench.trusted])
+    if found.board != board:
+        raise PackageError(f"{path}: expected a bundle for {board}, got one for {found.board}")
+    return found
+
+
+class _Screen:
+    """Progress: a bar for each board on a terminal, lines elsewhere. Safe from several threads."""
+
+    def __init__(self, out: TextIO, devices: list[str], *, quiet: bool) -> None:
+        self._out = out
+        self._quiet = quiet
+        self._lock = threading.Lock()
+        self._last: dict[str, tuple[str, str, int]] = {}
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        if out.isatty() and not quiet:
+            self._bars = Progress(
+                TextColumn("{task.fields[device]:<10}"), BarColumn(), TextColumn("{task.description}"), console=Console(file=out)
+            )
+            self._tasks = {device: self._bars.add_task("waits", total=100, device=device) for device in devices}
+
+    def __enter__(self) -> None:
+        self._live: AbstractContextManager[Any] = self._bars or nullcontext()
+        self._live.__enter__()
+
+    def __exit__(self, *exc: Any) -> None:
+        self._live.__exit__(*exc)
+
+    def tell(self, device: str, step: Step, words: str, percent: float | None) -> None:
+        """A board has come so far."""
+        if self._quiet:
+            return
+        with self._lock:
+            if self._bars:
+                self._bars.update(self._tasks[device], description=f"{step} {words}", completed=percent or 0)
+                return
+            told = (step, words, int((percent or 0) * LATEST / 100))
+            if self._last.get(device) != told:
+                self._last[device] = told
+                far = "" if percent is None or step == "done" else f" {percent:.0f} %"
+                self._out.write(f"{device:<10} {step:<9} {words}{far}\n")
+                self._out.flush()
+
+    def heard(self, device: str, output: str) -> bool:
+        """Ask the person at the bench whether an output was seen or heard."""
+        with self._lock:
+            if self._bars:
+                self._bars.stop()
+            self._out.write(f"{device}: {output} was switched on. Seen or heard? [y/n] ")
+            self._out.flush()
+            answer = sys.stdin.readline().strip().lower()
+            if self._bars:
+                self._bars.start()
+        return answer in ("y", "yes", "c", "co", "có")

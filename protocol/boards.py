@@ -1,0 +1,135 @@
+"""What the technician's bench says to the engine about boards, on the desk's topics: desk/<user>/command and desk/<user>/answer.
+
+Unlike the desk's commands these are about no incident. Each may be said again and is done once: `register` with the same key is the
+same certificate, and the others change nothing the second time.
+"""
+
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from protocol import messages
+from protocol.messages import Command, Compact, Id, Text, UnixMs
+from protocol.topics import LIMITS
+from protocol.wire import DecodeError
+
+Mac = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=4096)]
+PAGE = 100  # boards in one answer
+
+BoardDo = Literal["register", "flashed", "revoke", "self_test", "boards"]
+
+
+class Flashed(Compact):
+    """What the bench has put on a board and how its self-test went. `image`: version of MicroPython; `program`: digest of the bundle.
+
+    `tested`: point or output -> pressed, measured, commanded (switched on, nobody has seen it) or skipped.
+    """
+
+    board: Id
+    image: Text
+    program: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    version: Text
+    port: Text
+    tested: dict[Id, Literal["pressed", "measured", "heard", "commanded", "skipped"]] = {}
+
+
+class BoardCommand(Compact):
+    """Bench: do this to that board. `t` as in Command.
+
+    register: `request` is a PKCS #10 request in DER, base64, for the board with this `mac`; `replace` lets it take the place of another.
+    boards: those after the id `after`, or `device` alone.
+    """
+
+    id: Id
+    t: UnixMs
+    do: BoardDo
+    device: Id | None = None
+    mac: Mac | None = None
+    request: Base64 | None = None
+    replace: bool = False
+    flashed: Flashed | None = None
+    after: Id | None = None
+
+    @model_validator(mode="after")
+    def _names_what_it_is_about(self) -> Self:
+        if self.do != "boards" and self.device is None:
+            raise ValueError(f"expected a device with {self.do}")
+        if (self.do == "register") != (self.request is not None) or (self.do == "flashed") != (self.flashed is not None):
+            raise ValueError("expected a request with register, and flashed with flashed, and only there")
+        if self.mac is None and self.do in ("register", "flashed"):
+            raise ValueError(f"expected a mac with {self.do}")
+        return self
+
+
+class BoardState(Compact):
+    """A board as the engine knows it, for the technician. `generation`: of its certificate; `revoked`: that has no rights.
+
+    `state` as in the desk's list of boards; times in Unix ms, rssi in dBm, battery in percent.
+    """
+
+    id: Id
+    kind: str
+    place: str
+    group: Id | None = None
+    state: Literal["online", "lost", "unknown"]
+    last_seen_ms: UnixMs | None = None
+    firmware: str = ""
+    rssi: int | None = None
+    battery: int | None = None
+    mains: bool | None = None
+    faults: list[str] = []
+    generation: int | None = None
+    revoked: bool = False
+    mac: str = ""
+    flashed: Flashed | None = None
+    flashed_ms: UnixMs | None = None
+    flashed_by: str = ""
+
+
+class BoardAnswer(Compact):
+    """Engine to bench: what became of the command with this id. Certificates are DER in base64.
+
+    register: `certificate` of `generation`, `ca` and the `server_name` of the broker. self_test: `event`, the receipted test event.
+    boards: a page of them; `more` if there are others after the last.
+    """
+
+    id: Id
+    ok: bool
+    error: Text | None = None
+    generation: int | None = None
+    certificate: Base64 | None = None
+    ca: Base64 | None = None
+    server_name: str | None = None
+    event: str | None = None
+    boards: list[BoardState] | None = None
+    more: bool = False
+
+
+def decode_command(payload: bytes) -> Command | BoardCommand:
+    """The command of a desk or of the bench. Raises DecodeError."""
+    if len(payload) <= LIMITS["desk_command"] and _do(payload) in BoardDo.__args__:  # type: ignore[attr-defined]  # of typing.Literal
+        try:
+            return BoardCommand.model_validate_json(payload)
+        except ValidationError as exc:
+            raise messages.decode_error(exc) from None
+    return messages.decode(Command, payload)
+
+
+def decode_answer(payload: bytes) -> BoardAnswer:
+    """An answer on a desk's topic; one to a desk reads as one without anything of boards. Raises DecodeError."""
+    if len(payload) > LIMITS["desk_answer"]:
+        raise DecodeError("payload", f"at most {LIMITS['desk_answer']} bytes", len(payload))
+    try:
+        return BoardAnswer.model_validate_json(payload)
+    except ValidationError as exc:
+        raise messages.decode_error(exc) from None
+
+
+def _do(payload: bytes) -> object:
+    try:
+        fields = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    return fields.get("do") if isinstance(fields, dict) else None

@@ -1,0 +1,91 @@
+"""Eight new boards at once by one command, and what becomes of them: they ring, are replaced, revoked. With everything real."""
+
+from pathlib import Path
+
+import pytest
+from hall import SITE, TECHNICIAN, WITHIN_S, Gateway, eventually, json_of, keng, state, tried
+
+from simulator.usb.boards import Boards, mac
+from tests.simulator.usb import mpremote
+
+pytestmark = pytest.mark.long
+BOARDS: list[dict[str, object]] = [{}] * 9
+POINTS = {
+    "button-1": "pressed",
+    "button-2": "pressed",
+    "smoke-1": "pressed",
+    "extinguisher-1": "pressed",
+    "silence": "pressed",
+    "bell": "measured",
+}
+
+
+@pytest.fixture(scope="module")
+def flashed(gateway: Gateway, boards: Boards, firmware: Path) -> dict[str, object]:
+    """H03-01 to H03-08 set up by one command: its answer."""
+    jobs = [f"H03-0{number + 1}={boards.ports[number]}" for number in range(8)]
+    files = ["--site", SITE, "--bench", gateway.bench, "--firmware", firmware]
+    done = keng("device", "flash", *files, "--labels", gateway.folder / "labels.pdf", "--json", *jobs)
+    return dict(json_of(done))
+
+
+def test_boards_are_flashed_tried_and_receipted_by_one_command(flashed: dict[str, object]) -> None:
+    assert flashed["failed"] == []
+    done = flashed["done"]
+    assert isinstance(done, list)
+    assert [(one["device"], one["mac"], one["generation"]) for one in done] == [(f"H03-0{n + 1}", mac(n), 1) for n in range(8)]
+    assert [one["tested"] for one in done] == [POINTS] * 8
+
+
+def test_the_register_knows_them(gateway: Gateway, flashed: object) -> None:
+    files = ["--site", SITE, "--bench", gateway.bench]
+    one = json_of(keng("device", "show", *files, "H03-01", "--json"))
+    assert (one["state"], one["generation"], one["mac"], one["flashed_by"]) == ("online", 1, mac(0), TECHNICIAN)
+    assert (one["flashed"]["board"], one["flashed"]["image"], one["flashed"]["tested"]) == ("esp32_wroom", "1.29.0", POINTS)
+    listed = {one["id"]: one["state"] for one in json_of(keng("device", "list", *files, "--json"))}
+    assert (listed["H03-02"], listed["H03-08"]) == ("online", "online")
+    assert keng("device", "list", *files).stdout.splitlines()[0].split()[:2] == ["board", "state"]
+
+
+def test_a_flashed_board_rings_its_group(boards: Boards, flashed: object) -> None:
+    before = [state(boards, number)["bell_times"] for number in range(8)]
+    boards.ask(0, "press", "button-1")
+    eventually(lambda: all(state(boards, number)["bell_times"] > before[number] for number in range(8)), "the bells of all eight")
+
+
+def test_the_console_of_a_flashed_board_is_closed(boards: Boards, flashed: object) -> None:
+    done = mpremote(boards.ports[1], "exec", "1")
+    assert done.returncode == 1
+    assert "could not enter raw repl" in done.stdout + done.stderr
+
+
+def test_labels_are_a_pdf_with_the_boards_names(gateway: Gateway, flashed: object) -> None:
+    content = (gateway.folder / "labels.pdf").read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert b"H03-01, H03-02, H03-03" in content
+
+
+def test_another_board_in_a_place_needs_replace_and_takes_everything(
+    gateway: Gateway, boards: Boards, firmware: Path, flashed: object
+) -> None:
+    files = ["--site", SITE, "--bench", gateway.bench, "--firmware", firmware]
+    job = f"H03-02={boards.ports[8]}"
+    refused = tried("device", "flash", *files, job)
+    assert refused.returncode == 1
+    assert f"✕ H03-02: register: engine: H03-02: expected the board {mac(1)}, got {mac(8)}" in refused.stdout
+    assert "keng device replace" in refused.stdout
+    done = json_of(keng("device", "replace", *files, "--json", job))
+    assert [(one["device"], one["mac"], one["generation"]) for one in done["done"]] == [("H03-02", mac(8), 2)]
+    before, old = state(boards, 8)["bell_times"], state(boards, 1)["bell_times"]
+    boards.ask(0, "press", "button-1")
+    eventually(lambda: state(boards, 8)["bell_times"] > before, "the new board's bell", WITHIN_S)
+    assert state(boards, 1)["bell_times"] == old, "the old board has no rights any more"
+
+
+def test_a_revoked_board_says_nothing_any_more(gateway: Gateway, boards: Boards, flashed: object) -> None:
+    files = ["--site", SITE, "--bench", gateway.bench]
+    assert "has no rights any more" in keng("device", "revoke", *files, "H03-01").stdout
+    with gateway.desk() as desk:
+        answer = desk.ask("boards", device="H03-01")
+    assert answer.boards is not None
+    assert answer.boards[0].revoked
