@@ -13,6 +13,7 @@ from simulator.watch import Watch
 RETRY_S = 0.1
 POLL_S = 0.2
 READ_S = 5.0
+ALIVE_S = 6.0  # as console.js
 Do = Literal["acknowledge", "silence", "resolve"]
 
 
@@ -43,13 +44,16 @@ class Desk:
 
     async def __aenter__(self) -> Self:
         self._http = httpx.AsyncClient(base_url=self.address, timeout=READ_S, trust_env=False, headers={"Origin": self.address})
-        self._task = asyncio.get_running_loop().create_task(self._listen(), name="desk")
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._listen(), name="desk"), loop.create_task(self._tell(), name="desk alive")]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
         await self._http.aclose()
 
     def first(self, texts: list[str], since: float) -> float | None:
@@ -130,6 +134,14 @@ class Desk:
                 await self._follow()
             self.connected = False
             await asyncio.sleep(RETRY_S)
+
+    async def _tell(self) -> None:
+        """The page is open, and its sound is on: without that the engine takes the desk for unmanned, and hurries its ladders."""
+        while True:
+            if self.connected:
+                with suppress(httpx.HTTPError):
+                    await self._http.post("/alive", data={"page": "simulated", "audible": "yes"})
+            await asyncio.sleep(ALIVE_S if self.connected else RETRY_S)
 
     async def _follow(self) -> None:
         async with self._http.stream("GET", "/events", timeout=httpx.Timeout(READ_S, read=None)) as answer:
