@@ -20,6 +20,7 @@ class Scale:
     flood_s: float = 30
     full_speed_s: float = 15
     steady_s: float = 300
+    steady_50_s: float = 180
     presses: int = 100
     silent: int = 10
     lost: int = 3
@@ -38,6 +39,7 @@ QUICK = Scale(
     flood_s=6,
     full_speed_s=4,
     steady_s=30,
+    steady_50_s=15,
     presses=20,
     silent=2,
     lost=1,

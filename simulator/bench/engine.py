@@ -1,6 +1,5 @@
 """The engine of one commune: 229 boards, 12 bells a group. Each figure beside the floor of the same broker, boards and minute."""
 
-import asyncio
 import time
 from collections.abc import Callable
 
@@ -9,15 +8,13 @@ from simulator.bench.book import Book
 from simulator.bench.clients import Fleet
 from simulator.bench.communes import GROUP_SIZE, board_id
 from simulator.bench.figures import of_samples, of_value
-from simulator.bench.loads import Timing, alarms, full_speed, greeted, out, reports
+from simulator.bench.loads import REPORT_EVERY_S, Timing, alarms, full_speed, greeted, out, reports, written_per_h
 from simulator.bench.rig import Rig
 from simulator.parts import Part
 
 BOARDS = 229
-REPORT_EVERY_S = 30
 GROUPS = 6  # where it burns in turn
 FLOOD_PER_S = 6600  # a little more than the promise, so that a late timer does not break it
-BYTES_PER_MIB = 1 << 20
 
 ALARMS = ("alarm_to_bells_ms", "alarm_to_webhook_ms")
 SPEED = ("stored_per_s", "cpu_us_per_report", "written_bytes_per_report")
@@ -112,19 +109,7 @@ async def _steady(book: Book, fleet: Fleet, engine: Part) -> None:
         return
     with book.measuring("written_mib_per_h"):
         book.tell(f"{book.scale.steady_s:.0f} s of an ordinary day: {BOARDS} reports in {REPORT_EVERY_S} s")
-        before = usage.use(engine.pid)
-        async with reports(fleet, BOARDS / REPORT_EVERY_S) as flow:
-            await asyncio.sleep(book.scale.steady_s)
-            seconds = time.monotonic() - flow.since
-        used = usage.use(engine.pid)
-        hourly = (used.write_bytes - before.write_bytes) / BYTES_PER_MIB * 3600 / seconds
-        wchar = (used.wchar - before.wchar) / BYTES_PER_MIB * 3600 / seconds
-        cpu = (used.cpu_s - before.cpu_s) / seconds * 100
-        book.add(
-            of_value(
-                "written_mib_per_h", hourly, floor=0, wchar_mib_per_h=round(wchar, 2), cpu_percent=round(cpu, 2), over_s=round(seconds)
-            )
-        )
+        book.add(await written_per_h("written_mib_per_h", fleet, engine, book.scale.steady_s))
 
 
 async def _back(book: Book, rig: Rig, fleet: Fleet, engine: Part, floor: _Floor) -> None:

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from simulator.bench import usage
 from simulator.bench.clients import Alarm, Fleet
 from simulator.bench.communes import GROUP_SIZE, board_id
-from simulator.bench.figures import NotMeasured
+from simulator.bench.figures import Figure, NotMeasured, of_value
 from simulator.bench.rig import Rig
+from simulator.parts import Part
 
 ALARM_S = 20.0
 PACE_S = 0.005
@@ -19,6 +21,8 @@ WINDOW = 4000  # reports on their way at full speed: less than the broker's queu
 BURST = 200
 DRAIN_S = 60.0
 GREETED_S = 60.0
+REPORT_EVERY_S = 30
+BYTES_PER_MIB = 1 << 20
 
 
 async def greeted(fleet: Fleet) -> None:
@@ -112,6 +116,20 @@ async def reports(fleet: Fleet, per_s: float) -> AsyncIterator[Flow]:
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def written_per_h(name: str, fleet: Fleet, engine: Part, seconds: float) -> Figure:
+    """MiB an hour that the engine gives to the disk while the whole fleet reports at its ordinary rate, from so many seconds of it."""
+    before = usage.use(engine.pid)
+    async with reports(fleet, len(fleet.boards) / REPORT_EVERY_S) as flow:
+        await asyncio.sleep(seconds)
+        over_s = time.monotonic() - flow.since
+    used = usage.use(engine.pid)
+    written, wchar = (
+        (after - was) / BYTES_PER_MIB * 3600 / over_s for after, was in ((used.write_bytes, before.write_bytes), (used.wchar, before.wchar))
+    )
+    cpu = (used.cpu_s - before.cpu_s) / over_s * 100
+    return of_value(name, written, floor=0, wchar_mib_per_h=round(wchar, 2), cpu_percent=round(cpu, 2), over_s=round(over_s))
 
 
 class Taken(NamedTuple):
