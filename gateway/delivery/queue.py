@@ -70,6 +70,8 @@ class Queue:
 
     def withdraw(self, ids: Collection[int]) -> None:
         """Do not send these any more; one that is being sent is."""
+        if not ids:
+            return  # said after every decision: in a storm, of 500 lanes
         waiting = {message.row.delivery.id for lane in self._lanes.values() for message in lane}
         self._withdrawn |= waiting.intersection(ids)
 
