@@ -13,6 +13,21 @@ ROOT = Path(__file__).parents[1]
 settings.register_profile("keng", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("keng")
 
+# With --dist loadfile and --no-loadscope-reorder a worker takes the next file in this order: what lasts long begins early, or it would
+# run alone at the end.
+SLOW_FIRST = (
+    *("system/test_scenarios.py", "firmware/test_device_on_micropython.py", "console/test_page.py", "firmware/test_board_agent.py"),
+    *("firmware/test_board_tls.py", "firmware/test_bundle_shrinks.py", "gateway/test_engine.py", "gateway/test_sms_modem.py"),
+    *("gateway/test_sms_channel.py", "gateway/test_damage.py", "gateway/test_identity.py", "console/test_login.py"),
+    *("firmware/test_board_types.py", "system/test_demo.py", "system/test_system_kills.py", "system/test_system_lost_links.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files above first, in their order; the order within a file stays."""
+    turns = {ROOT / "tests" / name: turn for turn, name in enumerate(SLOW_FIRST)}
+    items.sort(key=lambda item: turns.get(item.path, len(turns)))
+
 
 @pytest.fixture(scope="session")
 def micropython() -> str:

