@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-TRAPS = (1, 2, 6, 7, 8, 9, 10, 11, 18, 20, 21, 28, 31, 34, 35, 36, 37, 38, 42, 60)
+TRAPS = (1, 2, 6, 7, 8, 9, 10, 11, 18, 20, 21, 28, 31, 34, 35, 36, 37, 38, 41, 42, 60)
 NUMBERS = re.compile(r"^test((?:_d\d\d)+)_")
 
 

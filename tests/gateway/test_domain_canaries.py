@@ -141,7 +141,7 @@ def test_d44_what_was_only_handed_to_the_network_proves_nothing():
     assert world.situation.lasting["canary:sms"].name == "sms"
 
 
-def test_a_report_that_comes_late_ends_the_fault():
+def test_d41_a_report_that_comes_late_ends_the_fault():
     world = Kept({"sms": PROBES["sms"]})
     world.until("2026-11-23T08:30")
     world.says("sms", "handed")

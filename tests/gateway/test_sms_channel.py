@@ -130,7 +130,7 @@ def test_a_report_of_failure_is_the_end_of_it(tmp_path: Path) -> None:
     played(tmp_path, play, Faults(report_status=0x46))
 
 
-def test_that_no_report_came_is_said_and_a_late_one_still_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_d41_that_no_report_came_is_said_and_a_late_one_still_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.delivery.sms.channel.OVERDUE_S", 0.02)
 
     async def play(house: House) -> None:
