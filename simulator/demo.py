@@ -97,6 +97,7 @@ Ctrl-C để kết thúc · to end."""
 Mở bàn trực · open the duty desk: {stage.desk.address}
   tài khoản · accounts: {", ".join((stage.desk.person, *OTHERS))}
   mật khẩu của lần chạy này · password of this run: {stage.desk.password}
+  (tổ trưởng và hộ gia đình thấy trang của tổ trên điện thoại · a leader and a household see their group's page)
 Ở cửa sổ khác, hãy thử · in another terminal, try:
   .venv/bin/keng sim press H03-07 button-1              nhà khác báo cháy · another home's button
   .venv/bin/keng sim do take device=DCC-018             lấy bình chữa cháy · take an extinguisher
