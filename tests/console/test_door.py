@@ -433,6 +433,28 @@ def test_what_a_technician_makes_as_root_is_the_console_users(tmp_path: Path) ->
         assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_a_damaged_database_is_set_aside_and_who_can_be_read_keeps_the_account(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The desk must open after a bad night of the SD card."""
+    path = tmp_path / "console.db"
+    with book.opened(path) as made:
+        asyncio.run(made.write(lambda db: accounts.set_password(db, DUTY, HASHED, now_ms=NOW_MS)))
+        asyncio.run(made.write(lambda db: [audit.note(db, "ordered", who="x" * 100, at_ms=NOW_MS) for _ in range(500)]))
+    page = 4096
+    content = bytearray(path.read_bytes())
+    assert len(content) > 20 * page
+    for number in range(len(content) // page - 8, len(content) // page):
+        content[number * page : (number + 1) * page] = b"\xa5" * page
+    path.write_bytes(content)
+    with book.opened(path) as found:
+        assert list(accounts.accounts(found.reading)) == [DUTY]
+        assert audit.entries(found.reading) == []
+    assert "accounts taken over: 1" in caplog.text
+    assert len(list(tmp_path.glob("console.db.damaged-*"))) == 1
+    path.write_bytes(b"no database at all" * 1000)
+    with book.opened(path) as found:
+        assert accounts.accounts(found.reading) == {}
+
+
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "console.db"
     book.connect(path).close()

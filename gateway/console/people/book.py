@@ -4,16 +4,21 @@ Short reads happen in the event loop; whatever is written, in one thread, is on 
 """
 
 import asyncio
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from gateway.settings import Console
+from gateway.store.damage import Damaged, is_damage
 from gateway.store.migrations import upgrade
+
+logger = logging.getLogger(__name__)
 
 FILE_MODE = 0o600  # hashes of passwords
 BUSY_S = 5.0
@@ -50,12 +55,47 @@ def own_database(settings: Console, data: Path) -> Path:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Book]:
-    """The database at `path`, made if it is not there. Raises OSError, NewerFile among them, or sqlite3.Error."""
-    book = Book(path)
+    """The database at `path`, made if it is not there. One that is damaged is set aside: the desk must open, and whoever can still be read
+    of it keeps the account. Raises OSError, NewerFile among them, or sqlite3.Error.
+    """
+    try:
+        book = _sound(path)
+    except (sqlite3.Error, Damaged) as exc:
+        if not is_damage(exc):
+            raise
+        kept = _set_aside(path)
+        logger.error("%s is damaged (%s) and set aside; accounts taken over: %d", path, exc, len(kept))  # noqa: TRY400  # it is dealt with
+        book = Book(path)
+        with closing(connect(path)) as db:
+            transaction(db, lambda db: db.executemany("INSERT INTO account VALUES (?, ?, ?, ?)", kept))
     try:
         yield book
     finally:
         book.close()
+
+
+def _sound(path: Path) -> Book:
+    """Raises Damaged for a database that is not."""
+    book = Book(path)
+    with ExitStack() as undo:
+        undo.callback(book.close)
+        found = book.reading.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise Damaged(found)
+        undo.pop_all()
+    return book
+
+
+def _set_aside(path: Path) -> list[tuple[str, str, int, int]]:
+    """Rename the files of a damaged database; returns the accounts that can be read of it."""
+    aside = path.with_name(f"{path.name}.damaged-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
+    for ending in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + ending).replace(aside.with_name(aside.name + ending))
+    kept: list[tuple[str, str, int, int]] = []
+    with suppress(sqlite3.Error), closing(sqlite3.connect(aside)) as db:
+        kept.extend(db.execute("SELECT id, password, made_ms, changed_ms FROM account"))
+    return kept
 
 
 def connect(path: Path) -> sqlite3.Connection:
