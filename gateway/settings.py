@@ -168,6 +168,21 @@ class Console(Table):
         return self
 
 
+class Map(Table):
+    """What lies under the commune's own map: a PMTiles file, or else the tiles of a server, which needs the Internet; or nothing."""
+
+    pmtiles: Path | None = None
+    tiles: str = ""
+    attribution: Annotated[str, Field(max_length=200)] = ""
+
+    @field_validator("tiles")
+    @classmethod
+    def _names_tiles(cls, tiles: str) -> str:
+        if tiles and not (re.fullmatch(r"https?://[A-Za-z0-9.:{}-]+/\S*", tiles) and all(part in tiles for part in ("{z}", "{x}", "{y}"))):
+            raise ValueError("expected an address such as https://tiles.example/{z}/{x}/{y}.png")
+        return tiles
+
+
 class Log(Table):
     """How the parts write their log to stdout."""
 
@@ -328,6 +343,7 @@ class Settings(Table):
     engine: Engine = Engine()
     retention: Retention = Retention()
     console: Console = Console()
+    map: Map = Map()
     log: Log = Log()
     metrics: Metrics = Metrics()
     health: Health = Health()

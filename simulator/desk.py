@@ -1,6 +1,7 @@
 """The duty officer's browser: takes up an invitation, reads the console's page, listens to its events, presses its buttons, over HTTP."""
 
 import asyncio
+import re
 import secrets
 import time
 from contextlib import suppress
@@ -14,6 +15,7 @@ RETRY_S = 0.1
 POLL_S = 0.2
 READ_S = 5.0
 ALIVE_S = 6.0  # as console.js
+ROW = re.compile(r'id="open-([A-Za-z0-9_-]+)"')
 Do = Literal["acknowledge", "silence", "resolve"]
 
 
@@ -71,9 +73,11 @@ class Desk:
         return found
 
     async def page(self) -> str:
-        """The page as it is now; "" if the console does not answer."""
+        """What the desk and the log show now, each open incident whole; "" if the console does not answer."""
         try:
-            return (await self._http.get("/")).text
+            desk = (await self._http.get("/")).text
+            addresses = ["/log", *(f"/?incident={ident}" for ident in ROW.findall(desk))]
+            return desk + "".join([(await self._http.get(address)).text for address in addresses])
         except httpx.HTTPError:
             return ""
 

@@ -16,9 +16,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from gateway.console.administration import administration
+from gateway.console.basemap import base_map
 from gateway.console.certificates import Certificate
 from gateway.console.changes import Changes
 from gateway.console.composer import Composer
@@ -29,6 +31,8 @@ from gateway.console.feed import Clock, Feed
 from gateway.console.gate import Gate
 from gateway.console.group import group, shell
 from gateway.console.guard import Guard
+from gateway.console.log import log
+from gateway.console.maps import maps
 from gateway.console.pages import Console, home, ordering, public, reading
 from gateway.console.papers import papers
 from gateway.console.people.book import Book, opened
@@ -95,9 +99,11 @@ def build(
         feed=feed,
         shelf=shelf,
         desk=Desk(site.id, feed, answer_s=answer_s),
-        composer=Composer(feed, shelf, changes, {person.id: person.name for person in site.people}),
+        composer=Composer(feed, shelf, changes, site),
         changes=changes,
         clock=clock,
+        site=site,
+        base=base_map(settings.map.pmtiles, settings.map.tiles, settings.map.attribution),
         door=Door(book, site, clock.now_ms, lambda: bool(feed.incidents)),
         presence=Presence(partial(feed.publish, topics.desk(site.id, DESK_USER, "alive"), qos=0), clock.monotonic),
         language=settings.console.language,
@@ -109,11 +115,12 @@ def create(console: Console, names: Collection[str] = ()) -> FastAPI:
     """The web application, also known under `names`. Its own documentation pages are off: they would load scripts from elsewhere."""
     app = FastAPI(title="Kẻng console", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(shell(console, STATIC))
-    for router in (public, entrance, invitations, home, own_account, reading, papers, ordering, administration, group):
+    for router in (public, entrance, invitations, home, own_account, reading, log, papers, maps, ordering, administration, group):
         app.include_router(router(console))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Gate, door=console.door)
-    app.add_middleware(Guard, names=names)
+    app.add_middleware(Guard, names=names, pictures=console.base.origin)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
 
     @app.exception_handler(RequestValidationError)
     async def wrong_form(request: Request, exc: RequestValidationError) -> Response:

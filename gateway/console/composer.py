@@ -1,52 +1,80 @@
-"""Puts the page together: models through view.py and the templates into fragments, once for each change and language."""
+"""Puts the pages together: models through view.py, scene.py and the templates into fragments, once for each change, language and reader."""
 
+import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from gateway.console import view, words
+from gateway.console import scene, view, words
 from gateway.console.changes import Changes
 from gateway.console.feed import Feed
 from gateway.console.fragments import Fragment, leaf, whole
 from gateway.console.records import Records, Shelf
-from gateway.console.words import Language, Words
+from gateway.console.words import LANGUAGES, Language, Words, load
 from gateway.store.queries import MaintenanceEntry, Record
-from protocol.messages import Incident
+from protocol.messages import Incident, TimelineEntry
+from protocol.people import Role
+from protocol.site import Site
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATIC = Path(__file__).parent / "static"
+PARTS = "<!--parts-->"
+# Links that change the view and leave the document, and with it the sound that somebody turned on, as it is.
+BOOST = Markup('hx-boost="true" hx-select="#view" hx-target="#view" hx-swap="outerHTML show:none"')  # a constant
+# What a page shows beside the strip, which is on every page. boards: faults and boards without the log, which a filter may stand before.
+Show = Literal["desk", "log", "boards", "strip"]
+CARD = ("head", "call", "actions", "map", "scene", "bells", "roll", "ladder", "more")
+RECENT = 5
 
 
-class Page(NamedTuple):
-    """What a page shows and what changes on it: `strip` on every page, `desk` on the desk's."""
+class Sees(NamedTuple):
+    """What a reader may see and do: give orders, phone numbers, who needs help."""
 
-    strip: Fragment
-    desk: Fragment
+    orders: bool = True
+    phones: bool = True
+    helps: bool = True
 
 
 class Composer:
-    """Renders in every language, and keeps the page of each until something changes. `people`: the site's names by id."""
+    """Renders in every language, and keeps what it rendered until something changes."""
 
-    def __init__(self, feed: Feed, shelf: Shelf, changes: Changes, people: dict[str, str]) -> None:
+    def __init__(self, feed: Feed, shelf: Shelf, changes: Changes, site: Site) -> None:
         self._feed = feed
         self._shelf = shelf
         self._changes = changes
-        self._environments = {language: _environment(words.load(language), people) for language in words.LANGUAGES}
-        self._pages: dict[Language, tuple[int, Page]] = {}
+        self._site = site
+        self._names = _names(site)
+        roles = {person.id: person.role for person in site.people}
+        self._environments = {language: _environment(load(language), self._names, roles) for language in LANGUAGES}
+        for environment in self._environments.values():
+            for template in ("pieces.html", "card.html"):  # the first alarm does not wait until they are compiled
+                _ = environment.get_template(template).module
+        self._kept: tuple[int, dict[tuple[object, ...], tuple[Fragment, ...]]] = (-1, {})
 
     def words(self, language: Language) -> Words:
         """The catalogue of a language."""
         found: Words = self._environments[language].globals["t"]  # type: ignore[assignment]  # set in _environment
         return found
 
-    def page(self, language: Language) -> Page:
-        """Everything that is shown now."""
-        known = self._pages.get(language)
-        if known is None or known[0] != self._changes.count:
-            known = self._pages[language] = (self._changes.count, self._compose(language))
-        return known[1]
+    def page(self, language: Language, show: Show = "desk", sees: Sees = Sees(), incident: str = "") -> tuple[Fragment, ...]:  # noqa: B008
+        """The pieces of a page as they are now, the strip first. `incident`: the one that the desk shows whole, see `chosen`."""
+        count, kept = self._kept
+        if count != self._changes.count:
+            count, kept = self._kept = (self._changes.count, {})
+        key = (language, show, sees, incident)
+        if key not in kept:
+            kept[key] = (self._strip(language), *self._pieces(language, show, sees, incident))
+        return kept[key]
+
+    def name(self, ident: str) -> str:
+        """The name of a person, home or board; the id itself for one that the site does not know."""
+        return self._names.get(ident, ident)
+
+    def chosen(self, wanted: str, before: str) -> str:
+        """Which open incident a desk shows whole."""
+        return view.chosen(view.cards(self._feed.incidents), wanted, before)
 
     def render(self, language: Language, template: str, **context: object) -> str:
         """A whole document."""
@@ -57,40 +85,65 @@ class Composer:
         return str(getattr(self._environments[language].get_template(template).module, macro)(**context)).strip()
 
     def older_incidents(self, language: Language, incidents: list[Incident]) -> Markup:
-        """The items of an older page of the history."""
+        """The items of a page of the history."""
         return Markup("".join(part.html for part in self._history(language, incidents)))  # noqa: S704  # autoescaped by the templates
 
-    def older_entries(self, language: Language, entries: list[MaintenanceEntry]) -> Markup:
-        """The items of an older page of the maintenance log."""
+    def entries(self, language: Language, entries: list[MaintenanceEntry]) -> Markup:
+        """The items of a page of the maintenance log."""
         return Markup("".join(part.html for part in self._entries(language, entries)))  # noqa: S704  # autoescaped by the templates
 
-    def _compose(self, language: Language) -> Page:
-        feed, records = self._feed, self._shelf.records
-        live = feed.liveness.engine == "online"
-        cards = view.cards(feed.incidents)
-        alarms = [card for card in cards if card.alarm]
-        strip = self._leaf(language, "strip", "strip", liveness=feed.liveness, alarms=alarms)
-        parts = [
-            self._whole(language, "incidents", [self._card(language, card) for card in cards], liveness=feed.liveness, live=live),
-            self._whole(
-                language,
-                "history",
-                self._history(language, view.history(records.incidents, feed.incidents, live=live)),
-                records=records,
-                live=live,
-            ),
-            self._whole(language, "maintenance", self._entries(language, records.entries), records=records, live=live),
-            self._leaf(language, "channels", "channels", channels=records.channels, records=records, live=live),
-            self._devices(language, records, live=live),
-        ]
-        return Page(strip, whole("desk", "", parts, ""))
+    def _pieces(self, language: Language, show: Show, sees: Sees, incident: str) -> list[Fragment]:
+        records, live = self._shelf.records, self._feed.liveness.engine == "online"
+        if show == "desk":
+            return self._desk(language, records, sees, incident, live=live)
+        if show == "strip":
+            return []
+        log = self._whole(language, "maintenance", self._entries(language, records.entries), records=records, live=live)
+        boards = self._boards(language, records, live=live)
+        channels = self._leaf(language, "channels", "channels", channels=records.channels, records=records, live=live)
+        return [boards[0], *([log] if show == "log" else []), channels, boards[1]]
 
-    def _card(self, language: Language, card: view.Card) -> Fragment:
-        ident = card.incident.id
-        pieces = [
-            self._leaf(language, f"{name}-{ident}", f"card_{name}", card=card) for name in ("head", "actions", "place", "bells", "more")
+    def _strip(self, language: Language) -> Fragment:
+        alarms = [card for card in view.cards(self._feed.incidents) if card.alarm]
+        return self._leaf(language, "strip", "strip", liveness=self._feed.liveness, alarms=alarms)
+
+    def _desk(self, language: Language, records: Records, sees: Sees, incident: str, *, live: bool) -> list[Fragment]:
+        cards = view.cards(self._feed.incidents)
+        parts = []
+        if len(cards) > 1:
+            rows = [self._row(language, card, sees, is_shown=card.incident.id == incident) for card in cards]
+            parts.append(self._whole(language, "queue", rows, n=len(cards)))
+        parts += [self._card(language, card, records, sees, live=live) for card in cards if card.incident.id == incident]
+        if not cards:
+            parts.append(self._calm(language, records, live=live))
+        past = view.history(records.incidents, self._feed.incidents, live=live)[:RECENT]
+        counts = view.trouble_counts(view.devices(records.devices, live=live))
+        return [
+            self._whole(language, "incidents", parts, liveness=self._feed.liveness, live=live, n=len(cards)),
+            self._whole(language, "history", self._history(language, past), records=records, live=live),
+            self._leaf(language, "upkeep", "upkeep", counts=counts, records=records, live=live),
         ]
+
+    def _row(self, language: Language, card: view.Card, sees: Sees, *, is_shown: bool) -> Fragment:
+        return self._leaf(language, f"row-{card.incident.id}", "row", card=card, sees=sees, is_shown=is_shown)
+
+    def _card(self, language: Language, card: view.Card, records: Records, sees: Sees, *, live: bool) -> Fragment:
+        ident, incident = card.incident.id, card.incident
+        found = scene.scene(self._site, incident, records.devices, live=live, phones=sees.phones, helps=sees.helps)
+        shown = json.dumps(scene.on_map(incident, found, self._site), ensure_ascii=False)
+        context = {"card": card, "scene": found, "sees": sees, "shown": shown}
+        pieces = [self._leaf(language, f"{name}-{ident}", f"card_{name}", **context) for name in CARD]
         return self._whole(language, "card", pieces, ident=f"card-{ident}", card=card)
+
+    def _calm(self, language: Language, records: Records, *, live: bool) -> Fragment:
+        boards = scene.boards_at(self._site, records.devices)
+        points = [(spot, scene.ready(spot, boards.get(spot.id), live=live)) for spot in self._site.fire_points]
+        shown = {"place": None, "points": {spot.id: [ready.key, ready.there, ready.total] for spot, ready in points}}
+        pieces = [
+            self._leaf(language, "map-all", "calm_map"),
+            self._leaf(language, "scene-all", "calm_scene", points=points, shown=json.dumps(shown)),
+        ]
+        return self._whole(language, "calm", pieces, live=live)
 
     def _history(self, language: Language, incidents: list[Incident]) -> list[Fragment]:
         return [self._leaf(language, f"past-{incident.id}", "past", incident=incident) for incident in incidents]
@@ -98,13 +151,15 @@ class Composer:
     def _entries(self, language: Language, entries: list[MaintenanceEntry]) -> list[Fragment]:
         return [self._leaf(language, f"entry-{entry.id}", "entry", entry=entry) for entry in entries]
 
-    def _devices(self, language: Language, records: Records, *, live: bool) -> Fragment:
+    def _boards(self, language: Language, records: Records, *, live: bool) -> list[Fragment]:
+        """What is wrong now, and every board."""
         shown = view.devices(records.devices, live=live)
+        wrong = [self._leaf(language, f"fault-{one.row.id}", "fault", one=one) for one in shown if one.tone != "good"]
+        faults = self._whole(language, "faults", wrong, records=records, live=live, liveness=self._feed.liveness)
         summary = self._leaf(language, "devices-summary", "devices_summary", counts=view.device_counts(shown), records=records, live=live)
         tiles = [self._leaf(language, f"device-{one.row.id}", "device", one=one) for one in shown]
-        return self._whole(
-            language, "devices", [summary, whole("tiles", '<ul class="tiles" id="tiles" hx-swap-oob="true">', tiles, "</ul>")]
-        )
+        parts = [summary, whole("tiles", '<ul class="tiles" id="tiles" hx-swap-oob="true">', tiles, "</ul>")]
+        return [faults, self._whole(language, "devices", parts)]
 
     def _leaf(self, language: Language, ident: str, macro: str, **context: object) -> Fragment:
         return leaf(ident, self._macro(language, macro, **context))
@@ -115,31 +170,47 @@ class Composer:
         return whole(ident or macro, before, parts, after)
 
     def _macro(self, language: Language, name: str, **context: object) -> str:
-        return str(getattr(self._environments[language].get_template("pieces.html").module, name)(**context)).strip()
+        template = "card.html" if name.startswith("card") else "pieces.html"
+        return str(getattr(self._environments[language].get_template(template).module, name)(**context)).strip()
 
 
-PARTS = "<!--parts-->"
+def _names(site: Site) -> dict[str, str]:
+    """What people call the people, homes and boards of a commune, by id."""
+    boards = {board.id: site.place_of(board.id).name for board in site.boards}
+    return boards | {home.id: home.name for home in site.homes} | {person.id: person.name for person in site.people}
 
 
 def on_paper(record: Record, people: dict[str, str], *, language: Language, person: str, now_ms: int) -> str:
     """The record of an incident as one file, to be opened anywhere and printed. `people`: names by id; `person`: who asks for it."""
     css = Markup((STATIC / "record.css").read_text(encoding="utf-8"))  # noqa: S704  # our own file
-    environment = _environment(words.load(language), people)
+    environment = _environment(load(language), people, {})
     return environment.get_template("record.html").render(record=record, person=person, now_ms=now_ms, css=css)
 
 
-def _environment(catalogue: Words, people: dict[str, str]) -> Environment:
+def _environment(catalogue: Words, names: dict[str, str], roles: dict[str, Role]) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals |= {
         "t": catalogue,
         "stamp": words.stamp,
+        "clock": words.clock,
         "iso": words.iso,
         "symbols": view.SYMBOLS,
         "marks": {"need_help": "!", "no_answer": "?", "coming": "→", "safe": "✓"},
         "outcome_tones": view.OUTCOME_TONES,
-        "name_of": lambda ident: people.get(ident, ident),
+        "name_of": lambda ident: names.get(ident, ident),
+        "role_of": roles.get,
+        "detail_of": lambda entry: _detail(catalogue, entry, names),
+        "boost": BOOST,
         "parts_here": Markup(PARTS),  # noqa: S704  # a constant
     }
     return environment
+
+
+def _detail(catalogue: Words, entry: TimelineEntry, names: dict[str, str]) -> str:
+    """A timeline's detail in words; of a roll call, which home says what."""
+    home, colon, says = entry.detail.rpartition(": ")
+    if entry.what == "roll_call":
+        return f"{names.get(home, home)}{colon}{catalogue.of('roll', says)}"
+    return catalogue.detail(entry.detail)

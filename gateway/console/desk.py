@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 ANSWER_S = 5.0
 
-Do = Literal["acknowledge", "silence", "resolve"]
+Do = Literal["acknowledge", "on_the_way", "on_scene", "silence", "alarm_again", "called_114", "resolve", "roll_call"]
 Outcome = Literal["fire", "false_alarm", "drill", "test"]
 OUTCOMES: tuple[Outcome, ...] = ("fire", "false_alarm", "drill", "test")
 
@@ -36,9 +36,11 @@ class Desk:
         self._feed = feed
         self._answer_s = answer_s
 
-    async def order(self, user: str, do: Do, incident: str, version: int, outcome: Outcome | None = None) -> Verdict:
-        """Send the command of the person `user` and await its answer. `version` is the incident's as the person saw it."""
-        return await self.command(user, do=do, incident=incident, version=version, outcome=outcome)
+    async def order(self, user: str, do: Do, incident: str, version: int | None, **more: Any) -> Verdict:
+        """Send the command of the person `user` and await its answer. `version` is the incident's as the person saw it; `more`: outcome,
+        reason, home, says.
+        """
+        return await self.command(user, do=do, incident=incident, version=version, **more)
 
     async def command(self, user: str, **fields: Any) -> Verdict:
         """The same with any command: `fields` are those of protocol.messages.Command."""
@@ -59,3 +61,20 @@ class Desk:
             del answers[command.id]
         logger.info("%s of %s by %s: %s", command.do, about, user, "done" if answer.ok else answer.error)
         return Verdict("done") if answer.ok else Verdict("refused", answer.error or "")
+
+
+# What the engine says when it refuses, in words of the catalogue below `refused.`: people at a desk need no versions.
+_REFUSALS = {
+    "expected version": "changed",
+    "expected a command of the last": "old",
+    "expected somebody who may": "not_allowed",
+    "expected a person": "not_allowed",
+    "expected an incident that is not resolved": "over",
+    "expected an incident that one can": "not_now",
+    "expected a home of the roll call": "no_home",
+}
+
+
+def refusal(error: str) -> str:
+    """Which refusal the engine's words are; "" for one that we do not know."""
+    return next((key for words, key in _REFUSALS.items() if error.startswith(words)), "")

@@ -5,10 +5,11 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Literal
+
+from starlette.datastructures import Headers
 
 from gateway.console.changes import Changes
-from gateway.console.composer import Composer
+from gateway.console.composer import Composer, Sees, Show
 from gateway.console.feed import Clock
 from gateway.console.fragments import Fragment, differing
 from gateway.console.words import Language
@@ -18,18 +19,21 @@ RETRY_MS = 1000
 # Changes this close together travel as one: twelve bells answer within a second.
 GATHER_S = 0.05
 
-Show = Literal["desk", "strip"]
-
 
 Pieces = Callable[[], tuple[Fragment, ...]]
 
 
-def pieces_of(composer: Composer, language: Language, show: Show) -> Pieces:
-    """What a page of the desk shows now."""
+def pieces_of(composer: Composer, language: Language, show: Show, sees: Sees, *, wanted: str = "", before: str = "") -> Pieces:
+    """What a page shows now. `wanted`: the incident that somebody asked for; `before`: the one that the page has as it opens the stream.
+
+    What a desk shows whole stays so while it is open, whatever else happens.
+    """
+    shown = before
 
     def now() -> tuple[Fragment, ...]:
-        page = composer.page(language)
-        return (page.strip, *page.desk.parts) if show == "desk" else (page.strip,)
+        nonlocal shown
+        shown = composer.chosen(wanted, shown) if show == "desk" else ""
+        return composer.page(language, show, sees, shown)
 
     return now
 
@@ -39,11 +43,17 @@ def digest(pieces: tuple[Fragment, ...]) -> str:
     return hashlib.sha256("".join(piece.html for piece in pieces).encode()).hexdigest()[:16]
 
 
+def seen_of(headers: Headers, asked: str) -> str:
+    """What a page shows that opens a stream: as the newest event said that it got, else as it was when it was loaded."""
+    return headers.get("last-event-id") or asked
+
+
 async def stream(
     pieces: Pieces, changes: Changes, clock: Clock, may_stay: Callable[[], Awaitable[bool]], *, seen: str = ""
 ) -> AsyncIterator[str]:
     """The whole state first, so that nothing needs to be remembered about a browser that comes back; then only what differs. A page that
-    has the whole state already, as its digest `seen` says, is spared it.
+    has the whole state already, as its digest `seen` says, is spared it. Each event `page` has as its id the digest of the page that it
+    makes: a browser that comes back by itself says the newest (`seen_of`), and is not taken for what it was when it was loaded.
 
     Fragments go out as event `page`, ready for htmx's out-of-band swap. Event `beat` carries our Unix time in ms, every BEAT_S, as long
     as `may_stay` says so; event `over` is the last for a browser that is logged out.
@@ -57,7 +67,7 @@ async def stream(
             changed.clear()
             now = pieces()
             if differing := _differing(shown, now):
-                yield _event("page", "".join(piece.html for piece in differing))
+                yield _event("page", "".join(piece.html for piece in differing), digest(now))
             shown = now
             await _either(changed, beaten + BEAT_S - time.monotonic())
             if time.monotonic() >= beaten + BEAT_S:
@@ -88,6 +98,7 @@ def _beat(clock: Clock) -> str:
     return _event("beat", json.dumps({"now_ms": clock.now_ms()}))
 
 
-def _event(name: str, data: str) -> str:
+def _event(name: str, data: str, ident: str = "") -> str:
     lines = "".join(f"data: {line}\n" for line in data.splitlines() if line.strip())
-    return f"event: {name}\n{lines}\n"
+    known = f"id: {ident}\n" if ident else ""
+    return f"event: {name}\n{known}{lines}\n"

@@ -68,11 +68,13 @@ def _is_ours(host: str, names: Collection[str]) -> bool:
 
 
 class Guard:
-    """ASGI middleware: refuses with 403, and adds HEADERS to every answer."""
+    """ASGI middleware: refuses with 403, and adds HEADERS to every answer. `pictures`: an origin from which pages may take map tiles."""
 
-    def __init__(self, app: ASGIApp, names: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, names: Collection[str] = (), pictures: str = "") -> None:
         self._app = app
         self._names = names
+        policy = POLICY.replace("img-src 'self'", f"img-src 'self' {pictures}") if pictures else POLICY
+        self._headers = HEADERS | {"Content-Security-Policy": policy}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -83,7 +85,7 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS | {"Cache-Control": cache})
+                MutableHeaders(scope=message).update(self._headers | {"Cache-Control": cache})
             await send(message)
 
         app = self._app if why is None else PlainTextResponse(f"403: {why}\n", 403)

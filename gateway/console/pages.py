@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
@@ -9,16 +10,20 @@ from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from gateway.console import events, gate, words
+from gateway.console.basemap import BaseMap
 from gateway.console.changes import Changes
-from gateway.console.composer import Composer
-from gateway.console.desk import Desk, Do, Outcome, Verdict
+from gateway.console.composer import Composer, Sees, Show
+from gateway.console.desk import Desk, Do, Outcome, Verdict, refusal
 from gateway.console.feed import Clock, Feed
 from gateway.console.gate import need
 from gateway.console.people.door import Door
+from gateway.console.people.rights import Who
 from gateway.console.presence import Presence
 from gateway.console.records import PAGE, UNREADABLE, Shelf
 from gateway.console.words import Language
 from gateway.settings import is_loopback
+from protocol.messages import Says
+from protocol.site import Site
 from protocol.wire import COUNT_MAX
 
 COOKIE = "language"
@@ -27,7 +32,9 @@ STATUS = {"done": 200, "refused": 409, "no_broker": 503, "cut_off": 502, "unansw
 
 OWN_PAGE = r"^/([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$"  # a path of ours: nothing here leads elsewhere
 
-IncidentId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+Id = r"^[A-Za-z0-9_-]{1,32}$"
+IncidentId = Annotated[str, Path(pattern=Id)]
+Chosen = Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{0,32}$")]
 Version = Annotated[int, Form(ge=0, le=COUNT_MAX)]
 
 
@@ -41,6 +48,8 @@ class Console:
     composer: Composer
     changes: Changes
     clock: Clock
+    site: Site
+    base: BaseMap
     door: Door
     presence: Presence
     language: Language
@@ -50,13 +59,28 @@ class Console:
         """The language that this browser chose."""
         return next((known for known in words.LANGUAGES if known == request.cookies.get(COOKIE)), self.language)
 
-    def document(self, request: Request, template: str, *, status: int = 200, notice: str = "", **context: Any) -> HTMLResponse:
-        """A whole page, which keeps itself fresh through /events?show=..."""
+    @staticmethod
+    def sees_of(request: Request) -> Sees:
+        """What the person who asks may see and do."""
+        who: Who = request.state.who
+        return Sees(orders=who.may("orders"), phones=who.sees_phones, helps=who.may("orders"))
+
+    def document(
+        self, request: Request, template: str, show: Show = "strip", *, incident: str = "", status: int = 200, **context: Any
+    ) -> HTMLResponse:
+        """A whole page, which keeps itself fresh through /events. `incident`: the one that somebody asked the desk for."""
         language = self.language_of(request)
-        page = self.composer.page(language)
-        context |= {"who": request.state.who, "notice": Markup(notice), "strip": Markup(page.strip.html)}  # noqa: S704  # rendered by the templates
-        context |= {"show": "desk" if template == "desk.html" else "strip", "desk": Markup(page.desk.html)}  # noqa: S704
-        return HTMLResponse(self.composer.render(language, template, **context), status)
+        shown = self.composer.chosen(incident, "") if show == "desk" else ""
+        found = self.composer.page(language, show, self.sees_of(request), shown)
+        strip, *pieces = found
+        html = {"strip": Markup(strip.html), "pieces": Markup("".join(piece.html for piece in pieces))}  # noqa: S704  # rendered by the templates
+        stream = urlencode(
+            {"show": show}
+            | {name: value for name, value in (("incident", incident), ("shown", shown)) if value}
+            | {"seen": events.digest(found)}
+        )
+        page = {"who": request.state.who, "notice": "", "show": show, "stream": stream, "base": self.base}
+        return HTMLResponse(self.composer.render(language, template, **page | html | context), status)
 
     def sheet(
         self, request: Request, template: str, *, status: int = 200, headers: dict[str, str] | None = None, **context: Any
@@ -68,11 +92,11 @@ class Console:
     def say(self, request: Request, text: str, *, status: int) -> Response:
         """Tell the person one sentence: as a fragment to htmx, as a whole page to a browser without JavaScript."""
         notice = self.composer.render(self.language_of(request), "notice.html", text=text, good=status < 400)
-        if "HX-Request" in request.headers:
+        if "HX-Request" in request.headers and "HX-Boosted" not in request.headers:
             return HTMLResponse(notice, status)
         if request.state.who is None or not request.state.who.may("desk"):
             return self.sheet(request, "message.html", status=status, notice=Markup(notice))  # noqa: S704  # rendered by the templates
-        return self.document(request, "message.html", status=status, notice=notice)
+        return self.document(request, "message.html", status=status, notice=Markup(notice))  # noqa: S704  # rendered by the templates
 
 
 def public(console: Console) -> APIRouter:
@@ -120,11 +144,11 @@ def home(console: Console) -> APIRouter:
     router = APIRouter(dependencies=[need("own")])
 
     @router.get("/", response_class=HTMLResponse)
-    async def page(request: Request) -> Response:
-        """The desk (open incidents, history, maintenance log, devices) for whoever may see it; others are led to their own page."""
+    async def page(request: Request, incident: Chosen = "") -> Response:
+        """The desk (open incidents, one of them whole, and what is behind us) for whoever may see it; others are led to their own page."""
         who = gate.who(request)
         if who.may("desk"):
-            return console.document(request, "desk.html")
+            return console.document(request, "desk.html", "desk", incident=incident)
         return RedirectResponse("/people" if who.may("people") else "/group/", 303)
 
     return router
@@ -135,34 +159,29 @@ def reading(console: Console) -> APIRouter:
     router = APIRouter(dependencies=[need("desk")])
 
     @router.get("/history", response_class=HTMLResponse)
-    async def history(request: Request, before: Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{1,32}$")]) -> Response:
-        """Incidents older than `before`."""
+    async def history(request: Request, before: Annotated[str | None, Query(pattern=Id)] = None) -> Response:
+        """Incidents, older than `before` if given."""
         try:
             found = await console.shelf.incidents(before)
         except UNREADABLE as exc:
-            return console.document(request, "older.html", status=503, area="history", items="", problem=str(exc), before=None)
+            return console.document(request, "history.html", status=503, items="", problem=str(exc), before=None)
         items = console.composer.older_incidents(console.language_of(request), found)
-        last = found[-1].id if len(found) == PAGE else None
-        return console.document(request, "older.html", area="history", items=items, problem="", before=last)
-
-    @router.get("/maintenance", response_class=HTMLResponse)
-    async def maintenance(request: Request, before: Annotated[int, Query(ge=0, le=2**62)]) -> Response:
-        """Maintenance entries older than `before`."""
-        try:
-            found = await console.shelf.entries(before)
-        except UNREADABLE as exc:
-            return console.document(request, "older.html", status=503, area="maintenance", items="", problem=str(exc), before=None)
-        items = console.composer.older_entries(console.language_of(request), found)
-        last = found[-1].id if len(found) == PAGE else None
-        return console.document(request, "older.html", area="maintenance", items=items, problem="", before=last)
+        return console.document(request, "history.html", items=items, problem="", before=found[-1].id if len(found) == PAGE else None)
 
     @router.get("/events")
-    async def stream(request: Request, show: Literal["desk", "strip"] = "desk") -> Response:
+    async def stream(
+        request: Request,
+        show: Show = "desk",
+        incident: Chosen = "",
+        shown: Chosen = "",
+        *,
+        seen: Annotated[str, Query(pattern=r"^[0-9a-f]{0,16}$")] = "",
+    ) -> Response:
         """Server-sent events for the page that is open."""
-        language = console.language_of(request)
-        pieces = events.pieces_of(console.composer, language, show)
-        source = events.stream(pieces, console.changes, console.clock, gate.stays(request, console.door))
-        return StreamingResponse(source, media_type="text/event-stream")
+        language, sees = console.language_of(request), console.sees_of(request)
+        pieces = events.pieces_of(console.composer, language, show, sees, wanted=incident, before=shown)
+        stays, has = gate.stays(request, console.door), events.seen_of(request.headers, seen)
+        return StreamingResponse(events.stream(pieces, console.changes, console.clock, stays, seen=has), media_type="text/event-stream")
 
     @router.post("/alive", status_code=204)
     async def alive(
@@ -180,29 +199,49 @@ def ordering(console: Console) -> APIRouter:
     """The orders of whoever may decide about incidents. The engine judges each once more."""
     router = APIRouter(prefix="/incidents/{incident}", dependencies=[need("orders")])
 
-    @router.post("/acknowledge")
-    async def acknowledge(request: Request, incident: IncidentId, version: Version) -> Response:
-        """I know of it."""
-        return await _order(console, request, "acknowledge", incident, version)
-
-    @router.post("/silence")
-    async def silence(request: Request, incident: IncidentId, version: Version) -> Response:
-        """Stop the bells."""
-        return await _order(console, request, "silence", incident, version)
-
     @router.post("/resolve")
-    async def resolve(request: Request, incident: IncidentId, version: Version, outcome: Annotated[Outcome, Form()]) -> Response:
+    async def resolve(
+        request: Request,
+        incident: IncidentId,
+        version: Version,
+        outcome: Annotated[Outcome, Form()],
+        reason: Annotated[str, Form(max_length=200)] = "",
+    ) -> Response:
         """It is over, and this is what it was."""
-        return await _order(console, request, "resolve", incident, version, outcome=outcome)
+        said = " ".join(reason.split())
+        return await _order(console, request, "resolve", incident, version, outcome=outcome, reason=said or None)
 
+    @router.post("/roll_call")
+    async def roll_call(
+        request: Request, incident: IncidentId, home: Annotated[str, Form(pattern=Id)], says: Annotated[Says, Form()]
+    ) -> Response:
+        """Somebody has told the desk how a home is."""
+        return await _order(console, request, "roll_call", incident, None, home=home, says=says)
+
+    @router.post("/called_114")
+    async def called_114(request: Request, incident: IncidentId) -> Response:
+        """I have called the fire brigade."""
+        return await _order(console, request, "called_114", incident, None)
+
+    def step(do: Do) -> None:
+        @router.post(f"/{do}", name=do)
+        async def order(request: Request, incident: IncidentId, version: Version) -> Response:
+            return await _order(console, request, do, incident, version)
+
+    for do in STEPS:
+        step(do)
     return router
 
 
-async def _order(console: Console, request: Request, do: Do, incident: str, version: int, *, outcome: Outcome | None = None) -> Response:
+STEPS: tuple[Do, ...] = ("acknowledge", "on_the_way", "on_scene", "silence", "alarm_again")
+
+
+async def _order(console: Console, request: Request, do: Do, incident: str, version: int | None, **more: Any) -> Response:
     """Give the order in the name of who asks, record it, and say what became of it."""
     who, address = gate.who(request), gate.visitor(request).address
-    verdict = await console.desk.order(who.id, do, incident, version, outcome)
-    detail = " ".join(word for word in (do, outcome, f"v{version}:", verdict.what, verdict.error) if word)
+    verdict = await console.desk.order(who.id, do, incident, version, **more)
+    said = [str(word) for word in more.values() if word] + ([f"v{version}:"] if version is not None else [])
+    detail = " ".join(word for word in (do, *said, verdict.what, verdict.error) if word)
     await console.door.note("ordered", who=who.id, about=incident, detail=detail, address=address)
     return _answer(console, request, do, incident, verdict)
 
@@ -211,5 +250,16 @@ def _answer(console: Console, request: Request, do: Do, incident: str, verdict: 
     if verdict.what == "done" and "HX-Request" not in request.headers:
         return RedirectResponse("/", 303)
     t = console.composer.words(console.language_of(request))
-    key = f"verdict.done_{do}" if verdict.what == "done" else f"verdict.{verdict.what}"
-    return console.say(request, t(key, id=incident, error=verdict.error), status=STATUS[verdict.what])
+    if verdict.what == "done":
+        return console.say(request, t(f"verdict.done_{do}", id=incident), status=200)
+    if verdict.what == "refused" and do == "acknowledge" and (by := _taken_on_by(console, incident)):
+        return console.say(request, t("not_done.acknowledged", id=incident, who=console.composer.name(by)), status=200)
+    if verdict.what == "refused" and (known := refusal(verdict.error)):
+        return console.say(request, t(f"not_done.{known}", id=incident), status=STATUS["refused"])
+    return console.say(request, t(f"verdict.{verdict.what}", id=incident, error=verdict.error), status=STATUS[verdict.what])
+
+
+def _taken_on_by(console: Console, incident: str) -> str:
+    """Who was quicker: two desks acknowledge at the same time, and both have what they want."""
+    known = next((one for one in console.feed.incidents if one.id == incident), None)
+    return known.acknowledged_by if known and known.state != "open" else ""

@@ -7,11 +7,11 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.console.changes import Changes
 from gateway.store import queries
-from gateway.store.queries import BellTested, ChannelRow, DeviceRow, MaintenanceEntry, Record
+from gateway.store.queries import BellTested, ChannelRow, DeviceRow, MaintenanceEntry, Record, Wanted
 from protocol.messages import Incident
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ SAME_TICK_NS = 50_000_000
 RECENT_INCIDENTS = 20
 RECENT_ENTRIES = 40
 PAGE = 50
+SHIFT_MAX = 200
 # No database, one that cannot be read, or one with rows of another release: said on the page, and never the end of the console.
 UNREADABLE = (OSError, sqlite3.Error, ValueError)
 
@@ -42,14 +43,17 @@ class Records:
     channels: tuple[ChannelRow, ...] = ()
 
     @property
-    def older_incident(self) -> str | None:
-        """Where an older page of incidents goes on; None if there is none."""
-        return self.incidents[-1].id if len(self.incidents) == RECENT_INCIDENTS else None
-
-    @property
     def older_entry(self) -> int | None:
         """Where an older page of the maintenance log goes on; None if there is none."""
         return self.entries[-1].id if len(self.entries) == RECENT_ENTRIES else None
+
+
+class Shift(NamedTuple):
+    """What a shift hands over, oldest first: incidents that were open in it, lines of the maintenance log, and the boards as they are."""
+
+    incidents: list[Incident]
+    entries: list[MaintenanceEntry]
+    devices: list[DeviceRow]
 
 
 class Shelf:
@@ -76,17 +80,21 @@ class Shelf:
                     self._changes.tell()
             await asyncio.sleep(POLL_S)
 
-    async def incidents(self, before: str) -> list[Incident]:
-        """At most PAGE incidents older than the incident `before`. Raises one of UNREADABLE."""
+    async def incidents(self, before: str | None) -> list[Incident]:
+        """At most PAGE incidents, older than the incident `before` if given. Raises one of UNREADABLE."""
         return await asyncio.to_thread(_older_incidents, self._path, before)
 
     async def record(self, ident: str) -> Record | None:
         """Everything about one incident; None if there is none with this id. Raises one of UNREADABLE."""
         return await asyncio.to_thread(_record, self._path, ident)
 
-    async def entries(self, before: int) -> list[MaintenanceEntry]:
-        """At most PAGE maintenance entries older than the entry `before`. Raises one of UNREADABLE."""
-        return await asyncio.to_thread(_older_entries, self._path, before)
+    async def entries(self, wanted: Wanted, *, before: int | None = None, limit: int = PAGE) -> list[MaintenanceEntry]:
+        """At most `limit` lines of the maintenance log, older than the one `before` if given. Raises one of UNREADABLE."""
+        return await asyncio.to_thread(_entries, self._path, wanted, before, limit)
+
+    async def shift(self, since_ms: int) -> Shift:
+        """What happened since. Raises one of UNREADABLE."""
+        return await asyncio.to_thread(_shift, self._path, since_ms)
 
 
 def _look(database: Path) -> tuple[Mark, bool]:
@@ -119,7 +127,7 @@ def _read(database: Path) -> Records:
         return Records([], [], [], None, str(exc).splitlines()[0])
 
 
-def _older_incidents(database: Path, before: str) -> list[Incident]:
+def _older_incidents(database: Path, before: str | None) -> list[Incident]:
     with closing(queries.connect(database)) as db:
         return queries.incidents(db, limit=PAGE, before=before)
 
@@ -129,9 +137,15 @@ def _record(database: Path, ident: str) -> Record | None:
         return queries.record(db, ident)
 
 
-def _older_entries(database: Path, before: int) -> list[MaintenanceEntry]:
+def _entries(database: Path, wanted: Wanted, before: int | None, limit: int) -> list[MaintenanceEntry]:
     with closing(queries.connect(database)) as db:
-        return queries.maintenance(db, limit=PAGE, before=before)
+        return queries.maintenance(db, limit=limit, before=before, wanted=wanted)
+
+
+def _shift(database: Path, since_ms: int) -> Shift:
+    with closing(queries.connect(database)) as db:
+        entries = queries.maintenance(db, limit=SHIFT_MAX, wanted=Wanted(first_ms=since_ms))
+        return Shift(queries.incidents_since(db, since_ms, limit=SHIFT_MAX), entries[::-1], queries.devices(db))
 
 
 def document(record: Record) -> dict[str, Any]:

@@ -38,6 +38,10 @@ class Card(NamedTuple):
     activations: list[Activation]  # newest first
     can_acknowledge: bool
     can_silence: bool
+    can_go: bool
+    can_arrive: bool
+    can_alarm_again: bool
+    outcomes: tuple[str, ...]  # beside a false alarm, of which there is none in a drill
 
 
 class Health(NamedTuple):
@@ -66,7 +70,7 @@ def cards(incidents: Iterable[Incident]) -> list[Card]:
 
 
 def card(incident: Incident) -> Card:
-    """Silencing is offered while bells sound, acknowledging until somebody has."""
+    """Silencing is offered while bells sound, acknowledging until somebody has, raising again after either."""
     return Card(
         incident=incident,
         tone=TONES[incident.kind],
@@ -75,7 +79,19 @@ def card(incident: Incident) -> Card:
         activations=list(reversed(incident.activations)),
         can_acknowledge=incident.state == "open",
         can_silence=incident.sounding,
+        can_go=incident.state in ("open", "acknowledged"),
+        can_arrive=incident.state in ("open", "acknowledged", "on_the_way"),
+        can_alarm_again=incident.state != "open" or not incident.sounding,
+        outcomes=("drill", "test") if incident.kind == "drill" else ("fire", "drill", "test"),
     )
+
+
+def chosen(shown: Sequence[Card], wanted: str, before: str) -> str:
+    """The incident to show whole: the one that somebody asked for, else the one that stood there before, while they are open; else the
+    most urgent. What is under somebody's hand never changes because something else is more urgent now; "" if none is open.
+    """
+    known = {card.incident.id for card in shown}
+    return next((ident for ident in (wanted, before) if ident in known), shown[0].incident.id if shown else "")
 
 
 def proof(incident: Incident) -> Proof:
@@ -106,6 +122,12 @@ def devices(rows: Sequence[DeviceRow], *, live: bool) -> list[Device]:
 def device_counts(shown: Sequence[Device]) -> dict[str, int]:
     """total, online, lost, unknown."""
     return {"total": len(shown)} | {state: sum(one.state == state for one in shown) for state in ("online", "lost", "unknown")}
+
+
+def trouble_counts(shown: Sequence[Device]) -> dict[str, int]:
+    """lost, unknown, and faulty: online and yet not well."""
+    counts = device_counts(shown)
+    return {"lost": counts["lost"], "unknown": counts["unknown"], "faulty": sum(one.tone == "fault" for one in shown)}
 
 
 def device(row: DeviceRow, *, live: bool) -> Device:

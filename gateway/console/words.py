@@ -3,7 +3,7 @@
 import re
 import tomllib
 import unicodedata
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -47,6 +47,17 @@ class Words:
                 return self.texts[f"{area}.{detail}"]
         return self.point(detail)
 
+    def channel(self, channel: str) -> str:
+        """A way by which people and programs are told: "SMS", "gọi điện", "Zalo, Telegram…: to-03"."""
+        kind, colon, name = channel.partition(":")
+        return f"{self.of('channel', kind)}{colon} {name}" if colon else self.of("channel", kind)
+
+    @staticmethod
+    def phone(number: str) -> str:
+        """E.164 as people dial it here: 0912 345 678."""
+        digits = number.replace("+84", "0", 1) if number.startswith("+84") else number
+        return " ".join((digits[:4], digits[4:7], digits[7:])).rstrip()
+
     def seconds(self, ms: int) -> str:
         """Milliseconds as seconds with one decimal: 0,4 s in Vietnamese, 0.4 s in English."""
         text = f"{ms / 1000:.1f} s"
@@ -56,6 +67,16 @@ class Words:
 def stamp(at_ms: int) -> str:
     """dd/MM/yyyy HH:mm:ss in Asia/Ho_Chi_Minh."""
     return _local(at_ms).strftime("%d/%m/%Y %H:%M:%S")
+
+
+def clock(at_ms: int) -> str:
+    """HH:mm:ss in Asia/Ho_Chi_Minh."""
+    return _local(at_ms).strftime("%H:%M:%S")
+
+
+def midnight(day: date) -> int:
+    """The beginning of a day in Asia/Ho_Chi_Minh, in Unix milliseconds."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=ZONE).timestamp() * 1000)
 
 
 def iso(at_ms: int) -> str:

@@ -5,6 +5,7 @@ No read transaction outlives one query: a long one would keep the write-ahead lo
 
 import json
 import sqlite3
+import unicodedata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
@@ -198,14 +199,44 @@ def groups_told(database: Path) -> dict[str, str]:
         db.close()
 
 
-def maintenance(db: sqlite3.Connection, *, limit: int, before: int | None = None) -> list[MaintenanceEntry]:
+class Wanted(NamedTuple):
+    """Which lines of the maintenance log: `what` happened ("" anything), where ("" anywhere; a part of the place's or board's name, in
+    any letters, with or without accents), and when, from `first_ms` to before `end_ms`.
+    """
+
+    what: str = ""
+    place: str = ""
+    first_ms: int | None = None
+    end_ms: int | None = None
+
+
+def maintenance(db: sqlite3.Connection, *, limit: int, before: int | None = None, wanted: Wanted = Wanted()) -> list[MaintenanceEntry]:  # noqa: B008
     """Newest first, at most `limit`; those older than the entry with id `before`, if given."""
+    db.create_function("folded", 1, folded, deterministic=True)
     rows = db.execute(
         "SELECT id, at_ms, device, place, point, what, detail, times, last_ms FROM maintenance"
-        " WHERE id < ifnull(?, 1 << 62) AND part_of IS NULL ORDER BY id DESC LIMIT ?",
-        (before, limit),
+        " WHERE id < ifnull(:before, 1 << 62) AND part_of IS NULL AND (:what = '' OR what = :what)"
+        " AND at_ms >= ifnull(:first_ms, 0) AND at_ms < ifnull(:end_ms, 1 << 62)"
+        " AND (:place = '' OR instr(folded(place || ' ' || device), :place)) ORDER BY id DESC LIMIT :limit",
+        wanted._asdict() | {"place": folded(wanted.place), "before": before, "limit": limit},
     )
     return [MaintenanceEntry(*row) for row in rows.fetchall()]
+
+
+def folded(text: str) -> str:
+    """The text in small letters without accents: who searches in a hurry types none."""
+    letters = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+def incidents_since(db: sqlite3.Connection, since_ms: int, *, limit: int) -> list[Incident]:
+    """Oldest first: those that were opened or ended since, or are open now."""
+    rows = db.execute(
+        "SELECT snapshot FROM incident WHERE state <> 'resolved' OR opened_ms >= :since"
+        " OR json_extract(snapshot, '$.resolved_ms') >= :since ORDER BY number DESC LIMIT :limit",
+        {"since": since_ms, "limit": limit},
+    ).fetchall()
+    return [Incident.model_validate_json(snapshot) for (snapshot,) in reversed(rows)]
 
 
 def devices(db: sqlite3.Connection) -> list[DeviceRow]:

@@ -238,7 +238,7 @@ def test_another_group_is_nobodys_business(town: Town, who: str, way: str) -> No
 
 
 @pytest.mark.parametrize("who", ["leader-1", "household-1", "team-1", "administrator-1"])
-@pytest.mark.parametrize("path", ["/history?before=a", "/maintenance?before=1", "/events", f"/incidents/{IDENT}/record", "/nowhere"])
+@pytest.mark.parametrize("path", ["/history?before=a", "/log", "/events", f"/incidents/{IDENT}/record", "/nowhere"])
 def test_the_desk_is_closed_to_groups_and_shows_nothing_in_its_refusal(town: Town, who: str, path: str) -> None:
     town.engine.publish(fire(place=place_named("Nhà số 99")))
     town.shown("leader-1", "Nhà số 99")

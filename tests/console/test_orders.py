@@ -64,6 +64,10 @@ def shows(client: httpx.Client, ident: str) -> None:
     [
         ("acknowledge", {"version": "7"}, ("acknowledge", 7, None)),
         ("silence", {"version": "7"}, ("silence", 7, None)),
+        ("on_the_way", {"version": "7"}, ("on_the_way", 7, None)),
+        ("on_scene", {"version": "7"}, ("on_scene", 7, None)),
+        ("alarm_again", {"version": "7"}, ("alarm_again", 7, None)),
+        ("called_114", {}, ("called_114", None, None)),
         ("resolve", {"version": "8", "outcome": "false_alarm"}, ("resolve", 8, "false_alarm")),
     ],
 )
@@ -79,18 +83,70 @@ def test_an_order_goes_out_as_the_person_on_duty_with_the_version_that_was_seen(
     assert NOON_MS <= command.t < NOON_MS + 60_000
 
 
+def test_a_false_alarm_carries_its_reason_and_a_roll_call_its_home(browser_like: httpx.Client, engine: EnginePeer) -> None:
+    form = {"version": "7", "outcome": "false_alarm", "reason": "  hương khói,\n hóa vàng "}
+    assert browser_like.post("/incidents/2026-000123/resolve", data=form).status_code == 200
+    assert browser_like.post("/incidents/2026-000123/roll_call", data={"home": "H03-05", "says": "need_help"}).status_code == 200
+    resolve, roll = engine.commands
+    assert (resolve.outcome, resolve.reason) == ("false_alarm", "hương khói, hóa vàng")
+    assert (roll.do, roll.home, roll.says, roll.version) == ("roll_call", "H03-05", "need_help", None)
+
+
+@pytest.mark.parametrize(
+    ("do", "form"),
+    [
+        ("roll_call", {"home": "../x", "says": "safe"}),
+        ("roll_call", {"home": "H03-05", "says": "maybe"}),
+        ("resolve", {"version": "7", "outcome": "fire", "reason": "x" * 201}),
+        ("alarm_again", {}),
+    ],
+)
+def test_a_wrong_form_is_told_and_orders_nothing(browser_like: httpx.Client, engine: EnginePeer, do: str, form: dict[str, str]) -> None:
+    answer = browser_like.post(f"/incidents/2026-000123/{do}", data=form)
+    assert answer.status_code == 422
+    assert "Biểu mẫu sai" in answer.text
+    assert not engine.commands
+
+
 def test_every_command_has_an_id_of_its_own(browser_like: httpx.Client, engine: EnginePeer) -> None:
     for _ in range(3):
         browser_like.post("/incidents/2026-000123/acknowledge", data={"version": "7"})
     assert len({command.id for command in engine.commands}) == 3
 
 
-def test_the_engines_refusal_is_shown_in_its_own_words(browser_like: httpx.Client, engine: EnginePeer) -> None:
-    engine.verdict = lambda command: CommandAnswer(id=command.id, ok=False, error="expected version 8, got 7")
+def test_a_refusal_that_we_do_not_know_is_shown_in_the_engines_own_words(browser_like: httpx.Client, engine: EnginePeer) -> None:
+    engine.verdict = lambda command: CommandAnswer(id=command.id, ok=False, error="expected a full moon")
     answer = browser_like.post("/incidents/2026-000123/acknowledge", data={"version": "7"})
     assert answer.status_code == 409
     assert "từ chối" in answer.text
-    assert "expected version 8, got 7" in answer.text
+    assert "expected a full moon" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("expected version 8, got 7: the incident has changed", "CHƯA LÀM: 2026-000123 vừa thay đổi"),
+        ("expected a command of the last 30 s, got one 31 s old", "quá cũ"),
+        ("expected somebody who may do this in this group, got role viewer", "không được quyết định"),
+        ("expected an incident that is not resolved", "đã kết thúc"),
+        ("expected an incident that one can on_the_way, got one that is on_scene", "không làm được"),
+    ],
+)
+def test_a_refusal_is_told_in_words_for_people(browser_like: httpx.Client, engine: EnginePeer, error: str, words: str) -> None:
+    engine.verdict = lambda command: CommandAnswer(id=command.id, ok=False, error=error)
+    answer = browser_like.post("/incidents/2026-000123/silence", data={"version": "7"})
+    assert answer.status_code == 409
+    assert words in answer.text
+    assert "expected" not in answer.text
+
+
+def test_who_acknowledges_second_is_told_who_was_first(console: RunningConsole, browser_like: httpx.Client, engine: EnginePeer) -> None:
+    engine.verdict = lambda command: CommandAnswer(id=command.id, ok=False, error="expected version 8, got 7: the incident has changed")
+    engine.publish(incident(state="acknowledged", version=8, acknowledged_ms=1, acknowledged_by="to-truong-03"))
+    shows(browser_like, "2026-000123")
+    answer = browser_like.post("/incidents/2026-000123/acknowledge", data={"version": "7"})
+    assert answer.status_code == 200
+    assert "đã được Tổ trưởng mẫu 03 xác nhận trước" in answer.text
 
 
 def test_an_engine_that_does_not_answer_is_said_plainly(broker: Broker, engine: EnginePeer, database: Database) -> None:
@@ -158,7 +214,11 @@ def test_a_wrong_form_is_told_what_was_expected_and_sends_nothing(
 
 
 @pytest.mark.parametrize(
-    "path", ["/history?before=../../x", "/history", "/maintenance?before=x", "/maintenance?before=-1", "/events?show=all"]
+    "path",
+    [
+        *("/history?before=../../x", "/log?before=x", "/log?before=-1", "/log?first=yesterday", "/log?what=<b>", "/log.csv?last=1"),
+        *("/events?show=all", "/?incident=../x", "/handover?hours=0"),
+    ],
 )
 def test_a_wrong_address_is_told_what_was_expected(standing: tuple[RunningConsole, EnginePeer], path: str) -> None:
     answer = get(standing[0].url + path)
@@ -218,7 +278,7 @@ def test_names_with_markup_are_only_names(console: RunningConsole, engine: Engin
     with httpx.Client(cookies=COOKIES, base_url=console.url) as client:
         shows(client, "2026-000123")
         until(lambda: "past-2026-000100" in client.get("/").text, "the history is shown")
-        html = client.get("/").text
+        html = client.get("/").text + client.get("/log").text
     assert "<script>alert" not in html
     assert "<img" not in html
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;&lt;img") >= 7
@@ -256,7 +316,7 @@ def test_the_settings_choose_the_first_language(broker: Broker, database: Databa
         assert '<html lang="en"' in get(console.url).text
 
 
-@pytest.mark.parametrize("path", ["/", "/history?before=2026-000122", "/maintenance?before=2", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/history?before=2026-000122", "/log", "/log?before=2", "/log?place=%3Cscript%3E", "/nowhere"])
 def test_every_page_names_114_and_says_what_it_is_not(standing: tuple[RunningConsole, EnginePeer], path: str) -> None:
     html = get(standing[0].url + path).text
     assert "Gọi 114" in html
@@ -267,16 +327,16 @@ def test_every_page_names_114_and_says_what_it_is_not(standing: tuple[RunningCon
 def test_older_records_are_pages_of_their_own(console: RunningConsole, database: Database) -> None:
     database.commune()
     history = get(f"{console.url}/history?before=2026-000122").text
-    log = get(f"{console.url}/maintenance?before=2").text
+    log = get(f"{console.url}/log?before=2").text
     assert "past-2026-000121" in history
     assert "past-2026-000122" not in history
-    assert "Bình chữa cháy bị lấy đi" in log
-    assert "Thiết bị mất kết nối" not in log
+    assert 'id="entry-1"' in log
+    assert 'id="entry-2"' not in log
 
 
 def test_older_records_that_cannot_be_read_are_said(console: RunningConsole, database: Database) -> None:
     database.db.execute("DROP TABLE maintenance")
-    answer = get(f"{console.url}/maintenance?before=2")
+    answer = get(f"{console.url}/log?before=2")
     assert answer.status_code == 503
     assert "Chưa đọc được cơ sở dữ liệu: no such table: maintenance" in answer.text
 

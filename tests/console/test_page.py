@@ -32,16 +32,12 @@ WORDS = [
 ]
 
 
-def opened(page: Page, console: RunningConsole) -> None:
+def opened(page: Page, console: RunningConsole, path: str = "/") -> None:
     """The page is open and its event stream runs."""
-    page.goto(console.url)
+    page.goto(console.url + path)
     expect(page.locator("html")).to_have_attribute("data-link", "live")
     expect(page.locator("#strip")).to_have_attribute("data-engine", "online")
-    page.wait_for_function("() => document.getElementById('strip').getAttribute('hx-swap-oob') === null")  # swapped once: events flow
-
-
-def sound(page: Page, state: str) -> None:
-    expect(page.locator("html")).to_have_attribute("data-sound", state)
+    expect(page.locator("html")).to_have_attribute("data-stream", "open")
 
 
 def scrolls_sideways(page: Page) -> bool:
@@ -67,9 +63,11 @@ def test_the_words_are_there_in_nfc(page: Page, console: RunningConsole, engine:
     opened(page, console)
     engine.publish(incident())
     expect(page.locator(f"#card-{IDENT}")).to_be_visible()
-    expect(page.locator("#device-H03-05")).to_be_visible()
     page.locator(f"#timeline-summary-{IDENT}").click()
     text = page.locator("body").inner_text()
+    page.click("#tab-log")
+    expect(page.locator("#device-H03-05")).to_be_visible()
+    text += page.locator("body").inner_text()
     assert [word for word in WORDS if word not in text] == []
     assert unicodedata.is_normalized("NFC", text)
     assert all(unicodedata.is_normalized("NFC", word) for word in WORDS)
@@ -122,7 +120,7 @@ def test_a_refused_order_is_said_on_the_page(page: Page, console: RunningConsole
     opened(page, console)
     engine.publish(incident())
     page.click(f"#silence-{IDENT}")
-    expect(page.locator("#notice .bad")).to_contain_text("expected version 8, got 7")
+    expect(page.locator("#notice .bad")).to_contain_text("CHƯA LÀM: 2026-000123 vừa thay đổi")
 
 
 def test_the_keyboard_can_acknowledge(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
@@ -144,7 +142,9 @@ def test_resolving_takes_two_steps_and_names_the_outcome(page: Page, console: Ru
     page.click(f"#resolve-summary-{IDENT}")
     assert not engine.commands
     page.click(f"#resolve-drill-{IDENT}")
-    expect(page.locator("#notice")).to_contain_text(f"Đã kết thúc {IDENT}.")
+    expect(page.locator("#grace")).to_contain_text(f"Sắp kết thúc {IDENT}.")
+    assert not engine.commands
+    expect(page.locator("#notice")).to_contain_text(f"Đã kết thúc {IDENT}.", timeout=15_000)
     assert [(command.do, command.outcome) for command in engine.commands] == [("resolve", "drill")]
     engine.close(IDENT)
     expect(page.locator(f"#card-{IDENT}")).to_have_count(0)
@@ -157,9 +157,51 @@ def test_an_opened_question_and_the_focus_survive_what_comes_in(page: Page, cons
     page.focus(f"#resolve-fire-{IDENT}")
     engine.publish(incident(revision=22, version=8, n=2))
     engine.publish(incident("2026-000124"))
-    expect(page.locator("#card-2026-000124")).to_be_visible()
+    expect(page.locator("#row-2026-000124")).to_be_visible()
     expect(page.locator(f"#resolve-fire-{IDENT}")).to_be_visible()
     assert page.evaluate("document.activeElement.id") == f"resolve-fire-{IDENT}"
+
+
+def test_what_is_about_to_be_ended_can_be_taken_back(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    engine.publish(incident())
+    page.click(f"#false_alarm-summary-{IDENT}")
+    page.fill(f"#reason-{IDENT}", "hương khói, hóa vàng")
+    page.click(f"#resolve-false_alarm-{IDENT}")
+    expect(page.locator("#grace-undo")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_contain_text("Đã hoàn tác: sự cố vẫn mở.")
+    expect(page.locator("#grace")).to_be_hidden()
+    page.wait_for_timeout(5500)  # past the moment at which it would have gone out
+    assert not engine.commands
+
+
+def test_what_changes_while_it_is_about_to_be_ended_is_not_ended(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    engine.publish(incident())
+    page.click(f"#resolve-summary-{IDENT}")
+    page.click(f"#resolve-test-{IDENT}")
+    expect(page.locator("#grace")).to_be_visible()
+    engine.publish(incident(version=8, n=2))
+    expect(page.locator("#notice")).to_contain_text("CHƯA kết thúc: sự cố vừa thay đổi")
+    page.wait_for_timeout(5500)
+    assert not engine.commands
+
+
+def test_a_false_alarm_needs_a_reason(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    engine.publish(incident())
+    page.click(f"#false_alarm-summary-{IDENT}")
+    page.click(f"#resolve-false_alarm-{IDENT}")
+    expect(page.locator("#grace")).to_be_hidden()
+    assert page.evaluate(f"document.getElementById('reason-{IDENT}').validity.valueMissing")
+    page.fill(f"#reason-{IDENT}", "nấu ăn")
+    engine.publish(incident(revision=22, bells=[]))  # something comes in while somebody types
+    expect(page.locator(f"#bells-{IDENT}")).to_contain_text("Chưa gọi chuông nào.")
+    expect(page.locator(f"#reason-{IDENT}")).to_have_value("nấu ăn")
+    page.click(f"#resolve-false_alarm-{IDENT}")
+    until(lambda: engine.commands, "the command is on the wire")
+    assert (engine.commands[0].outcome, engine.commands[0].reason) == ("false_alarm", "nấu ăn")
 
 
 def test_a_killed_engine_is_shown_as_dead_within_5_s(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
@@ -202,75 +244,25 @@ def test_with_the_engine_dead_history_log_and_devices_are_there_and_old(
     page: Page, console: RunningConsole, engine: EnginePeer, database: Database
 ) -> None:
     database.commune()
-    opened(page, console)
+    opened(page, console, "/log")
     expect(page.locator("#device-H03-01")).to_contain_text("Trực tuyến")
     engine.die()
     expect(page.locator("#device-H03-01")).to_contain_text("KHÔNG RÕ")
-    for area in ("#history", "#maintenance", "#devices"):
-        expect(page.locator(f"{area} .old")).to_contain_text(re.compile(r"SỐ LIỆU CŨ.*Ghi lần cuối lúc \d\d/\d\d/\d{4} \d\d:\d\d:\d\d"))
-    expect(page.locator("#past-2026-000121")).to_contain_text("Diễn tập")
+    old = re.compile(r"SỐ LIỆU CŨ.*Ghi lần cuối lúc \d\d/\d\d/\d{4} \d\d:\d\d:\d\d")
+    for area in ("#faults", "#maintenance", "#devices"):
+        expect(page.locator(f"{area} .old")).to_contain_text(old)
     expect(page.locator("#maintenance")).to_contain_text("Bình chữa cháy bị lấy đi")
+    page.click("#tab-incidents")
+    expect(page.locator("#past-2026-000121")).to_contain_text("Diễn tập")
+    for area in ("#history", "#upkeep"):
+        expect(page.locator(f"{area} .old")).to_contain_text(old)
+    expect(page.locator("#scene-all")).not_to_contain_text("✓")
 
 
 def test_the_maintenance_log_grows_without_reload(page: Page, console: RunningConsole, engine: EnginePeer, database: Database) -> None:
-    opened(page, console)
+    opened(page, console, "/log")
     database.log("extinguisher_taken", device="DCC-018")
     expect(page.locator("#maintenance li")).to_contain_text("Bình chữa cháy bị lấy đi · bình chữa cháy 1 · Điểm chữa cháy nhà văn hóa")
-
-
-def test_sound_is_loudly_off_until_somebody_clicks_then_follows_the_alarm(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
-    opened(page, console)
-    sound(page, "blocked")
-    expect(page.locator("#sound")).to_contain_text("ÂM THANH CHƯA BẬT")
-    page.click("#sound-enable")
-    sound(page, "quiet")
-    expect(page.locator("#sound")).to_be_hidden()
-    engine.publish(incident())
-    sound(page, "fire")
-    page.wait_for_function("() => sound.output !== null && sound.until > sound.context.currentTime")
-    engine.publish(incident(state="acknowledged", version=8))
-    sound(page, "quiet")
-    page.wait_for_function("() => sound.output === null")
-    engine.publish(incident(state="open", version=9, n=2))
-    sound(page, "fire")
-
-
-def test_the_desk_hears_what_leaves_the_loudspeaker(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
-    """The samples themselves: loud in an alarm, nothing but zeros when it is acknowledged."""
-    opened(page, console)
-    page.click("#sound-enable")
-    engine.publish(incident())
-    sound(page, "fire")
-    page.evaluate("""() => {
-        window.ear = sound.context.createAnalyser();
-        sound.output.connect(window.ear);
-        window.loudest = () => {
-            const heard = new Float32Array(ear.fftSize);
-            ear.getFloatTimeDomainData(heard);
-            return Math.max(...heard);
-        };
-    }""")
-    page.wait_for_function("() => loudest() > 0.1")
-    engine.publish(incident(state="acknowledged", version=8))
-    sound(page, "quiet")
-    page.wait_for_function("() => loudest() === 0")
-
-
-def test_a_dead_engine_has_a_sound_of_its_own_and_an_alarm_goes_before_it(
-    page: Page, console: RunningConsole, broker: Broker, engine: EnginePeer
-) -> None:
-    opened(page, console)
-    page.click("#sound-enable")
-    engine.publish(incident())
-    sound(page, "fire")
-    engine.die()
-    expect(page.locator("#strip")).to_have_attribute("data-engine", "offline")
-    sound(page, "fire")
-    again = EnginePeer(broker.port)
-    again.close(IDENT)
-    sound(page, "quiet")
-    again.die()
-    sound(page, "fault")
 
 
 def test_names_with_markup_run_nothing(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
@@ -303,17 +295,19 @@ def test_nothing_scrolls_sideways_on_a_phone_or_in_large_letters(
     database.commune()
     database.log("odd_event", detail="w" * 200)
     engine.publish(incident(place=place_named("h" * 190)))
+    engine.publish(incident("2026-000124", place=place_named("Hộ ở ngõ " * 20)))
     page.set_viewport_size({"width": 360, "height": 740})
-    opened(page, console)
-    expect(page.locator("#device-H03-01")).to_be_visible()
-    page.click(f"#resolve-summary-{IDENT}")
     wide = []
-    for width in (360, 640, 1280):
-        page.set_viewport_size({"width": width, "height": 740})
-        for percent in (100, 200):
-            page.evaluate(f"document.documentElement.style.fontSize = '{percent}%'")
-            if scrolls_sideways(page):
-                wide.append((width, percent))
+    for path, ready in (("/", "#row-2026-000124"), ("/log", "#device-H03-01"), ("/history", ".past")):
+        opened(page, console, path)
+        expect(page.locator(ready).first).to_be_visible()
+        for width in (360, 640, 1280):
+            page.set_viewport_size({"width": width, "height": 740})
+            for percent in (100, 200):
+                page.evaluate(f"document.documentElement.style.fontSize = '{percent}%'")
+                if scrolls_sideways(page):
+                    wide.append((path, width, percent))
+        page.evaluate("document.documentElement.style.fontSize = '100%'")
     assert wide == []
 
 
@@ -343,12 +337,14 @@ def test_every_word_stands_out_from_its_ground(page: Page, console: RunningConso
     database.commune()
     engine.publish(incident())
     engine.publish(incident("2026-000124", kind="sos"))
-    opened(page, console)
-    expect(page.locator("#device-H03-05")).to_be_visible()
     faint = []
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        faint += page.evaluate(CONTRAST)
+    for path, ready in (("/", "#row-2026-000124"), ("/log", "#device-H03-05"), ("/login", "main")):
+        page.goto(console.url + path)
+        expect(page.locator(ready)).to_be_visible()
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            expect(page.locator("html")).to_have_attribute("data-theme", theme)
+            faint += page.evaluate(CONTRAST)
     assert faint == []
 
 

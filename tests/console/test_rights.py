@@ -44,13 +44,22 @@ AREAS = {
     ("post", "/logout"): "own",
     ("post", "/logout/everywhere"): "own",
     ("get", "/history"): "desk",
-    ("get", "/maintenance"): "desk",
+    ("get", "/log"): "upkeep",
+    ("get", "/log.csv"): "upkeep",
+    ("get", "/handover"): "desk",
+    ("get", "/map.geojson"): "desk",
+    ("get", "/map.pmtiles"): "desk",
     ("get", "/events"): "desk",
     ("post", "/alive"): "desk",
     ("get", "/incidents/{incident}/record.json"): "desk",
     ("get", "/incidents/{incident}/record"): "desk",
     ("post", "/incidents/{incident}/acknowledge"): "orders",
+    ("post", "/incidents/{incident}/on_the_way"): "orders",
+    ("post", "/incidents/{incident}/on_scene"): "orders",
     ("post", "/incidents/{incident}/silence"): "orders",
+    ("post", "/incidents/{incident}/alarm_again"): "orders",
+    ("post", "/incidents/{incident}/called_114"): "orders",
+    ("post", "/incidents/{incident}/roll_call"): "orders",
     ("post", "/incidents/{incident}/resolve"): "orders",
     ("get", "/people"): "people",
     ("post", "/people/{ident}/invite"): "people",
@@ -92,7 +101,7 @@ class Town:
         """The status alone: an event stream never ends."""
         values = {"incident": IDENT, "group": GROUP, "ident": "nobody", "code": "x", "language": "vi"}
         url = self.console.url + path.format(**values)
-        query = {"before": "1"} if path in ("/history", "/maintenance") else None
+        query = {"before": "1"} if path in ("/history", "/log") else None
         form = FORM if method == "post" else None
         own = {"Origin": self.console.url, "HX-Request": "true"}
         with httpx.stream(method, url, params=query, data=form, cookies=cookies, headers=own | headers, timeout=30) as answer:

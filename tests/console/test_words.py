@@ -58,10 +58,13 @@ def test_every_key_that_code_and_templates_name_exists_and_every_text_is_used() 
         for folder in ("", "templates", "templates/people", "templates/group")
         for path in (CONSOLE / folder).glob("*.*")
     )
-    named = set(re.findall(r"""\bt\(f?["']([a-z_.]+)["'](?! ~)[,)]""", source)) | set(re.findall(r"""t\(["'](state\.\w+)["'] if""", source))
+    named = set(re.findall(r"""\bt\(f?["']([a-z_.0-9]+)["'](?! ~)[,)]""", source)) | set(
+        re.findall(r"""t\(["'](state\.\w+)["'] if""", source)
+    )
     areas = ("state", "engine", "broker", "kind", "outcome", "bell", "script", "timeline", "what", "device.state", "device.kind", "health")
     areas += ("point", "delivery", "verdict", "expected", "nav", "history", "maintenance", "record.do", "fault")
-    areas += ("role", "refused", "audited", "says", "said", "tested", "roll", "decide")
+    areas += ("role", "refused", "audited", "says", "said", "tested", "roll", "decide", "not_done", "ready", "channel", "water", "reason")
+    areas += ("log_column",)
     unused = {key for key in VI.texts if key not in named and not key.startswith(tuple(f"{area}." for area in areas))}
     assert named <= VI.texts.keys()
     assert not unused

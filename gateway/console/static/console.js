@@ -1,20 +1,21 @@
 "use strict";
-// What the page does by itself: notices that the console is gone, sounds, flashes the title, counts the seconds of open incidents,
-// and keeps opened details open when a piece of the page is replaced.
+// What the page does by itself: notices that the console is gone, sounds, flashes title and icon, tells the console that it is open and
+// can be heard, counts seconds, and keeps what somebody has opened or typed when a piece of the page is replaced.
 
-const DEAD_MS = 3500; // a beat comes every 2 s (gateway/console/events.py); with LOOK_MS it is noticed within 4 s
-const LOOK_MS = 500;
+const DEAD_MS = 3500; // a beat comes every 2 s (gateway/console/events.py); with the ticker's 500 ms it is noticed within 4 s
 const ALIVE_MS = 6000; // the engine must know that a desk is open and can be heard (gateway/console/presence.py)
+const PROVEN_MS = 12 * 3600 * 1000; // whoever heard the chime has heard it for one shift
 
 const root = document.documentElement;
 const body = document.body;
 const sound = new Sound();
+const page = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 let heard = performance.now(); // monotonic time of the last beat
 let heardAt = Date.now(); // the console's clock then
 let flash = false;
-const page = Math.random().toString(36).slice(2, 14) || "0";
-let told = -Infinity; // monotonic time at which we said last that this page is open
-let toldAudible = "";
+let proven = false; // somebody said that the chime was heard
+let asked = false; // the chime was played, and nobody has said anything
+let said = { at: -Infinity, audible: null };
 
 function element(id) {
   return document.getElementById(id);
@@ -38,25 +39,41 @@ function lasting(ms) {
   return hours ? `${hours}:${two(minutes % 60)}:${two(seconds % 60)}` : `${two(minutes)}:${two(seconds % 60)}`;
 }
 
+function nowMs() {
+  return heardAt + (performance.now() - heard);
+}
+
 function beat(event) {
   heard = performance.now();
   heardAt = JSON.parse(event.data).now_ms;
+  root.dataset.stream = "open";
   look();
-  alive();
-}
-
-// With the beats, since a hidden page has its timers slowed and its events not.
-function alive() {
-  const audible = sound.blocked() ? "no" : "yes";
-  if (audible === toldAudible && performance.now() - told < ALIVE_MS) return;
-  told = performance.now();
-  toldAudible = audible;
-  fetch("/alive", { method: "POST", body: new URLSearchParams({ page, audible }) }).catch(() => {});
 }
 
 function wanted(strip, dead) {
   if (strip.dataset.alarms !== "0") return strip.dataset.kind === "sos" ? "sos" : "fire";
   return dead || strip.dataset.engine !== "online" ? "fault" : null;
+}
+
+// Was the chime heard in this window in this shift? A window that is loaded again need not be asked again.
+function remembered() {
+  try {
+    return Date.now() - Number(sessionStorage.getItem("heard")) < PROVEN_MS;
+  } catch {
+    return false;
+  }
+}
+
+function remember() {
+  try {
+    sessionStorage.setItem("heard", String(Date.now()));
+  } catch {
+    // then it is asked again
+  }
+}
+
+function audible() {
+  return proven && !sound.blocked();
 }
 
 // Brings everything that depends on beats, alarms and sound up to date. Cheap, so called whenever one of them may have changed.
@@ -66,26 +83,76 @@ function look() {
   root.dataset.link = dead ? "dead" : "live";
   element("dead").hidden = !dead;
   element("dead-since").textContent = stamp(heardAt);
+  sound.check();
   const blocked = sound.blocked();
   const name = wanted(strip, dead);
   sound.play(name);
   root.dataset.sound = blocked ? "blocked" : name || "quiet";
-  element("sound").hidden = !blocked;
-  element("sound-ready").hidden = blocked;
+  element("sound").hidden = !(blocked || !(proven || asked));
+  element("sound-ask").hidden = blocked || proven || !asked;
+  element("sound-ready").hidden = !audible();
   const alarm = strip.dataset.title;
   const calm = dead ? body.dataset.titleDead : body.dataset.title;
-  document.title = alarm && flash ? `● ${alarm}` : alarm || calm;
+  document.title = (alarm || dead) && flash ? `● ${alarm || calm}` : alarm || calm;
+  const icon = `/static/icon${(alarm || dead) && flash ? "-alarm" : ""}.svg`;
+  if (element("icon").getAttribute("href") !== icon) element("icon").setAttribute("href", icon);
+  tell();
+}
+
+// Tells the console that this page is open, and whether it can be heard.
+function tell() {
+  const now = performance.now();
+  if (now - said.at < ALIVE_MS && said.audible === audible()) return;
+  said = { at: now, audible: audible() };
+  const form = new URLSearchParams({ page, audible: said.audible ? "yes" : "no" });
+  fetch("/alive", { method: "POST", body: form }).catch(() => {}); // a dead console is noticed by its beats
 }
 
 function tick() {
   flash = Math.floor(performance.now() / 1000) % 2 === 0;
-  const now = heardAt + (performance.now() - heard);
+  const now = nowMs();
+  element("clock").textContent = stamp(now);
   for (const span of document.querySelectorAll("[data-since]")) span.textContent = lasting(now - Number(span.dataset.since));
+  for (const span of document.querySelectorAll("[data-due]")) span.textContent = lasting(Number(span.dataset.due) - now);
   look();
 }
 
-function openDetails(inside) {
-  return [...inside.querySelectorAll("details[open]")].map((details) => details.id);
+function ask() {
+  return sound.enable().then(() => {
+    asked = true;
+    if (remembered()) proven = true;
+    else sound.test();
+    look();
+  });
+}
+
+function heardIt(yes) {
+  proven = yes;
+  if (yes) remember();
+  else sound.test();
+  element("sound-advice").hidden = yes;
+  look();
+}
+
+function markTab() {
+  const show = element("view").dataset.show;
+  const tab = { desk: "incidents", log: "log", boards: "log" }[show] || location.pathname.slice(1);
+  for (const link of element("tabs").querySelectorAll("a")) {
+    if (link.id === `tab-${tab}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+// What somebody has opened or typed in a piece of the page goes over to the piece that takes its place.
+function keep(before, after) {
+  for (const details of before.querySelectorAll("details[id]")) {
+    const same = after.querySelector(`#${CSS.escape(details.id)}`);
+    if (same) same.open = details.open;
+  }
+  for (const field of before.querySelectorAll("input[type=text][id], select[id], textarea[id]")) {
+    const same = after.querySelector(`#${CSS.escape(field.id)}`);
+    if (same) same.value = field.value;
+  }
 }
 
 body.addEventListener("htmx:sseOpen", (event) => {
@@ -93,18 +160,22 @@ body.addEventListener("htmx:sseOpen", (event) => {
   source.removeEventListener("beat", beat);
   source.addEventListener("beat", beat);
 });
-body.addEventListener("htmx:oobBeforeSwap", (event) => {
-  for (const id of openDetails(event.detail.target)) {
-    const details = event.detail.fragment.querySelector(`#${CSS.escape(id)}`);
-    if (details) details.open = true;
-  }
-});
-body.addEventListener("htmx:oobAfterSwap", look);
-element("sound-enable").addEventListener("click", () => sound.enable().then(look));
-sound.context.addEventListener("statechange", () => {
+body.addEventListener("htmx:oobBeforeSwap", (event) => keep(event.detail.target, event.detail.fragment));
+body.addEventListener("htmx:oobAfterSwap", () => {
+  // What the page shows is no longer what it was loaded with, so a stream that is opened anew must not claim it.
+  const stream = document.querySelector("[sse-connect*='seen=']");
+  stream?.setAttribute("sse-connect", stream.getAttribute("sse-connect").replace(/&seen=\w*/, ""));
   look();
-  alive();
 });
+body.addEventListener("htmx:afterSettle", markTab);
+element("sound-enable").addEventListener("click", ask);
+element("sound-heard").addEventListener("click", () => heardIt(true));
+element("sound-unheard").addEventListener("click", () => heardIt(false));
+sound.context.addEventListener("statechange", look);
 document.addEventListener("visibilitychange", look);
-setInterval(tick, LOOK_MS);
+// A browser that lets the page sound by itself, because it was clicked in before, needs no click; whether it is heard is asked all the same.
+if (!sound.blocked()) ask();
+const ticker = new Worker("/static/ticker.js");
+ticker.addEventListener("message", tick);
+markTab();
 tick();

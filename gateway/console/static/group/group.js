@@ -36,6 +36,7 @@ function show(html) {
       if (same) same.open = true;
     }
     old.replaceWith(piece);
+    body.dataset.events = body.dataset.events.replace(/\?.*/, ""); // it no longer shows what it was loaded with
     if (focus) document.querySelector(focus)?.focus();
   }
   const now = count();

@@ -1,0 +1,39 @@
+"""What lies under the commune's own map: nothing, a PMTiles file on the gateway, or the tiles of a server that the settings name."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
+
+MAGIC = b"PMTiles\x03"
+TYPE_AT = 99  # PMTiles 3, 3.1: the header's tile type; 1 vector, 2 to 5 pictures
+HEADER = 127
+
+
+class BaseMap(NamedTuple):
+    """What lies under the commune's own map. `kind`: "" nothing, vector or raster a PMTiles file, online the tiles of a server."""
+
+    kind: Literal["", "vector", "raster", "online"] = ""
+    path: Path | None = None
+    tiles: str = ""
+    attribution: str = ""
+    problem: str = ""
+
+    @property
+    def origin(self) -> str:
+        """From where its pictures come, as a Content-Security-Policy has it; "" if from us."""
+        parts = urlsplit(self.tiles.replace("{s}", "*"))
+        return f"{parts.scheme}://{parts.netloc}" if self.kind == "online" else ""
+
+
+def base_map(path: Path | None, tiles: str, attribution: str) -> BaseMap:
+    """The base map that the settings name. A file that cannot be used is no reason to have no map: `problem` says what is wrong with it."""
+    if path is None:
+        return BaseMap("online", None, tiles, attribution) if tiles else BaseMap()
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEADER)
+    except OSError as exc:
+        return BaseMap(problem=f"{path}: expected a PMTiles file that can be read, got: {exc.strerror}")
+    if len(head) < HEADER or not head.startswith(MAGIC):
+        return BaseMap(problem=f"{path}: expected a PMTiles file of version 3, got something else")
+    return BaseMap("vector" if head[TYPE_AT] == 1 else "raster", path, "", attribution)
