@@ -105,7 +105,7 @@ class Bench:
     def __init__(self, gateway: Gateway, firmware: Path, program: package.Package) -> None:
         self.gateway = gateway
         self.told: list[tuple[str, str, str]] = []
-        self.on_step: Callable[[str, str], None] = lambda _device, _step: None
+        self.on_step: Callable[[str, str], None] = lambda _step, _words: None  # at each change of step or words
         self._firmware = firmware
         self._program = program
 
@@ -117,10 +117,10 @@ class Bench:
             yield Flasher(tools or Tools(), desk, materials, Hands(press_s), self._tell)
 
     def _tell(self, device: str, step: str, words: str, _percent: float | None) -> None:
-        is_new = not self.told or self.told[-1][1] != step
+        is_new = not self.told or self.told[-1] != (device, step, words)
         self.told.append((device, step, words))
         if is_new:
-            self.on_step(device, step)
+            self.on_step(step, words)
 
 
 @contextmanager
