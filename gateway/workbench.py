@@ -35,6 +35,8 @@ ROLES = ("technician", "chief")
 AGE_MAX_MS = 30_000
 SELF_TEST_S = 20.0
 KEPT = 200  # answers, for whoever asks again
+ANSWER_BYTES = 48_000  # of 65,536: a longer message would cost the engine its connection
+FAULTS_MAX = 10
 
 Publish = Callable[[str, BoardAnswer], None]
 
@@ -99,6 +101,9 @@ class Workbench:
         except (Refused, FileMistakes, BrokerMissing, OSError, sqlite3.Error) as exc:
             logger.warning("bench: %s %s: %s", command.do, command.device, exc)
             answer = _no(command, str(exc) or type(exc).__name__)
+        except Exception as exc:  # no command of a bench may end the engine
+            logger.exception("bench: %s %s", command.do, command.device)
+            answer = _no(command, f"engine error: {type(exc).__name__}: {exc}")
         self._answers[user, command.id] = answer
         self._ties.answer(user, answer)
 
@@ -118,7 +123,7 @@ class Workbench:
     async def _done(self, user: str, command: BoardCommand) -> BoardAnswer:
         device = command.device or ""
         if command.do == "boards":
-            return self._boards(command)
+            return await asyncio.to_thread(self._boards, command)
         if command.do == "self_test":
             return await self._self_test(command, device)
         if command.do == "register":
@@ -192,41 +197,50 @@ class Workbench:
         return BoardAnswer(id=command.id, ok=True, event=event)
 
     def _boards(self, command: BoardCommand) -> BoardAnswer:
+        """In a thread of its own: a city has thousands of boards. What was flashed is told of a single one alone."""
         entries = register.load(self._data)
-        flashed = {row[0]: row[1:] for row in self._store.reading.execute("SELECT device, mac, at_ms, person, result FROM flashed")}
         with closing(queries.connect(self._store.path)) as db:
             known = [row for row in queries.devices(db) if command.device in (None, row.id) and row.id > (command.after or "")]
-        states = []
+            told = db.execute("SELECT at_ms, person, result FROM flashed WHERE device = ?", (command.device,)).fetchone()
+        states: list[BoardState] = []
+        bytes_left = ANSWER_BYTES
         for row in known[:PAGE]:
-            entry, told = entries.get(row.id), flashed.get(row.id)
-            states.append(
-                BoardState(
-                    id=row.id,
-                    kind=row.kind,
-                    place=row.place,
-                    group=row.group,
-                    state=row.state,
-                    last_seen_ms=row.last_seen_ms,
-                    firmware=row.firmware,
-                    rssi=row.rssi,
-                    battery=row.battery,
-                    mains=row.mains,
-                    faults=[*row.faults, *(f"{trouble.point}: {trouble.detail or trouble.what}" for trouble in row.troubles)][:10],
-                    generation=entry.generation if entry else None,
-                    revoked=entry.revoked if entry else False,
-                    mac=entry.mac if entry else "",
-                    flashed=Flashed.model_validate_json(told[3]) if told else None,
-                    flashed_ms=told[1] if told else None,
-                    flashed_by=told[2] if told else "",
+            state = _state(row, entries.get(row.id))
+            if told:
+                state = state.model_copy(
+                    update={"flashed_ms": told[0], "flashed_by": told[1], "flashed": Flashed.model_validate_json(told[2])}
                 )
-            )
-        return BoardAnswer(id=command.id, ok=True, boards=states, more=len(known) > PAGE)
+            bytes_left -= len(state.payload())
+            if states and bytes_left < 0:
+                break
+            states.append(state)
+        return BoardAnswer(id=command.id, ok=True, boards=states, more=len(known) > len(states))
 
     def _log(self, device: str, what: What, words: str) -> None:
         def note(turn: Turn) -> None:
             turn.effects.note([Entry(turn.now.ms, device, "", what, words)])
 
         self._ties.put(note)
+
+
+def _state(row: queries.DeviceRow, entry: register.Entry | None) -> BoardState:
+    troubles = (f"{trouble.point}: {trouble.detail or trouble.what}" for trouble in row.troubles)
+    return BoardState(
+        id=row.id,
+        kind=row.kind,
+        place=row.place,
+        group=row.group,
+        state=row.state,
+        last_seen_ms=row.last_seen_ms,
+        firmware=row.firmware,
+        rssi=row.rssi,
+        battery=row.battery,
+        mains=row.mains,
+        faults=[*row.faults, *troubles][:FAULTS_MAX],
+        generation=entry.generation if entry else None,
+        revoked=entry.revoked if entry else False,
+        mac=entry.mac if entry else "",
+    )
 
 
 def _keep(row: tuple[str, str, int, str, str], db: sqlite3.Connection) -> None:

@@ -62,9 +62,9 @@ def users(entries: dict[str, Entry]) -> dict[str, str]:
 
 def revoke(data: Path, device: str) -> Entry:
     """Take a board's rights. Its next certificate is of another generation. Raises Refused if it has none, FileMistakes, OSError."""
+    if device not in load(data):
+        raise Refused(f"expected a board with a certificate, got {device}")
     with changed(data) as entries:
-        if device not in entries:
-            raise Refused(f"expected a board with a certificate, got {device}")
         entries[device] = entries[device].model_copy(update={"revoked": True})
         return entries[device]
 

@@ -1,0 +1,114 @@
+"""The engine's half of the bench: no command ends it, and no answer is longer than its connection bears. Without a broker."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.domain.situation import Act
+from gateway.settings import Settings
+from gateway.store import queries
+from gateway.store.store import open_store
+from gateway.workbench import KEPT, Ties, Workbench
+from protocol import site as site_files
+from protocol.boards import BoardAnswer, BoardCommand, Flashed
+from protocol.topics import LIMITS
+from tests.gateway.brokers import DEMO
+
+SITE = site_files.load(DEMO)
+NOW_S = 1_795_300_000.0
+USER = "ky-thuat-1"
+
+
+def asked(do: str, ident: str = "c-1", **fields: Any) -> BoardCommand:
+    return BoardCommand.model_validate({"id": ident, "t": int(NOW_S * 1000), "do": do, **fields})
+
+
+ROW = "INSERT INTO device (id, kind, place, state, watch_s, firmware, refused, faults) VALUES (?, 'household', ?, 'online', 80, '', 0, ?)"
+Rows = list[tuple[str, str, str]]
+
+
+def answers(folder: Path, commands: list[BoardCommand], rows: Rows | None = None, user: str = USER) -> list[BoardAnswer]:
+    """What is answered to these, one after the other. `rows`: boards that the database is to know."""
+
+    async def run() -> list[BoardAnswer]:
+        found: asyncio.Queue[BoardAnswer] = asyncio.Queue()
+        acts: list[Act] = []
+        async with open_store(folder / "keng.db") as store, asyncio.timeout(60):
+            await store.write(lambda db: db.executemany(ROW, rows or []))
+            ties = Ties(store, None, acts.append, lambda _user, answer: found.put_nowait(answer), lambda: NOW_S)  # type: ignore[arg-type]
+            bench = Workbench(Settings(), SITE, folder, ties)
+            work = asyncio.create_task(bench.run())
+            told = []
+            for command in commands:
+                bench.take(user, command)
+                told.append(await found.get())
+            assert not work.done()
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            return told
+
+    return asyncio.run(run())
+
+
+def test_a_long_list_comes_in_pages_that_fit(tmp_path: Path) -> None:
+    faults = json.dumps({str(number): "f" * 200 for number in range(10)})
+    rows: Rows | None = [(f"B{number:03d}", "Nhà " * 40, faults) for number in range(100)]
+    seen: list[str] = []
+    more = True
+    while more:
+        (answer,) = answers(tmp_path, [asked("boards", **({"after": seen[-1]} if seen else {}))], rows)
+        assert answer.boards
+        assert len(answer.payload()) < LIMITS["desk_answer"]
+        seen += [one.id for one in answer.boards]
+        more, rows = answer.more, None
+    assert seen == [f"B{number:03d}" for number in range(100)]
+
+
+def test_what_was_flashed_is_kept_and_told(tmp_path: Path) -> None:
+    flashed = Flashed(board="esp32_wroom", image="1.29.0", program="0" * 16, version="0.1.0", port="/dev/ttyUSB0", tested={"bell": "heard"})
+    commands = [asked("flashed", device="H03-01", mac="240ac4000001", flashed=flashed), asked("boards", "c-2", device="H03-01")]
+    kept, told = answers(tmp_path, commands, [("H03-01", "", "{}")])
+    assert kept.ok
+    assert told.boards is not None
+    assert (told.boards[0].flashed, told.boards[0].flashed_by, told.boards[0].flashed_ms) == (flashed, USER, int(NOW_S * 1000))
+
+
+def test_the_same_command_again_is_answered_again_and_not_done_again(tmp_path: Path) -> None:
+    first, second = answers(tmp_path, [asked("boards"), asked("boards")])
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("user", "command", "words"),
+    [
+        ("truc-ban-1", asked("boards"), "expected somebody with the role technician or chief, got duty"),
+        ("nobody", asked("boards"), "expected somebody with the role technician or chief, got nobody"),
+        (USER, asked("revoke", device="H99"), "expected a board of the commune's description, got H99"),
+        (USER, asked("revoke", device="H03-01"), "expected a board with a certificate, got H03-01"),
+        (
+            USER,
+            asked("register", device="H03-01", mac="0" * 12, request="AAAA"),
+            "expected an identity, got none; remedy: keng identity init",
+        ),
+        (USER, asked("boards").model_copy(update={"t": 0}), "look at both clocks"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(tmp_path: Path, user: str, command: BoardCommand, words: str) -> None:
+    (answer,) = answers(tmp_path, [command], user=user)
+    assert not answer.ok
+    assert words in (answer.error or "")
+
+
+def test_a_bug_is_answered_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "devices", lambda _db: 1 / 0)
+    failed, well = answers(tmp_path, [asked("boards"), asked("revoke", "c-2", device="H99")])
+    assert (failed.ok, failed.error) == (False, "engine error: ZeroDivisionError: division by zero")
+    assert not well.ok
+
+
+def test_no_more_answers_are_kept_than_needed(tmp_path: Path) -> None:
+    commands = [asked("revoke", f"c-{number}", device="H99") for number in range(KEPT + 5)]
+    assert len(answers(tmp_path, commands)) == KEPT + 5
