@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hall import Bench, Gateway, furnished
 
 from firmware.bench.package import Package
 from simulator.processes import available
 from simulator.usb.boards import Boards
+from tests.bench.hall import Bench, Gateway, furnished
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from hall import SITE, TECHNICIAN, Gateway, eventually, json_of, keng, state, tried
 
 from simulator.usb.boards import Boards, mac
+from tests.bench.hall import SITE, TECHNICIAN, Gateway, eventually, json_of, keng, state, tried
 from tests.simulator.usb import mpremote
 
 pytestmark = pytest.mark.long

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import serial
-from hall import Bench, with_lines
 
 from firmware.bench import flashing
 from firmware.bench.desk import Access, Desk, DeskFailed
 from firmware.bench.flashing import FlashFailed, Job
 from firmware.bench.tools import Tools
 from simulator.usb.boards import Boards, mac
+from tests.bench.hall import Bench, with_lines
 
 pytestmark = pytest.mark.long
 BOARDS: list[dict[str, Any]] = [

@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 
 import pytest
-from hall import SITE, TECHNICIAN, Gateway, eventually, json_of, keng, state
 
 from firmware.bench.desk import Desk, DeskFailed, load_access
 from simulator.usb.boards import Boards, mac
+from tests.bench.hall import SITE, TECHNICIAN, Gateway, eventually, json_of, keng, state
 from tests.simulator.usb import serial, until
 
 BOARDS: list[dict[str, object]] = [{}]

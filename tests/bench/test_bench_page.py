@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from hall import ROOT, SITE
 
 from simulator.parts import free_ports
 from simulator.processes import available
+from tests.bench.hall import ROOT, SITE
 
 pytestmark = pytest.mark.long
 PAGE = (ROOT / "docs/from-a-bag-of-boards.md").read_text(encoding="utf-8")
