@@ -28,7 +28,7 @@ class Scale:
     chaos_rounds: int = 1
     chaos_per_s: float = 9
     boots: int = 10
-    board_presses: int = 40
+    presses_a_boot: int = 4
     days: int = 3
 
 
@@ -45,7 +45,7 @@ QUICK = Scale(
     lost=1,
     chaos_presses=300,
     boots=2,
-    board_presses=5,
+    presses_a_boot=2,
     days=1,
 )
 LONG = Scale(chaos_presses=5000, chaos_rounds=20, chaos_per_s=20)

@@ -136,7 +136,7 @@ def test_day_of_a_board_counts_the_erases_that_the_board_itself_counts(modules: 
 def test_board_is_measured_from_its_start_to_its_press_beside_a_floor(tmp_path: Path) -> None:
     """One of the four, and the floor, over TLS: 10 s, the only test of what makes these figures."""
     only = [name for name in boards.NAMES if name.startswith("sos_post") and "erases" not in name]
-    book = Book(dataclasses.replace(QUICK, boots=1, board_presses=1), tmp_path, lambda _: None, frozenset(only))
+    book = Book(dataclasses.replace(QUICK, boots=1, presses_a_boot=1), tmp_path, lambda _: None, frozenset(only))
     asyncio.run(boards.measure(book))
     assert book.failures == {}
     found = {figure.name: figure.fields for figure in book.figures}
