@@ -15,10 +15,10 @@ import utime
 import vfs
 
 ENGINE = "5be07711-1"
-COARSE_MS = 10_000  # between two ticks
+COARSE_MS = 20_000  # between two ticks: after 25 s without one nobody listens
 RING_MS = 60_000
-FINE_MS = 20
-FINE_S = 6  # after a contact has moved: an SOS is held for 1 s, mains must be away for 3
+FINE_MS = 30
+FINE_S = 5  # after a contact has moved: an SOS is held for 1 s, mains must be away for 3
 SCRATCH_BLOCKS = 64
 
 settings = json.loads(os.getenv("DAY"))
