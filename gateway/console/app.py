@@ -65,6 +65,8 @@ async def serve(settings: Settings, site: Site, account: Account, *, database: P
         listener = listen(settings.console.host, settings.console.port, has_tls=certificate is not None)
         async with serving(console, listener, certificate) as address:
             logger.info("console at %s", address)
+            if console.base.problem:
+                logger.warning("no base map: %s", console.base.problem)
             await _invite_first(console, address)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(console.feed.run(), name="console feed")
@@ -119,7 +121,7 @@ def create(console: Console, names: Collection[str] = ()) -> FastAPI:
         app.include_router(router(console))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Gate, door=console.door)
-    app.add_middleware(Guard, names=names, pictures=console.base.origin)
+    app.add_middleware(Guard, names=names, pictures=console.base.pictures)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
 
     @app.exception_handler(RequestValidationError)

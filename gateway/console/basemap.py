@@ -19,10 +19,12 @@ class BaseMap(NamedTuple):
     problem: str = ""
 
     @property
-    def origin(self) -> str:
-        """From where its pictures come, as a Content-Security-Policy has it; "" if from us."""
-        parts = urlsplit(self.tiles.replace("{s}", "*"))
-        return f"{parts.scheme}://{parts.netloc}" if self.kind == "online" else ""
+    def pictures(self) -> str:
+        """From where its pictures come beside us, as a Content-Security-Policy has it: blob: for those cut out of a file, or a server."""
+        if self.kind == "online":
+            parts = urlsplit(self.tiles.replace("{s}.", "*."))
+            return f"{parts.scheme}://{parts.netloc}"
+        return "blob:" if self.kind == "raster" else ""
 
 
 def base_map(path: Path | None, tiles: str, attribution: str) -> BaseMap:

@@ -1,10 +1,10 @@
-"""The record of an incident: everything, for programs and on paper."""
+"""Papers: the record of an incident, for programs too, and what a shift hands over."""
 
 import json
 
 import pytest
 from playwright.sync_api import Page, expect
-from stage import NOON_MS, Database, RunningConsole, get, resolved
+from stage import NOON_MS, Database, EnginePeer, RunningConsole, get, incident, resolved
 
 IDENT = "2026-000123"
 
@@ -83,3 +83,24 @@ def test_the_record_speaks_the_browser_s_language(recorded: Database, console: R
     text = get(f"{console.url}/incidents/{IDENT}/record", cookies={"language": "en"}).text
     assert f"Record of incident {IDENT}" in text
     assert "What the boards said" in text
+
+
+def test_a_shift_hands_over_its_incidents_its_faults_and_its_log(console: RunningConsole, engine: EnginePeer, database: Database) -> None:
+    now_ms = console.console.clock.now_ms()
+    long_ago = {"opened_ms": now_ms - 90_000_000, "resolved_ms": now_ms - 80_000_000}
+    database.keep(resolved("2026-000001", **long_ago))
+    database.keep(resolved("2026-000002", opened_ms=now_ms - 50_000_000, resolved_ms=now_ms - 1_000_000, outcome="false_alarm"))
+    database.keep(incident("2026-000003", opened_ms=now_ms - 90_000_000))
+    database.log("extinguisher_taken", at_ms=now_ms - 3_600_000)
+    database.log("board_lost", at_ms=now_ms - 90_000_000, point="")
+    database.board("H03-04", "lost")
+    html = get(f"{console.url}/handover").text
+    assert "2026-000001" not in html
+    assert "Báo cháy giả" in html
+    assert "2026-000003" in html  # open, however old
+    assert "Bình chữa cháy bị lấy đi" in html
+    assert html.count("Thiết bị mất kết nối") == 0
+    assert "Hộ mẫu 03-04" in html
+    assert "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM" in html
+    assert "Cán bộ mẫu 01" in html
+    assert "2026-000001" in get(f"{console.url}/handover?hours=72").text

@@ -58,16 +58,19 @@
     return L.marker([lat, lon], { icon, keyboard: false, zIndexOffset: above }).bindTooltip(name, { direction: "top" }).addTo(layer);
   }
 
-  function base(map) {
+  // What is larger than the finest tile is drawn from it.
+  async function base(map) {
     const meta = document.getElementById("map-base").dataset;
     const options = { attribution: meta.attribution, maxZoom: 20 };
     if (meta.kind === "vector") {
       const flavor = document.documentElement.dataset.theme === "dark" ? "dark" : "light";
       protomapsL.leafletLayer({ url: "/map.pmtiles", flavor, lang: "vi", maxDataZoom: 15, attribution: meta.attribution }).addTo(map);
     } else if (meta.kind === "raster") {
-      pmtiles.leafletRasterLayer(new pmtiles.PMTiles("/map.pmtiles"), options).addTo(map);
+      const archive = new pmtiles.PMTiles("/map.pmtiles");
+      const { minZoom, maxZoom } = await archive.getHeader();
+      pmtiles.leafletRasterLayer(archive, { ...options, minNativeZoom: minZoom, maxNativeZoom: maxZoom }).addTo(map);
     } else if (meta.kind === "online") {
-      L.tileLayer(meta.tiles, { ...options, referrerPolicy: "origin" }).addTo(map);
+      L.tileLayer(meta.tiles, { ...options, maxNativeZoom: 19, referrerPolicy: "origin" }).addTo(map);
     }
   }
 
@@ -82,7 +85,8 @@
   }
 
   function draw(state) {
-    const scene = JSON.parse(document.getElementById(state.scene).dataset.shown);
+    state.drawn = document.getElementById(state.scene).dataset.shown;
+    const scene = JSON.parse(state.drawn);
     const at = new Set(scene.at || []);
     const groups = new Set(scene.groups || []);
     const corners = scene.place ? [scene.place] : [];
@@ -137,7 +141,7 @@
       const options = { preferCanvas: features.length > 800, zoomAnimation: false, fadeAnimation: false, maxZoom: 20 };
       const map = L.map(inner, options);
       map.attributionControl.setPrefix(false);
-      base(map);
+      base(map).catch((error) => console.warn("base map:", error)); // the commune's own stands without it
       lanes(map, features);
       Object.assign(mine, { map, features, layer: L.layerGroup().addTo(map) });
       const corners = draw(mine);
@@ -151,11 +155,10 @@
     }
   }
 
-  // A piece that was replaced is gone, and its successor has the same id.
-  function replaced(event) {
+  function replaced() {
     show();
-    const id = event.detail.target?.id;
-    if (id && shown?.map && shown.scene === id) draw(shown);
+    const scene = shown?.map && document.getElementById(shown.scene);
+    if (scene && scene.dataset.shown !== shown.drawn) draw(shown);
   }
 
   document.body.addEventListener("htmx:oobAfterSwap", replaced);
