@@ -176,9 +176,10 @@ def test_a_burning_commune_sends_a_desk_only_what_it_shows(page: Page, console: 
     page.goto(console.url)
     expect(page.locator(".row")).to_have_count(50)
     expect(page.locator(".card")).to_have_count(1)
-    page.evaluate(
-        "window.swapped = new Set(); document.body.addEventListener('htmx:oobBeforeSwap', (event) => window.swapped.add(event.detail.target.id))"
-    )
+    page.evaluate("""() => {
+        window.swapped = new Set();
+        document.body.addEventListener("htmx:oobBeforeSwap", (event) => window.swapped.add(event.detail.target.id));
+    }""")
     hidden = "2026-000049"
     assert not page.locator(f"#card-{hidden}").count()
     engine.publish(busy(hidden, opened_ms=NOON_MS - 49, revision=22, bells=[]))  # type: ignore[arg-type]

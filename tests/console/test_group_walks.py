@@ -4,105 +4,21 @@ One commune for all of them. The console is killed and started again meanwhile.
 """
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
-from stage import PASSWORD, SITE, until
+from playwright.sync_api import Browser, expect
+from stage import SITE, until
+from walks import GROUP, PATIENCE_MS, WAIT_S, Commune, calmed
 
 from protocol import topics
-from protocol.messages import Command, CommandAnswer, Incident, decode
+from protocol.messages import Command, CommandAnswer, decode
 from simulator.mqtt import Client, Message
-from simulator.stage import COMMUNES, Stage
 from simulator.terminals import BELL
 
-GROUP = "TLG-03"
 LEADER, HOUSEHOLD = "to-truong-03", "chu-ho-03-08"
-PATIENCE_MS = 30_000
-WAIT_S = 30.0
 LANGUAGES = ["vi", pytest.param("en", marks=pytest.mark.long)]
-
-T = TypeVar("T")
-
-
-class Commune:
-    """A stage in an event loop of its own: Playwright has the test's thread."""
-
-    def __init__(self, directory: Path) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self.stage = self.do(self._build(directory))
-        self.url = self.stage.desk.address
-
-    async def _build(self, directory: Path) -> Stage:
-        stage = await Stage(COMMUNES / "ngo-thu-5.toml", directory, light=True).__aenter__()
-        await stage.ready()
-        return stage
-
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
-
-    def now(self, deed: Callable[[], T]) -> T:
-        """Something of the stage that is no coroutine."""
-
-        async def done() -> T:
-            return deed()
-
-        return self.do(done())
-
-    def end(self) -> None:
-        self.do(self.stage.__aexit__(None, None, None))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    @property
-    def incident(self) -> Incident | None:
-        open_now = [one for one in self.stage.observer.incidents.values() if one.state != "resolved"]
-        return open_now[-1] if open_now else None
-
-    def says(self, home: str) -> tuple[str, str]:
-        found = self.incident
-        return next(((one.says, one.by) for one in found.roll_call if one.home == home), ("", "")) if found else ("", "")
-
-    def press(self, device: str) -> None:
-        self.now(lambda: self.stage.world.press(device, "button-1"))
-        until(lambda: self.incident and len(self.incident.roll_call) == 12, "the engine has opened an incident and called the roll", WAIT_S)
-
-    def resolve(self) -> None:
-        """The desk ends what is open."""
-        for board in self.stage.site.boards:
-            if board.kind == "household":
-                self.now(lambda board=board: self.stage.world.release(board.id, "button-1"))  # type: ignore[misc]
-        while found := self.incident:
-            self.do(self.stage.desk.order("resolve", found.id, found.version, "test"))
-            until(lambda found=found: self.incident is None or self.incident.id != found.id, "the incident is closed", WAIT_S)  # type: ignore[misc]
-
-    def phone(self, browser: Browser, person: str, *, language: str) -> tuple[BrowserContext, Page]:
-        """Somebody takes up the invitation on a phone, and sees the own group's page."""
-        code = self.do(self.stage.invite(person))
-        context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, locale="vi-VN")
-        context.add_cookies([{"name": "language", "value": language, "url": self.url}])
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{self.url}/invitation/{code}")
-        page.locator("#password").fill(PASSWORD)
-        page.locator("#again").fill(PASSWORD)
-        page.locator("button.main").click()
-        expect(page).to_have_url(f"{self.url}/group/{GROUP}", timeout=PATIENCE_MS)
-        expect(page.locator("html")).to_have_attribute("data-link", "live")
-        return context, page
-
-    def kill_console(self) -> None:
-        self.do(self.stage.parts["console"].kill())
-
-    def start_console(self) -> None:
-        self.do(self.stage.parts["console"].start())
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +32,8 @@ def commune(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commune]:
 
 @pytest.fixture
 def calm(commune: Commune) -> Iterator[Commune]:
-    commune.resolve()
-    yield commune
-    commune.start_console()  # if a test has left it dead
-    until(lambda: commune.now(lambda: commune.stage.desk.connected), "the desk is back", WAIT_S)
-    commune.resolve()
+    with calmed(commune):
+        yield commune
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

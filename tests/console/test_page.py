@@ -277,6 +277,27 @@ def test_names_with_markup_run_nothing(page: Page, console: RunningConsole, engi
     assert page.locator("#strip img, #main img, #main script").count() == 0
 
 
+LETTERS = "aàáảãạ ăằắẳẵặ âầấẩẫậ eèéẻẽẹ êềếểễệ iìíỉĩị oòóỏõọ ôồốổỗộ ơờớởỡợ uùúủũụ ưừứửữự yỳýỷỹỵ đ"
+
+
+def test_every_vietnamese_letter_arrives_on_page_and_paper_as_it_was_written(
+    page: Page, console: RunningConsole, engine: EnginePeer, database: Database
+) -> None:
+    name = f"{LETTERS} {LETTERS.upper()}"
+    address = "Số 12/34/56, hẻm nhỏ, ngách sâu, " * 5 + "xã Mẫu"
+    place = place_named(name).model_copy(update={"address": address, "landmark": name, "way_in": name})
+    opened(page, console)
+    engine.publish(incident(place=place))
+    expect(page.locator(f"#title-{IDENT}")).to_contain_text(name)
+    expect(page.locator(f"#head-{IDENT} .where")).to_have_text(address)
+    expect(page.locator(f"#call-{IDENT}")).to_contain_text(f"Mốc: {name}.")
+    expect(page).to_have_title(re.compile(re.escape(name)))
+    database.keep(incident(place=place))
+    page.goto(f"{console.url}/incidents/{IDENT}/record")
+    expect(page.locator("body")).to_contain_text(name)
+    expect(page.locator("body")).to_contain_text(address)
+
+
 def test_the_language_switches_and_stays(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
     opened(page, console)
     page.click("#language")
