@@ -50,6 +50,12 @@ _ABOUT = {
     "sms": "try the modem for SMS and calls",
     "sim": "the commune on a laptop",
     "device": "the technician's bench",
+    "people": "accounts of the console, and personal data",
+    "policy": "what an event would do, and who would be told",
+    "export": "incidents, events and the maintenance log, as files",
+    "install": "make this machine a gateway",
+    "uninstall": "take that away again",
+    "doctor": "is everything in order?",
 }
 
 if __name__ == "__main__":

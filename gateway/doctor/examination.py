@@ -67,7 +67,8 @@ def _services() -> Iterator[Finding]:
     if not Path("/run/systemd/system").is_dir():
         yield Finding("services", "unknown", "this system does not run systemd", "keng up starts everything by hand")
         return
-    for name in SERVICES:
+    firewall = ("keng-firewall.service",) if Path("/etc/systemd/system/keng-firewall.service").exists() else ()
+    for name in (*SERVICES, *firewall):
         yield findings.service(name, _shown(name, "LoadState", "ActiveState", "UnitFileState", "NRestarts"))
     yield findings.hardware_watchdog(_shown("", "RuntimeWatchdogUSec").get("RuntimeWatchdogUSec", ""))
 
@@ -210,7 +211,9 @@ def _secrets(data: Path) -> Iterator[Finding]:
 def _certificates(data: Path, now: datetime) -> Iterator[Finding]:
     try:
         if not has_identity(data):
-            yield Finding("certificates", "warn", "no authority: boards come with passwords, from this machine alone", "keng identity init")
+            yield Finding(
+                "certificates", "warn", "no authority: boards come with passwords, from this machine alone", "sudo keng identity init"
+            )
             return
         from gateway.identity.authority import Authority, NoIdentity  # noqa: PLC0415  # cryptography
 
@@ -224,6 +227,8 @@ def _certificates(data: Path, now: datetime) -> Iterator[Finding]:
         )
         remedy = "sudo systemctl restart keng-broker: it renews its own"
         yield findings.certificate("broker's certificate", found.broker.not_valid_after_utc, now=now, remedy=remedy)
+    except FileMistakes as exc:
+        yield Finding("certificates", "wrong", str(exc), "bring them back from a backup: sudo keng restore")
     except OSError as exc:
         yield Finding("certificates", "unknown", str(exc), "sudo keng doctor")
 

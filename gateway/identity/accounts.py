@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.identity.private import has_identity, keep_private, locked
+from gateway.identity.private import folder, has_identity, keep_private, locked
 from gateway.mqtt import Account
 from gateway.settings import Broker
 from protocol.site import PROGRAMS, Site
@@ -56,9 +56,7 @@ class _File(BaseModel):
 
 def directory(data: Path) -> Path:
     """Where everything of the broker lies; made if it is not there, closed to other users."""
-    path = data / "broker"
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
+    return folder(data / "broker")
 
 
 def load(data: Path) -> Accounts:

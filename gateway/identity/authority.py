@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.identity import private
 from gateway.identity.private import CA_KEY, IDENTITY, write_private
 from protocol.tomlfile import FileMistakes
 
@@ -53,7 +54,7 @@ class Authority:
         folder = data / IDENTITY
         if (folder / CA_KEY).exists():
             raise FileMistakes([f"{folder}: expected no identity yet, got one: a new one would lock out every board that trusts it"])
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.folder(folder)
         key = rsa.generate_private_key(65537, CA_BITS)
         name = _named(f"Keng {site} {os.urandom(3).hex()}")
         builder = _builder(name, name, key.public_key(), now + CA_YEARS * YEAR)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway import owners
+
 logger = logging.getLogger(__name__)
 
 NO_WRITES = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -29,6 +31,7 @@ def write_private(path: Path, content: str | bytes) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
+    owners.as_folder(fresh)
     fresh.replace(path)
 
 
@@ -44,6 +47,14 @@ def keep_private(path: Path, content: str) -> None:
         logger.warning("%s stays as it is: %s", path, exc.strerror)
 
 
+def folder(path: Path) -> Path:
+    """A folder that only its owner enters; made if it is not there."""
+    if not path.exists():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owners.as_folder(path)
+    return path
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file: broker, engine and a command may want to write at the same moment."""
@@ -55,6 +66,7 @@ def locked(path: Path) -> Iterator[None]:
         yield  # nobody writes on such a disk
         return
     try:
+        owners.as_folder(path)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:

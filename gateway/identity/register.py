@@ -60,6 +60,17 @@ def users(entries: dict[str, Entry]) -> dict[str, str]:
     return {device: f"{device}.{entry.generation}" for device, entry in entries.items() if not entry.revoked}
 
 
+def merged(here: bytes, restored: bytes) -> bytes:
+    """Of two registers of one authority the newest generation of each board; revoked in either is revoked. Raises ValidationError."""
+    boards = _File.model_validate_json(restored).boards
+    for device, entry in _File.model_validate_json(here).boards.items():
+        other = boards.get(device, entry)
+        newest = max(entry, other, key=lambda known: known.generation)
+        gone = newest.revoked or (entry.generation == other.generation and (entry.revoked or other.revoked))
+        boards[device] = newest.model_copy(update={"revoked": gone})
+    return _File(boards=boards).model_dump_json(indent=1).encode()
+
+
 def revoke(data: Path, device: str) -> Entry:
     """Take a board's rights. Its next certificate is of another generation. Raises Refused if it has none, FileMistakes, OSError."""
     if device not in load(data):

@@ -9,12 +9,15 @@ from typing import Annotated
 import typer
 
 from gateway import startup
+from gateway.identity.private import has_identity
 from gateway.installation import firewall, plan
 from gateway.installation.layout import Layout
 from gateway.installation.plan import Step, Wishes
+from gateway.settings import is_loopback
 from gateway.supervisor import CannotStart
 from protocol.tomlfile import FileMistakes
 
+FIRST_FREE_PORT = 1024  # below it a port needs root: ip(7)
 HIDDEN = ("/home", "/root", "/run/user", "/tmp")  # noqa: S108  # where the hardened services do not see a program
 
 install, uninstall = (typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False) for _ in range(2))
@@ -75,7 +78,7 @@ def _uninstall(
         layout = Layout(program=Path(sys.argv[0]), root=root)
         if not dry_run:
             _check(layout)
-            if purge and not yes and not typer.confirm(f"Delete {layout.data}, {layout.settings.parent} and {layout.backups} for ever?"):
+            if purge and not yes and not typer.confirm(f"Delete {', '.join(map(str, layout.folders))} for ever?"):
                 raise CannotStart("nothing was done")
         _carry_out(plan.uninstalling(layout, purge=purge), dry_run=dry_run)
 
@@ -91,6 +94,13 @@ def _wishes(
     if settings is None and not there.exists():
         settings = Path(__file__).with_name("keng.toml")
     _, chosen = startup.load(chosen_site, settings or there)
+    if chosen.console.port < FIRST_FREE_PORT:
+        raise FileMistakes(
+            [f"settings: console.port: expected {FIRST_FREE_PORT} or more, got {chosen.console.port}: the page's user is not root"]
+        )
+    if not is_loopback(chosen.broker.host) and chosen.broker.kind != "external" and not has_identity(layout.real(layout.data)):
+        first = f"first keng identity init --site {chosen_site} --data {layout.real(layout.data)}"
+        raise FileMistakes([f"settings: broker.host: expected an identity for an address that others reach, got none: {first}"])
     return Wishes(site, settings, chosen, ssh_ports, with_firewall, start)
 
 

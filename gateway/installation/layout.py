@@ -49,6 +49,11 @@ class Layout:
         """Where the units of an administrator go: systemd.unit(5)."""
         return Path("/etc/systemd/system")
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """What --purge deletes."""
+        return self.settings.parent, self.data, self.console_data, self.backups
+
     def real(self, path: Path) -> Path:
         """A path of the gateway as it is reached from here."""
         return self.root / path.relative_to("/")

@@ -61,7 +61,9 @@ def installing(layout: Layout, wishes: Wishes, run: Run = run) -> Iterator[Step]
     for source, target in ((wishes.site, layout.site), (wishes.settings, layout.settings)):
         if source is not None and not _is_same(source, layout.real(target)):
             yield Step(f"{target} from {source}", lambda source=source, target=target: _config(layout, source, target))  # type: ignore[misc]
-    for name, text in units.all_units(layout, modem=bool(wishes.chosen.sms.port), firewall=wishes.with_firewall).items():
+    for name, text in units.all_units(
+        layout, modem=bool(wishes.chosen.sms.port), firewall=wishes.with_firewall, power=wishes.chosen.sms.power == "command"
+    ).items():
         yield Step(f"unit {name}", lambda name=name, text=text: _write(layout.real(layout.units / name), text, PUBLIC))  # type: ignore[misc]
     yield Step("log kept for a month, at most 200 MB", lambda: _write(layout.real(JOURNAL), JOURNAL_TEXT, PUBLIC))
     if wishes.with_firewall:
@@ -89,7 +91,7 @@ def uninstalling(layout: Layout, *, purge: bool, run: Run = run) -> Iterator[Ste
     if here and there:
         yield Step("systemd knows it", lambda: run(["systemctl", "daemon-reload"]))
     if purge:
-        for folder in (layout.settings.parent, layout.data, layout.console_data, layout.backups):
+        for folder in layout.folders:
             if layout.real(folder).exists():
                 yield Step(f"{folder} removed with all that is in it", lambda folder=folder: shutil.rmtree(layout.real(folder)))  # type: ignore[misc]
 
@@ -137,6 +139,7 @@ def _folders(layout: Layout, run: Run) -> None:
         f"d {layout.data / 'broker'} 0700 {USER} {USER} -",
         f"d {layout.console_data} 0700 {CONSOLE_USER} {CONSOLE_USER} -",
         f"d {layout.backups} 0700 {USER} {USER} -",
+        f"Z {layout.data} - {USER} {USER} -",  # what was made here as root
     ]
     _write(layout.real(TMPFILES), "".join(f"{line}\n" for line in lines), PUBLIC)
     run(["systemd-tmpfiles", f"--root={layout.root}", "--create", str(layout.real(TMPFILES))])

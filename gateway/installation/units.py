@@ -38,12 +38,13 @@ AGAIN = """\
 StartLimitIntervalSec=0"""
 
 
-def all_units(layout: Layout, *, modem: bool, firewall: bool) -> dict[str, str]:
-    """File name -> text. `modem`: the engine has a serial port to speak to."""
+def all_units(layout: Layout, *, modem: bool, firewall: bool, power: bool = False) -> dict[str, str]:
+    """File name -> text. `modem`: the engine has a serial port to speak to; `power`: a command of its
+    own cuts the modem's power (USB hub, GPIO)."""
     return {
         "keng.target": target(),
         "keng-broker.service": broker(layout),
-        "keng-engine.service": engine(layout, modem=modem),
+        "keng-engine.service": engine(layout, modem=modem, power=power),
         "keng-console.service": console(layout),
         "keng-backup.service": backup(layout),
         "keng-backup.timer": backup_timer(),
@@ -100,10 +101,10 @@ WantedBy=keng.target
 """
 
 
-def engine(layout: Layout, *, modem: bool) -> str:
+def engine(layout: Layout, *, modem: bool, power: bool) -> str:
     """The engine waits for the broker by itself: none of them is stopped because the other is."""
     # A modem on USB comes and goes: the classes of serial ports, not one device.
-    ports = "char-ttyUSB char-ttyACM char-ttyAMA char-ttyS"
+    ports = "char-ttyUSB char-ttyACM char-ttyAMA char-ttyS" + (" char-usb_device char-gpiochip" if power else "")
     devices = f"DevicePolicy=closed\n{''.join(f'DeviceAllow={port} rw{chr(10)}' for port in ports.split())}SupplementaryGroups=dialout"
     return f"""\
 [Unit]

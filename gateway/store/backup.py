@@ -17,6 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from gateway import owners
+from gateway.identity import private, register
 from gateway.store.migrations import upgrade
 from gateway.store.store import FILE_MODE, FOLDER_MODE, FileInUse
 
@@ -101,6 +103,7 @@ def restore(file: Path, data: Path, *, replace: bool, now: datetime) -> tuple[Co
     data.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     lock = os.open(data / (DATABASE + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     try:
+        owners.as_folder(data / (DATABASE + ".lock"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -113,10 +116,11 @@ def restore(file: Path, data: Path, *, replace: bool, now: datetime) -> tuple[Co
             aside = _set_aside(target, now) if target.exists() else None
             copy.chmod(FILE_MODE)
             copy.replace(target)
+            owners.as_folder(target)
+            _keep_rights_taken(Path(folder) / private.IDENTITY, data / private.IDENTITY)
             for name in FILES:
                 if (Path(folder) / name).exists():
-                    (data / name).parent.mkdir(mode=0o700, exist_ok=True)
-                    (Path(folder) / name).replace(data / name)
+                    _bring_back(Path(folder) / name, data / name, now)
     finally:
         os.close(lock)
     return found, aside
@@ -140,6 +144,23 @@ def _unpacked(file: Path, folder: Path) -> Path:
         # The starts since the backup are forgotten: their boots, and the revs of their rings, would come twice.
         db.execute("UPDATE engine SET life = ?, boot = 0", (secrets.token_hex(4),))
     return copy
+
+
+def _keep_rights_taken(restored: Path, here: Path) -> None:
+    """No board gets back rights that it has lost since the backup, if both identities are of one authority."""
+    boards = [folder / register.NAME for folder in (here, restored)]
+    authorities = [folder / "ca.pem" for folder in (here, restored)]
+    if all(file.exists() for file in (*boards, *authorities)) and authorities[0].read_bytes() == authorities[1].read_bytes():
+        boards[1].write_bytes(register.merged(boards[0].read_bytes(), boards[1].read_bytes()))
+
+
+def _bring_back(source: Path, target: Path, now: datetime) -> None:
+    """A file of the broker's or the identity's; what was there stays under another name."""
+    private.folder(target.parent)
+    if target.exists():
+        target.rename(target.with_name(f"{target.name}.before-{now:%Y%m%d-%H%M%S}"))
+    source.replace(target)
+    owners.as_folder(target)
 
 
 def _set_aside(database: Path, now: datetime) -> Path:

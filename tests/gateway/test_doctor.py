@@ -45,7 +45,7 @@ def test_what_is_well_and_what_is_missing_is_told(commune: tuple[Up, Path]) -> N
     assert told[str(secret)]["state"] == "wrong"
     assert told["backup"]["state"] == "wrong"
     assert "keng-backup" in told["backup"]["remedy"]
-    assert told["certificates"]["remedy"] == "keng identity init"
+    assert told["certificates"]["remedy"] == "sudo keng identity init"
 
 
 def test_engine_that_hangs_is_not_well_though_the_broker_says_online(commune: tuple[Up, Path]) -> None:

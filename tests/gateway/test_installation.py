@@ -100,9 +100,20 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(image: Path) -> None:
         (["--site", str(DEMO), "--program", "keng"], 2, "--program: expected an absolute path, such as /opt/keng/bin/keng, got keng"),
         (["--site", str(DEMO), "--program", "/home/pi/keng"], 1, "expected keng where services see it, such as /opt/keng/bin/keng"),
         (["--site", str(DEMO), "--ssh-port", "0"], 2, "--ssh-port"),
+        (["--site", str(DEMO), "--settings", "port.toml"], 2, "settings: console.port: expected 1024 or more, got 443"),
+        (
+            ["--site", str(DEMO), "--settings", "host.toml"],
+            2,
+            "settings: broker.host: expected an identity for an address that others reach",
+        ),
     ],
 )
-def test_wrong_input_is_said_before_anything_is_changed(image: Path, arguments: list[str], code: int, words: str) -> None:
+def test_wrong_input_is_said_before_anything_is_changed(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("port.toml").write_text("[console]\nport = 443\n")
+    Path("host.toml").write_text('[broker]\nkind = "mosquitto"\nhost = "0.0.0.0"\nport = 8883\n')
     program = [] if "--program" in arguments else ["--program", PROGRAM]
     done = keng("install", "--root", str(image), *program, *arguments)
     assert done.returncode == code
@@ -116,7 +127,7 @@ def test_wrong_input_is_said_before_anything_is_changed(image: Path, arguments: 
 def test_systemd_finds_nothing_wrong_with_the_units_and_little_that_they_may_do(tmp_path: Path, modem: bool) -> None:
     program = tmp_path / "keng"
     program.symlink_to(sys.executable)
-    made = units.all_units(Layout(program), modem=modem, firewall=True)
+    made = units.all_units(Layout(program), modem=modem, firewall=True, power=modem)
     for name, text in made.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     nft = Path("/usr/sbin/nft").exists()
