@@ -43,12 +43,16 @@ def tell(turn: Turn) -> None:
 
 
 def again(turn: Turn, row: DeliveryRow) -> None:
-    """A message about faults could not be delivered: the person's next way is tried, if something is wrong still."""
+    """A message about faults could not be delivered: a way that was not tried yet is, if something is wrong still.
+
+    Which ways were tried no disk knows: after a start it is the failed one alone, and never more tries than there are ways.
+    """
     failed = row.delivery
     person = turn.situation.commune.person(failed.person) if failed.person else None
     keys = [key for key, known in turn.situation.lasting.items() if known.told_ms is not None]
     if person is not None and keys:
-        _tell(turn, person, keys, step=failed.step + 1)
+        tried = {failed.channel, *turn.situation.tried.get(person.id, ())}
+        _tell(turn, person, keys, step=failed.step + 1, tried=frozenset(tried))
 
 
 def _is_untold(situation: Situation, key: str, now_ms: int) -> bool:
@@ -78,12 +82,13 @@ def _ways(situation: Situation, person: Person) -> list[str]:
     return sorted(found, key=lambda way: way in situation.faults or f"canary:{way}" in situation.faults)
 
 
-def _tell(turn: Turn, person: Person, keys: list[str], *, step: int = 1) -> bool:
-    """True if there is a way to the person, the `step`th of those that are known."""
+def _tell(turn: Turn, person: Person, keys: list[str], *, step: int = 1, tried: frozenset[str] = frozenset()) -> bool:
+    """True if there is a way to the person that is not among those `tried`: their order changes with what is faulty."""
     ways = _ways(turn.situation, person)
-    if step > len(ways):
+    channel = next((way for way in ways if way not in tried), None)
+    if channel is None or step > len(ways):
         return False
-    channel = ways[step - 1]
+    turn.situation.tried[person.id] = tried | {channel}
     number = turn.situation.next_delivery
     turn.situation.next_delivery += 1
     now_ms = turn.now.ms

@@ -129,7 +129,8 @@ class Situation:
 
     `channels`: programs that are told of every decision; `ways`: channels that lead to people. `faults`: of the gateway itself, key ->
     words; `lasting`: what else is known of each. `outages`: areas that are out, by the key of their fault. `log`: the maintenance log's.
-    `told`: when people were told of each fault last, and `notified_ms` of any. `course`, `desk`: what no disk knows.
+    `told`: when people were told of each fault last, and `notified_ms` of any; `tried`: by which ways each person was,
+    the last time. `course`, `desk`: what no disk knows.
     `listed`: what births list is waited for a moment, since the event itself says more and may come right behind.
     `tests`: bells that were asked to sound and have not answered, by board.
     `early`: bells hear a call before its sender has written the event into its flash, so their answers may come first: call -> proofs.
@@ -151,6 +152,7 @@ class Situation:
     course: Course = field(default_factory=Course)
     desk: DeskSeen = field(default_factory=DeskSeen)
     told: dict[str, int] = field(default_factory=dict)
+    tried: dict[str, frozenset[str]] = field(default_factory=dict)
     notified_ms: int | None = None
     next_incident: int = 1
     next_delivery: int = 1

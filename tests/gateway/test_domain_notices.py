@@ -159,6 +159,20 @@ def test_a_way_that_fails_is_followed_by_the_next_and_then_by_none():
     assert world.effects.deliveries == []
 
 
+def test_a_way_that_has_failed_and_is_faulty_now_is_not_tried_again():
+    world = Told()
+    world.wrong("temperature", "82 °C")
+    world.minutes(5)
+    row, channels = world.rows[-1], []
+    while row is not None:
+        channels.append(row.delivery.channel)
+        world.wrong(row.delivery.channel)  # the channel itself is a fault: the ways are in another order now
+        with world.turn() as turn:
+            notices.again(turn, row._replace(delivery=row.delivery.model_copy(update={"state": "failed"})))
+        row = next(iter(world.effects.deliveries), None)
+    assert channels == ["apprise:zalo", "sms"]
+
+
 def test_where_nobody_of_them_can_be_told_those_on_duty_are():
     world = Told(to=["chief"])
     world.wrong("temperature")
