@@ -52,7 +52,7 @@ class Housekeeping:
     async def _say_what_is_set_aside(self) -> None:
         """The fault lasts until somebody has moved the file away."""
         while True:
-            names = damage.put_aside(self._database)
+            names = await asyncio.to_thread(damage.put_aside, self._database)
             aside = f"a damaged database is set aside as {names[-1]}: see docs/backup.md" if names else None
             self._tell(DATABASE, f"damaged: {self._found}; a new one is begun once no incident is open" if self._found else aside)
             await asyncio.sleep(LOOK_S)

@@ -91,7 +91,7 @@ def _kernel_power(root: Path) -> Power:
 def _nut_power(name: str) -> Power:
     """ups.status begins with OL (on line) or OB (on battery), networkupstools.org, developer guide, 4.1."""
     try:
-        done = subprocess.run(["upsc", name], capture_output=True, text=True, timeout=ASK_S, check=True)  # noqa: S607
+        done = subprocess.run(["upsc", name], capture_output=True, encoding="utf-8", errors="replace", timeout=ASK_S, check=True)  # noqa: S607
     except (OSError, subprocess.SubprocessError):
         return Power()
     said = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)

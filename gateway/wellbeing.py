@@ -1,6 +1,7 @@
 """The loop that looks after the gateway itself: it reads, the domain judges."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,8 @@ from gateway.domain.health import Limits, Reading
 from gateway.domain.situation import Act
 from gateway.mqtt import Link
 from gateway.settings import Health
+
+logger = logging.getLogger(__name__)
 
 EVERY_S = 10.0
 
@@ -36,5 +39,8 @@ def read(settings: Health, folder: Path, link: Link) -> Reading:
 async def watch(reader: Callable[[], Reading], limits: Limits, put: Callable[[Act], None], *, every_s: float = EVERY_S) -> None:
     """Never returns; cancel it. An alarm never waits for a reading: it is taken in a thread."""
     while True:
-        put(partial(health.judge, reading=await asyncio.to_thread(reader), limits=limits))
+        try:
+            put(partial(health.judge, reading=await asyncio.to_thread(reader), limits=limits))
+        except Exception:
+            logger.exception("the machine cannot be read")  # what cannot be measured ends no engine
         await asyncio.sleep(every_s)

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock
 
 import apprise
@@ -31,7 +32,8 @@ def hand_over(url: str, title: str, body: str) -> str:
 
 def main() -> None:
     """Work off stdin until it is closed."""
-    os.nice(NICENESS)
+    with suppress(OSError):  # a sandbox may forbid even that
+        os.nice(NICENESS)
     logging.disable()  # what a plugin logs may hold what the engine shall not show
     answering = Lock()
 

@@ -118,6 +118,9 @@ class Queue:
         """It could not be sent and shall be tried again; given up after the last try. The seconds until then: `pause_s`, else as the
         back-off says.
         """
+        if message.row.delivery.id in self._withdrawn:
+            self._next(_lane(message))  # nobody wants it any more: it must not wait for the next start
+            return 0.0
         tries = message.row.delivery.tries + 1
         if tries >= self._backoff.tries_max:
             self.failed(message, error)

@@ -66,6 +66,7 @@ def restore(situation: Situation, since_ms: dict[str, int]) -> None:
             situation.outages[key] = Outage(areas[key], at_ms)
         elif key.startswith(f"{AREA}:"):
             situation.faults.pop(key, None)
+            situation.lasting.pop(key, None)
 
 
 def clock_set(situation: Situation, by_ms: int) -> None:

@@ -5,7 +5,8 @@ from gateway.installation.layout import CONSOLE_USER, USER, Layout
 WATCHDOG_S = 30  # the engine beats three times in it; a start on a slow card takes 10 s
 STOP_S = 20
 
-# What no service of ours needs. AF_NETLINK: asking for the addresses of the machine.
+# What no service of ours needs. AF_NETLINK: asking for the addresses of the machine. setpriority: the courier steps back behind the
+# engine. adjtimex without a capability only reads whether the clock is synchronised; ProtectClock would forbid that too.
 HARDENED = """\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
@@ -13,7 +14,6 @@ AmbientCapabilities=
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
-ProtectClock=yes
 ProtectControlGroups=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
@@ -30,6 +30,7 @@ LockPersonality=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+SystemCallFilter=setpriority adjtimex
 SystemCallErrorNumber=EPERM
 UMask=0027"""
 

@@ -180,7 +180,10 @@ def finish(path: Path, *, now: datetime) -> None:
 def put_aside(path: Path) -> list[str]:
     """The names of the damaged databases that still lie there, oldest first."""
     endings = ("-wal", "-shm")
-    return sorted(file.name for file in path.parent.glob(f"{path.name}.damaged-*") if not file.name.endswith(endings))
+    try:
+        return sorted(file.name for file in path.parent.glob(f"{path.name}.damaged-*") if not file.name.endswith(endings))
+    except OSError:
+        return []  # a disk that is dead: another fault says so
 
 
 def _version(source: sqlite3.Connection) -> int:

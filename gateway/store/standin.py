@@ -148,6 +148,8 @@ def _bring_back(path: Path, found: Path) -> None:
         db.execute("DELETE FROM main.fault")
         for table in rescue.tables(db):
             columns = ", ".join(row[1] for row in db.execute(f"PRAGMA standin.table_info({table})"))
+            if not columns:
+                continue  # of a newer schema, or what an erasure left that was cut short
             newer = f" WHERE seq > (SELECT ifnull(max(seq), 0) FROM main.{table})" if table == _APPENDED else ""  # noqa: S608 - our own names
             chosen = f"SELECT {columns} FROM standin.{table}{newer}"  # noqa: S608 - our own names
             db.execute(f"INSERT OR {'IGNORE' if newer else 'REPLACE'} INTO main.{table} ({columns}) {chosen}")

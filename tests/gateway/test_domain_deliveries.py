@@ -1,8 +1,11 @@
+import pytest
+from commune import START_MS, World
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import deliveries
+from gateway.domain import deliveries, facts
 from gateway.domain.deliveries import RANK
+from gateway.domain.situation import DeliveryRow
 from protocol.messages import Delivery
 
 WAITING = Delivery(id=1, channel="sms", what="opened", person="p", state="waiting", tries=0, at_ms=1)
@@ -32,3 +35,12 @@ def test_words_in_any_order_end_at_the_furthest_state_with_the_first_time_of_eac
     assert RANK[found.state] == max(RANK[state] for state, _ in words)
     handed = [at_ms for state, at_ms in words if state == "handed"]
     assert found.handed_ms == min(handed, default=None)
+
+
+@pytest.mark.parametrize(("state", "written"), [("waiting", 0), ("failed", 1), ("delivered", 1)])
+def test_nothing_of_a_settled_incident_waits_for_the_next_start(state, written):
+    world = World()
+    delivery = Delivery(id=1, channel="sms", what="opened", person="p", state=state, tries=1, at_ms=START_MS)
+    with world.turn() as turn:
+        facts.delivery(turn, DeliveryRow("2026-000001", delivery, "+84900000001", START_MS))
+        assert len(turn.effects.tried) == written

@@ -6,6 +6,7 @@ from commune import GROUP, LIFE, START_MS, World, site, with_people
 from hypothesis import given, settings
 
 from gateway.domain import facts, outages
+from gateway.domain.situation import Lasting
 from protocol.areas import KINDS
 from protocol.messages import Report, Will
 from protocol.site import Site
@@ -165,6 +166,13 @@ def test_a_restart_goes_on_with_the_outage(world):
     assert outages.missing(situation, AREA) == HOMES
     back(world, *HOMES)
     assert world.situation.faults == {}
+
+
+def test_an_area_that_the_site_lost_during_its_outage_leaves_nothing(world):
+    situation = world.situation
+    situation.faults["area:lane-old"], situation.lasting["area:lane-old"] = "5/5: ", Lasting(START_MS)
+    outages.restore(situation, {key: known.since_ms for key, known in situation.lasting.items()})
+    assert set(situation.lasting) == set(situation.faults) == set()
 
 
 def test_an_outage_whose_boards_came_while_the_engine_was_away_ends(world):

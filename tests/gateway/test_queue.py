@@ -158,3 +158,15 @@ def test_a_message_that_comes_later_wakes_whoever_waits():
         assert await waiting == 2
 
     run(work)
+
+
+def test_a_message_withdrawn_while_it_is_tried_does_not_wait_for_the_next_start():
+    async def work(desk: Desk) -> None:
+        desk.queue.put([desk.message(1, person="p"), desk.message(2, person="p")])
+        tried = await desk.queue.take()
+        desk.queue.withdraw([1])
+        assert desk.queue.again(tried, "no network") == 0.0
+        assert [(row.delivery.id, row.delivery.state) for row in desk.told] == []
+        assert await desk.next_id() == 2
+
+    run(work)

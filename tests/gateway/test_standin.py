@@ -3,10 +3,12 @@
 import asyncio
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from test_engine_disk import Disk, faults, small_disk
 
 from gateway import housekeeping
 from gateway.housekeeping import DiskIsBack, Housekeeping
-from gateway.store import standin
+from gateway.store import standin, store
 from gateway.store.store import open_store
 
 
@@ -195,3 +197,24 @@ def test_broker_files_that_are_there_do_on_a_read_only_disk(tmp_path):
         done = write()
         assert done.returncode == 0, done.stderr
         assert (disk.seen / "broker/accounts.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    "left", ["CREATE TABLE scrub (id INTEGER PRIMARY KEY, zeros BLOB)", "CREATE TABLE of_the_next_version (id INTEGER)"]
+)
+def test_a_table_that_the_standin_lacks_ends_no_start(tmp_path, left):
+    database = tmp_path / "keng.db"
+
+    async def start() -> str:
+        async with store.open_store(database) as found:
+            return found.engine
+
+    asyncio.run(start())
+    with closing(sqlite3.connect(database, isolation_level=None)) as db:
+        db.execute(left)
+    standin.made(database)
+    try:
+        assert asyncio.run(start())
+        assert asyncio.run(start())
+    finally:
+        shutil.rmtree(standin.place(database).parent, ignore_errors=True)
