@@ -5,7 +5,8 @@ import gc
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -89,6 +90,8 @@ async def run(
                 _begin_again(group, store)
             except Damaged as exc:
                 _begin_again(ExceptionGroup("restore", [exc]), store)
+            except sqlite3.DatabaseError as exc:  # while the loops were made; one of a loop comes in a group
+                _begin_again(ExceptionGroup("restore", [Damaged(f"a database that cannot be read: {exc}")]), store)
 
 
 def _begin_again(group: BaseExceptionGroup[BaseException], store: Store) -> None:
@@ -183,7 +186,9 @@ class _Engine:
             from gateway.delivery.sms import channel as sms  # noqa: PLC0415  # pyserial, for those who have a modem
 
             ties = sms.Ties(self._tried, self._intake.replied, self._fault, self._intake.settled, self._proved)
-            self._channels += sms.loops(settings.sms, site, ties, journal.handed(store.reading, "sms"), clock=clock)
+            with _readable():
+                handed = journal.handed(store.reading, "sms")
+            self._channels += sms.loops(settings.sms, site, ties, handed, clock=clock)
         self._courier = Courier() if settings.apprise else None
         if self._courier:
             self._channels += targets.loops(settings.apprise, self._courier, self._tried, self._fault, self._intake.marked, clock=clock)
@@ -222,7 +227,8 @@ class _Engine:
             if self._courier:
                 tasks.create_task(self._courier.run(), name="courier")
             for channel in self._channels:
-                channel.queue.put(journal.waiting(self._store.reading, channel.queue.channel))
+                with _readable():
+                    channel.queue.put(journal.waiting(self._store.reading, channel.queue.channel))
                 tasks.create_task(channel.run(), name=channel.queue.channel)
 
     def _for_bench(self, user: str, command: BoardCommand) -> None:
@@ -338,12 +344,19 @@ class _Engine:
             self._rubbish.count("", "topic", why="a topic in UTF-8", payload=b"", now_ms=now_ms, times=new)
 
 
-def _situation(settings: Settings, site: Site, store: Store, *, now_s: float) -> Situation:
-    situation = Situation(site, limits(settings, site), _programs(settings), ways(settings))
+@contextmanager
+def _readable() -> Iterator[None]:
+    """What is read of the database in here and cannot be understood is Damaged: a new start takes over the rest of it."""
     try:
-        journal.restore(store.reading, situation, now_s=now_s)
+        yield
     except (ValueError, sqlite3.DatabaseError) as exc:
         raise Damaged(f"a row that cannot be read: {exc}") from exc
+
+
+def _situation(settings: Settings, site: Site, store: Store, *, now_s: float) -> Situation:
+    situation = Situation(site, limits(settings, site), _programs(settings), ways(settings))
+    with _readable():
+        journal.restore(store.reading, situation, now_s=now_s)
     for board in site.boards:
         situation.device(board.id).kind = board.kind
     return situation

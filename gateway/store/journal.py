@@ -191,12 +191,15 @@ def read_order(body: str) -> Order:
 
 
 def waiting(db: sqlite3.Connection, channel: str) -> list[Outgoing]:
-    """Messages to a channel that it has not sent yet, oldest first."""
+    """Messages to a channel that it has not sent yet, oldest first. Raises ValueError for a row that is no message."""
     return _messages(db, channel, "state = 'waiting'")
 
 
 def handed(db: sqlite3.Connection, channel: str) -> list[Outgoing]:
-    """Messages that a channel has handed over and that nobody has said more of, oldest first: their reports may come still."""
+    """Messages that a channel has handed over and that nobody has said more of, oldest first: their reports may come still.
+
+    Raises ValueError for a row that is no message.
+    """
     return _messages(db, channel, "state = 'handed'")
 
 

@@ -50,6 +50,13 @@ def words(path: Path) -> None:
     _overwrite(path, at, b'"kind":"\x9dire"')
 
 
+def a_delivery(path: Path) -> None:
+    """A row that SQLite finds sound and that is no message."""
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("UPDATE delivery SET what = 'x' || what, tries = -1 WHERE state = 'waiting'").rowcount
+        db.commit()
+
+
 def _overwrite(path: Path, at: int, content: bytes) -> None:
     with path.open("r+b") as file:
         file.seek(at)
@@ -73,7 +80,14 @@ def faults(town: Town) -> list[str]:
     return town.of("gateway")[-1]["faults"]
 
 
-DAMAGES = [header, first_page, cut, words, *map(a_page_of, ("engine", "incident", "event", "event_identity", "report", "delivery"))]
+DAMAGES = [
+    header,
+    first_page,
+    cut,
+    words,
+    a_delivery,
+    *map(a_page_of, ("engine", "incident", "event", "event_identity", "report", "delivery")),
+]
 
 
 @pytest.mark.parametrize("spoil", DAMAGES, ids=lambda spoil: spoil.__name__)
