@@ -50,7 +50,7 @@ class WebhookLoop:
         self._secret = webhook.secret()
         self._life = life
         self._clock = clock
-        self._free = asyncio.Semaphore(AT_ONCE)
+        self._next = asyncio.Lock()  # one at a time waits for the next message: a message wakes one of them and not all
         self._failing_since: float | None = None
 
     async def run(self) -> None:
@@ -58,18 +58,20 @@ class WebhookLoop:
         poster = await asyncio.to_thread(Poster, self._webhook.url)
         try:
             async with asyncio.TaskGroup() as tasks:
-                while True:
-                    await self._free.acquire()
-                    message = await self.queue.take()
-                    tasks.create_task(self._deliver(poster, message), name=f"{self.queue.channel} {message.row.incident}")
+                for number in range(AT_ONCE):
+                    tasks.create_task(self._serve(poster), name=f"{self.queue.channel} {number}")
         finally:
             poster.close()
 
+    async def _serve(self, poster: Poster) -> None:
+        """Whoever takes a message posts it in the same breath: a task of its own for each would come a turn of the loop later."""
+        while True:
+            async with self._next:
+                message = await self.queue.take()
+            await self._deliver(poster, message)
+
     async def _deliver(self, poster: Poster, message: Outgoing) -> None:
-        try:
-            error = await self._post(poster, message)
-        finally:
-            self._free.release()
+        error = await self._post(poster, message)
         if error is None:
             self.queue.delivered(message)
         else:
