@@ -10,9 +10,9 @@ from simulator.bench import communes
 from simulator.bench.clients import Fleet
 from simulator.bench.desk import Desk
 from simulator.bench.figures import NotMeasured
+from simulator.bench.postbox import Postbox
 from simulator.mqtt import Account
 from simulator.parts import Part, answer, free_ports, listening
-from simulator.receivers import WebhookReceiver
 from simulator.watch import Watch
 
 HOST = "127.0.0.1"
@@ -32,7 +32,7 @@ class Rig:
         self.directory.mkdir(parents=True, exist_ok=True)
         communes.write(self.directory / "site.toml", self.boards)
         async with AsyncExitStack() as stack:
-            self.webhook = await stack.enter_async_context(WebhookReceiver(self.watch))
+            self.webhook = await stack.enter_async_context(Postbox(self.watch))
             self._write_settings()
             self.broker = self._part("broker")
             stack.push_async_callback(self.broker.stop)
