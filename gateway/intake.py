@@ -43,6 +43,7 @@ SET_MS = 1000
 MARK_S = 2.0
 DECISION_S = (0.002, 0.01, 0.05, 0.2, 1.0, 5.0)
 SPOILED_MAX = 1000  # different errors that are logged once with their traceback and then quietly
+URGENT_AT_ONCE = 500  # a storm shares a commit; the births of 50 communes, which come all at once, do not fill the memory
 REPORTS_AT_ONCE = 64  # an alarm waits for so many at most: about 3 ms
 PATIENT_AT_ONCE = 8  # steps of ladders: an alarm waits for so many at most, about 3 ms too
 
@@ -184,8 +185,10 @@ class Intake:
                 await self._decide([self._patient.popleft() for _ in range(min(PATIENT_AT_ONCE, len(self._patient)))])
 
     async def _take_urgent(self) -> None:
-        acts, self._urgent = list(self._urgent), deque()
-        settling, self._settling = self._settling, []
+        acts = [self._urgent.popleft() for _ in range(min(URGENT_AT_ONCE, len(self._urgent)))]
+        settling: list[asyncio.Future[None]] = []
+        if not self._urgent:
+            settling, self._settling = self._settling, []
         if acts:
             started_s = self._monotonic()
             await self._decide(acts)

@@ -189,3 +189,26 @@ def test_a_clock_that_is_set_during_a_fire_silences_nothing(tmp_path):
         assert desk.situation.orders[GROUP].pattern is None
 
     play(tmp_path / "keng.db", scene)
+
+
+def test_what_comes_all_at_once_is_decided_in_its_order_a_piece_at_a_time_and_settles_at_its_end(tmp_path):
+    turns: list[Turn] = []
+    order: list[int] = []
+
+    def act(number: int) -> Callable[[Turn], None]:
+        def take(turn: Turn) -> None:
+            order.append(number)
+            if all(turn is not before for before in turns):
+                turns.append(turn)
+
+        return take
+
+    async def scene(desk: Desk) -> None:
+        for number in range(3500):
+            desk.intake.put(act(number))
+        assert await desk.intake.settled()
+        assert order == list(range(3500))
+        assert desk.intake.waiting["fact"] == 0
+
+    play(tmp_path / "keng.db", scene)
+    assert len(turns) == 7
