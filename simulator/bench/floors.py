@@ -25,6 +25,7 @@ from simulator.bench.communes import FLOOR, SITE
 
 START = "00000000-1"
 COUNT_EVERY_S = 0.05
+GOODBYE_S = 5.0
 IN_FLIGHT = 0  # no limit: with one, paho walks over all that is on its way at each PUBACK
 
 
@@ -80,7 +81,9 @@ class Floor:
     def _take(self, device: str, event: dict[str, object], payload: bytes) -> None:
         ident = str(event["id"])
         if event["type"] == "button" and event["state"] == "active":
-            group = self._groups[device]
+            group = self._groups.get(device)
+            if group is None:
+                return  # its birth is still under way after a start; the board sends it again
             self._orders += 1
             self._client.publish(topics.ring(SITE, group), _ring(self._orders, device, ident), 1)
             self._posts.put(payload)
@@ -92,7 +95,8 @@ class Floor:
             if told != self._handled:
                 told = self._handled
                 self._client.publish(topics.desk(SITE, FLOOR, "answer"), str(told))
-        self._client.publish(topics.gateway(SITE), b"", 1, retain=True)
+        # Acknowledged first: a socket that is closed while births still come in is reset, and the broker never reads this.
+        self._client.publish(topics.gateway(SITE), b"", 1, retain=True).wait_for_publish(GOODBYE_S)
         self._client.disconnect()
 
     def _post(self) -> None:
