@@ -312,10 +312,14 @@ class _Engine:
                 self._link.unsubscribe(topics.incident(self._site, "+"))
 
     async def _clockwork(self) -> None:
-        was_still = False
+        was_still = was_deaf = False
         while True:
             await asyncio.sleep(CLOCKWORK_S)
             self._count_unreadable()
+            is_deaf = not self._link.up.is_set()
+            if was_deaf and not is_deaf:
+                self._intake.put(facts.watch_again)
+            was_deaf = is_deaf
             is_still = self._rivals.keep_still(self._monotonic())
             if is_still:
                 was_still = True
@@ -325,8 +329,9 @@ class _Engine:
                 self._intake.put(facts.watch_again)
                 self._intake.put(self._say_everything)
             now = Now(int(self._clock() * 1000), self._monotonic())
-            more = (*desks.due(self._situation, now_s=now.s), *canaries.due(self._situation, self._plan, now))
-            for act in (*facts.due(self._situation, now), *more):
+            desk = () if is_deaf else desks.due(self._situation, now_s=now.s)
+            more = (*desk, *canaries.due(self._situation, self._plan, now))
+            for act in (*facts.due(self._situation, now, is_deaf=is_deaf), *more):
                 self._intake.put(act)
             self._intake.put_patiently(partial(telling.due, self._situation, now))
 

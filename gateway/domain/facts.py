@@ -203,9 +203,10 @@ def time(turn: Turn) -> None:
         act(turn)
 
 
-def due(situation: Situation, now: Now) -> list[Act]:
-    """What time alone changes now, as acts that do not depend on each other."""
-    acts: list[Act] = [_silent_boards] if supervision.is_any_silent(situation.devices.values(), now_s=now.s) else []
+def due(situation: Situation, now: Now, *, is_deaf: bool = False) -> list[Act]:
+    """What time alone changes now, as acts that do not depend on each other. While the engine `is_deaf` no board is found silent."""
+    is_silent = not is_deaf and supervision.is_any_silent(situation.devices.values(), now_s=now.s)
+    acts: list[Act] = [_silent_boards] if is_silent else []
     if outages.is_any_over(situation, now.ms):
         acts.append(outages.returned_for_long)
     if bell_tests.overdue(situation.tests.values(), now_s=now.s):
@@ -217,9 +218,11 @@ def due(situation: Situation, now: Now) -> list[Act]:
 
 
 def watch_again(turn: Turn) -> None:
-    """Nothing was heard for a while, and no board is to blame: each has its whole time from now."""
+    """Nothing was heard for a while, and no board and no desk is to blame: each has its whole time from now."""
     for device in turn.situation.devices.values():
         device.watched_s = turn.now.s
+    if turn.situation.desk.heard_s is not None:
+        turn.situation.desk.heard_s = turn.now.s
 
 
 def clock_set(turn: Turn, by_ms: int) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from commune import World, with_people
 
-from gateway.domain import desks
+from gateway.domain import desks, facts
 from protocol.messages import DeskAlive
 from protocol.tomlfile import FileMistakes
 
@@ -153,3 +153,16 @@ def test_a_time_that_a_page_cannot_keep_is_refused(tmp_path):
     (tmp_path / "site.toml").write_text(text)
     with pytest.raises(FileMistakes, match="desk_s: expected 0"):
         site.load(tmp_path / "site.toml")
+
+
+def test_a_desk_that_could_not_be_heard_has_its_whole_time_again():
+    world = Watched()
+    world.alive()
+    longest_s = world.situation.commune.policy.desk_s
+    world.now = world.now._replace(s=world.now.s + longest_s - 1)  # no act of time meanwhile
+    with world.turn() as turn:
+        facts.watch_again(turn)
+    world.later(longest_s - 1)
+    assert world.fault is None
+    world.later(1)
+    assert world.fault is not None

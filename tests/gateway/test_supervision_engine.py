@@ -1,10 +1,11 @@
 """What a real engine says of areas and of itself, over a kill -9."""
 
 import sqlite3
+import time
 
 import pytest
 from brokers import wait_until
-from engines import LIFE, Town
+from engines import LIFE, Town, free_port, mosquitto
 
 from gateway.store import queries
 
@@ -62,3 +63,27 @@ def test_a_missing_desk_is_known_after_a_start_hurries_the_ladder_and_ends_with_
     wait_until(lambda: lasting(town)["desk"]["words"].startswith("a page is open, but"), "a silent page is no desk")
     town.send("desk/truc-ban-1/alive", {"pages": 2, "audible": 1}, qos=0)
     wait_until(lambda: "desk" not in lasting(town), "over")
+
+
+def test_while_the_broker_is_gone_no_board_and_no_desk_is_lost_and_then_each_has_its_whole_time(tmp_path):
+    port = free_port()
+    with mosquitto(tmp_path, port):
+        town = Town(tmp_path, port)
+        try:
+            town.start()
+            town.birth("H03-07", sleeping=True, next_s=3)  # so it is watched for 6 s
+            town.send("desk/truc-ban-1/alive", {"pages": 1, "audible": 1}, qos=0)
+            wait_until(lambda: town.of("dev/H03-07/hello"), "greeted")
+        except BaseException:
+            town.close()
+            raise
+    try:
+        time.sleep(8)
+        assert rows(town, "SELECT 1 FROM maintenance WHERE what = 'board_lost'") == []
+        back_ms = int(time.time() * 1000)
+        with mosquitto(tmp_path, port):
+            wait_until(lambda: rows(town, "SELECT 1 FROM maintenance WHERE what = 'board_lost'"), "it is silent still")
+        ((at_ms,),) = rows(town, "SELECT at_ms FROM maintenance WHERE what = 'board_lost'")
+        assert at_ms >= back_ms + 6000
+    finally:
+        town.close()
