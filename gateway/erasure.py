@@ -30,6 +30,7 @@ class Done(NamedTuple):
 
     pseudonym: str
     rows: dict[str, int]
+    left: list[str]  # files that may still hold what was erased
 
 
 def traces(site: Site, who: str, also: list[str]) -> Traces:
@@ -57,6 +58,7 @@ def erase(places: Places, known: Traces, *, now_ms: int, is_meant: bool) -> Done
     written; OSError.
     """
     pseudonym = f"erased-{secrets.token_hex(3)}"
+    left: list[str] = []
     try:
         engine = _found(places.engine, known, pseudonym)
         console = _found(places.console, known, pseudonym)
@@ -64,11 +66,11 @@ def erase(places: Places, known: Traces, *, now_ms: int, is_meant: bool) -> Done
         if not rows:
             raise FileMistakes([f"PERSON: expected somebody of whom there is a record, got {known.ident or known.words[0]!r}"])
         if is_meant:
-            _erase_from_engine(places.engine, engine, now_ms=now_ms)
-            _erase_from_console(places.console, known, pseudonym, now_ms=now_ms)
+            left += _erase_from_engine(places.engine, engine, now_ms=now_ms)
+            left += _erase_from_console(places.console, known, pseudonym, now_ms=now_ms)
     except sqlite3.Error as exc:
         raise CannotStart(f"{places.engine.parent}: expected databases that can be written, got: {exc}") from None
-    return Done(pseudonym, rows)
+    return Done(pseudonym, rows, left)
 
 
 def left_in(site: Site, file: Path, known: Traces, data: Path) -> list[str]:
@@ -82,24 +84,28 @@ def left_in(site: Site, file: Path, known: Traces, data: Path) -> list[str]:
     return [*found, "backups that were made before: delete them, or erase again after a restore"]
 
 
-def _erase_from_engine(path: Path, found: list[Found], *, now_ms: int) -> None:
+def _erase_from_engine(path: Path, found: list[Found], *, now_ms: int) -> list[str]:
     if not path.exists():
-        return
+        return []
     with closing(erasing.connect(path)) as db:
         if busy := erasing.busy_incidents(db, found, now_ms=now_ms):
             expected = "expected no incident with this person that is open or whose messages are on their way"
             raise CannotStart(f"{expected}, got {', '.join(busy)}: resolve it first")
         erasing.apply(db, found)
-        erasing.scrub(db)
+        return _scrubbed(db, path)
 
 
-def _erase_from_console(path: Path, known: Traces, pseudonym: str, *, now_ms: int) -> None:
+def _erase_from_console(path: Path, known: Traces, pseudonym: str, *, now_ms: int) -> list[str]:
     if not path.exists():
-        return
+        return []
     with closing(book.connect(path)) as db:
         book.transaction(db, lambda db: door.closed(db, ident=known.ident, by="", now_ms=now_ms))
         erasing.apply(db, list(erasing.find(db, known, pseudonym)))
-        erasing.scrub(db)
+        return _scrubbed(db, path)
+
+
+def _scrubbed(db: sqlite3.Connection, path: Path) -> list[str]:
+    return [] if erasing.scrub(db) else [f"{path}-wal: somebody reads the database for long; restart engine and console, which empties it"]
 
 
 def _found(path: Path, known: Traces, pseudonym: str) -> list[Found]:

@@ -115,7 +115,7 @@ def _erase(
         traces = erasure.traces(commune, person, also or [])
         places = erasure.Places(data / "keng.db", book.own_database(chosen.console, data))
         done = erasure.erase(places, traces, now_ms=_now_ms(), is_meant=yes)
-        left = erasure.left_in(commune, site, traces, data)
+        left = [*done.left, *erasure.left_in(commune, site, traces, data)]
         if as_json:
             print(json.dumps({"done": yes, "person": person, "pseudonym": done.pseudonym, "rows": done.rows, "left_in": left}))
             return

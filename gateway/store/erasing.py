@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 ROWS = 20
 PAUSE_S = 0.05  # an engine that waits for the lock looks again well within it
 BUSY_S = 10.0
+LOG_BUSY_MS, LOG_TRIES, LOG_PAUSE_S = 100, 30, 0.5
 GIVEN_UP_MS = 2 * 86_400_000  # what has not gone out by then never will: its channel is no longer there
 # Fields whose values are words of the protocol and never a person.
 _VOCABULARY = frozenset(("kind", "state", "what", "outcome", "type", "point", "channel", "cause", "do", "says", "proof", "at_from", "v"))
@@ -123,11 +124,24 @@ def apply(db: sqlite3.Connection, found: list[Found]) -> None:
         time.sleep(PAUSE_S)
 
 
-def scrub(db: sqlite3.Connection) -> None:
-    """Overwrite the pages that the database keeps for later use, and its log: rows that were replaced may still be readable there."""
+def scrub(db: sqlite3.Connection) -> bool:
+    """Overwrite the pages that the database keeps for later use, and its log: rows that were replaced may still be readable there.
+
+    False if somebody reads for so long that the log could not be emptied.
+    """
     db.execute("PRAGMA secure_delete = ON")
-    db.execute("DROP TABLE IF EXISTS scrub")  # of one that was interrupted
+    db.execute("DROP TABLE IF EXISTS scrub")  # of one that was killed
     db.execute("CREATE TABLE scrub (id INTEGER PRIMARY KEY, zeros BLOB)")
+    try:
+        _fill_and_empty(db)
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        db.execute("DROP TABLE IF EXISTS scrub")
+    return _empty_log(db)
+
+
+def _fill_and_empty(db: sqlite3.Connection) -> None:
     room: int = db.execute("PRAGMA page_size").fetchone()[0] - 100
     while db.execute("PRAGMA freelist_count").fetchone()[0]:
         db.execute("BEGIN IMMEDIATE")
@@ -137,9 +151,17 @@ def scrub(db: sqlite3.Connection) -> None:
     while db.execute("SELECT count(*) FROM scrub").fetchone()[0]:
         db.execute("DELETE FROM scrub WHERE id IN (SELECT id FROM scrub LIMIT ?)", (_SCRUB_ROWS,))
         time.sleep(PAUSE_S)
-    db.execute("DROP TABLE scrub")
-    for how in ("PASSIVE", "TRUNCATE"):  # the second finds little left to do, and blocks nobody for long
-        db.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+
+
+def _empty_log(db: sqlite3.Connection) -> bool:
+    """Nobody can write while it waits for a reader: it waits briefly, and lets others write between two tries."""
+    db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # leaves the other little to do
+    db.execute(f"PRAGMA busy_timeout = {LOG_BUSY_MS}")
+    for _ in range(LOG_TRIES):
+        if not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            return True
+        time.sleep(LOG_PAUSE_S)
+    return False
 
 
 def busy_incidents(db: sqlite3.Connection, found: list[Found], *, now_ms: int) -> list[str]:

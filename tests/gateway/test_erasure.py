@@ -1,6 +1,7 @@
 """A person is erased: from the rows, and from every byte of the files, while incidents stay readable and the engine runs on."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,7 @@ from test_commands import keng
 from test_sms_engine import modem_in_a_thread
 
 from gateway.console.people import accounts, book, door
-from gateway.store import queries
+from gateway.store import erasing, queries
 from gateway.store.erasing import Eraser, Traces
 
 NAME, PHONE = "Trần Văn Quên", "+84900000123"
@@ -160,3 +161,26 @@ def test_a_word_of_the_protocol_and_a_part_of_a_longer_name_are_no_trace() -> No
     }
     untouched = '{"a": 1}'
     assert eraser.column(untouched, "snapshot") is untouched
+
+
+def test_a_long_reader_ends_the_scrub_politely_and_keeps_no_writer_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "keng.db"
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as writer, closing(sqlite3.connect(path)) as reader:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("CREATE TABLE said (words TEXT) STRICT")
+        writer.execute("INSERT INTO said VALUES ('x')")
+        long = reader.execute("SELECT words FROM said UNION ALL SELECT words FROM said")
+        long.fetchone()
+        with closing(erasing.connect(path)) as db:
+            waits: list[int] = []
+
+            def pause(_s: float) -> None:
+                writer.execute("INSERT INTO said VALUES ('an alarm')")
+                waits.append(db.execute("PRAGMA busy_timeout").fetchone()[0])
+
+            monkeypatch.setattr(erasing.time, "sleep", pause)
+            assert not erasing.scrub(db)
+            assert waits[-erasing.LOG_TRIES :] == [erasing.LOG_BUSY_MS] * erasing.LOG_TRIES
+            long.close()
+            assert erasing.scrub(db)
+        assert writer.execute("SELECT name FROM sqlite_master").fetchall() == [("said",)]
