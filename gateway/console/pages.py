@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from markupsafe import Markup
+from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
 from gateway.console import events, gate, words
@@ -22,6 +23,7 @@ from gateway.console.presence import Presence
 from gateway.console.records import PAGE, UNREADABLE, Shelf
 from gateway.console.words import Language
 from gateway.settings import is_loopback
+from protocol import wire
 from protocol.messages import Says
 from protocol.site import Site
 from protocol.wire import COUNT_MAX
@@ -195,6 +197,14 @@ def reading(console: Console) -> APIRouter:
     return router
 
 
+def _on_one_line(words: str) -> str:
+    """What somebody has typed; empty, or a text of the wire."""
+    said = " ".join(words.split())
+    if said and not wire.is_text(said):
+        raise ValueError("expected printable characters")
+    return said
+
+
 def ordering(console: Console) -> APIRouter:
     """The orders of whoever may decide about incidents. The engine judges each once more."""
     router = APIRouter(prefix="/incidents/{incident}", dependencies=[need("orders")])
@@ -205,11 +215,10 @@ def ordering(console: Console) -> APIRouter:
         incident: IncidentId,
         version: Version,
         outcome: Annotated[Outcome, Form()],
-        reason: Annotated[str, Form(max_length=200)] = "",
+        reason: Annotated[str, Form(max_length=200), AfterValidator(_on_one_line)] = "",
     ) -> Response:
         """It is over, and this is what it was."""
-        said = " ".join(reason.split())
-        return await _order(console, request, "resolve", incident, version, outcome=outcome, reason=said or None)
+        return await _order(console, request, "resolve", incident, version, outcome=outcome, reason=reason or None)
 
     @router.post("/roll_call")
     async def roll_call(

@@ -199,6 +199,7 @@ def test_an_answer_to_another_command_is_not_ours(broker: Broker, engine: Engine
         ("/incidents/a/acknowledge", {"version": "2147483648"}, "version: cần số nguyên"),
         ("/incidents/a%20b/acknowledge", {"version": "1"}, "incident: cần mã sự cố"),
         ("/incidents/a/resolve", {"version": "1"}, "outcome: cần fire, false_alarm, drill hoặc test"),
+        ("/incidents/a/resolve", {"version": "1", "outcome": "fire", "reason": "\x07"}, "reason: cần lý do không quá 200 ký tự in được"),
         ("/incidents/a/resolve", {"version": "x", "outcome": "boredom"}, "outcome: cần fire, false_alarm, drill hoặc test"),
         ("/language", {"language": "fr"}, "language: cần vi hoặc en"),
     ],

@@ -180,7 +180,15 @@ def test_other_methods_do_nothing(town: Town, method: str) -> None:
         assert answer.status_code in (403, 404, 405), (path, answer.status_code)
 
 
-ASKED_BY = {"own": "viewer-1", "desk": "truc-ban-1", "orders": "truc-ban-1", "people": "administrator-1", "group": "leader-1", PUBLIC: ""}
+ASKED_BY = {
+    "own": "viewer-1",
+    "desk": "truc-ban-1",
+    "upkeep": "ky-thuat-1",
+    "orders": "truc-ban-1",
+    "people": "administrator-1",
+    "group": "leader-1",
+    PUBLIC: "",
+}
 STREAMS = ("/events", "/group/{group}/events")
 
 
