@@ -11,19 +11,25 @@ _ID = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 SMALL = 1024
 MIDDLE = 4096
 HOST = 65536
+HELLO_MAX = MIDDLE  # it carries a ring, which alone may take 4,096: see docs/wire.md
+RECEIPT_MAX = SMALL
+ORDER_MAX = MIDDLE
+CALL_MAX = SMALL
+RING_MAX = MIDDLE
+TICK_MAX = SMALL
 LIMITS = {
     "state": MIDDLE,
     "event": SMALL,
     "report": SMALL,
     "answer": MIDDLE,
-    "hello": MIDDLE,  # it carries a ring, which alone may take 4,096: see docs/wire.md
-    "receipt": SMALL,
-    "order": MIDDLE,
+    "hello": HELLO_MAX,
+    "receipt": RECEIPT_MAX,
+    "order": ORDER_MAX,
     "fetch": SMALL,
     "chunk": MIDDLE,
-    "call": SMALL,
-    "ring": MIDDLE,
-    "tick": SMALL,
+    "call": CALL_MAX,
+    "ring": RING_MAX,
+    "tick": TICK_MAX,
     "gateway": HOST,
     "incident": HOST,
     "desk_command": HOST,

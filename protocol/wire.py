@@ -8,7 +8,7 @@ name says otherwise. The host's stricter models of the same messages are in mess
 import json
 from collections import namedtuple
 
-from protocol.topics import ID_MAX, LIMITS, is_id
+from protocol.topics import CALL_MAX, HELLO_MAX, ID_MAX, ORDER_MAX, RECEIPT_MAX, RING_MAX, TICK_MAX, is_id
 
 VERSION = 1
 PATTERNS = ("fire", "sos", "pre", "drill")  # the gravest first: a bell with several causes sounds the first of them
@@ -38,7 +38,7 @@ class DecodeError(ValueError):
 
 def decode_hello(payload: bytes) -> Hello:
     """The fields of a hello. Raises DecodeError."""
-    fields = load(payload, LIMITS["hello"])
+    fields = load(payload, HELLO_MAX)
     ring = fields.get("ring")
     if ring is not None:
         ring = _ring(_table(ring, "ring"))
@@ -54,13 +54,13 @@ def decode_hello(payload: bytes) -> Hello:
 
 def decode_receipt(payload: bytes) -> Receipt:
     """The fields of a receipt. Raises DecodeError."""
-    fields = load(payload, LIMITS["receipt"])
+    fields = load(payload, RECEIPT_MAX)
     return Receipt(_of(fields, "engine", is_start, "<life>-<boot>"), event_id(fields, "id"))
 
 
 def decode_tick(payload: bytes) -> Tick:
     """The fields of a tick. Raises DecodeError."""
-    fields = load(payload, LIMITS["tick"])
+    fields = load(payload, TICK_MAX)
     return Tick(_of(fields, "engine", is_start, "<life>-<boot>"), whole(fields, "t", 0, TIME_MAX))
 
 
@@ -69,7 +69,7 @@ def decode_order(payload: bytes) -> Order:
 
     `config`: the keys to set and their values, unchecked, of "set config"; None with every other order.
     """
-    fields = load(payload, LIMITS["order"])
+    fields = load(payload, ORDER_MAX)
     what = fields.get("what")
     sets = fields.get("do") == "set" and what == "config"
     return Order(
@@ -84,7 +84,7 @@ def decode_order(payload: bytes) -> Order:
 
 def decode_call(payload: bytes) -> Call:
     """A call of an unknown version or pattern sounds as fire: only its id must be readable."""
-    fields = load(payload, LIMITS["call"])
+    fields = load(payload, CALL_MAX)
     ident = event_id(fields, "id")
     if fields["v"] != VERSION:
         return Call(ident, 1, "button", "fire")
@@ -93,7 +93,7 @@ def decode_call(payload: bytes) -> Call:
 
 def decode_ring(payload: bytes) -> Ring:
     """A ring of an unknown version sounds as fire unless its pattern is null, which is quiet in every version."""
-    return _ring(load(payload, LIMITS["ring"]))
+    return _ring(load(payload, RING_MAX))
 
 
 def _ring(fields):

@@ -18,13 +18,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from firmware.bench import linker, names, romfs, symbols, unrolled
+from firmware.bench import inlined, linker, names, romfs, symbols, texts, unrolled
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRE = ("__init__", "topics", "wire")  # the part of protocol/ that MicroPython reads
 IMAGE = "firmware.romfs"
 # The day of this version, Unix s: no board with the bundle lives before it. Not the day of the build: the same sources give the same bytes.
 RELEASED_S = 1_795_305_600  # 2026-11-22
+# Functions that stay functions: those of session.Listener and of a session, which others may be in the place of, and those that tests and
+# benches put others in the place of.
+OF_OTHERS = """
+    alive call_heard causes delivered drop expect expire free_memory has_twin hurry link_down link_up message _next_write publish ready
+    receipt ring_heard stumbled take take_due tick _look_at _take
+"""
+KEPT = frozenset(OF_OTHERS.split())
 RESIDENT = "resident"  # the module of what stays loaded
 
 
@@ -118,8 +125,12 @@ def linked(modules: dict[str, str]) -> Program:
     trees = {name: ast.parse(source, name) for name, source in units.items()}
     for tree in trees.values():
         unrolled.unroll(tree)
+    known = names.texts_of(trees)  # before they are gathered
+    inlined.inline(trees, RESIDENT, KEPT)
+    for tree in trees.values():
+        texts.gather(tree)
     readable = _texts(trees)
-    few = names.Names(trees)
+    few = names.Names(trees, known)
     few.rename()
     return Program(_texts(trees), readable, few.new)
 

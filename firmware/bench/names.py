@@ -29,11 +29,14 @@ Trees = Mapping[str, ast.Module]
 
 
 class Names:
-    """The names of a whole program. `trees`: every module of it. `new`: name -> what it becomes, of those that change."""
+    """The names of a whole program. `trees`: every module of it. `texts`: those that the program may look up, beside its short ones.
 
-    def __init__(self, trees: Trees) -> None:
+    `new`: name -> what it becomes, of those that change.
+    """
+
+    def __init__(self, trees: Trees, texts: frozenset[str] = frozenset()) -> None:
         self._trees = trees
-        self._texts = {node.value for node in self._all() if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        self._texts = texts | texts_of(trees)
         calls = [node for node in self._all() if isinstance(node, ast.Call) and node.keywords]
         # What a call may name: also by ** and a dict, whose keys are texts.
         self._named = self._texts.union(each.arg for node in calls for each in node.keywords if each.arg)
@@ -74,7 +77,7 @@ class Names:
 
     def _fixed(self, defined: set[str], classes: Mapping[str, ast.ClassDef]) -> set[str]:
         """What must stay: known outside, or looked up by a text, or of what is not ours. And an exception's name: reports tell it."""
-        fixed = self._texts.union(OUTSIDE, dir(builtins))
+        fixed = {*self._texts, *OUTSIDE, *dir(builtins)}
         foreign = {name for node in self._all() if isinstance(node, ast.Import | ast.ImportFrom) for name in self._foreign(node)}
         for node in self._all():
             match node:
@@ -101,6 +104,12 @@ class Names:
             used = {new[rival] for rival in rivals[name] if rival in new}
             new[name] = next(colour for colour in colours if colour not in used)
         return new
+
+
+def texts_of(trees: Trees) -> frozenset[str]:
+    """Every text of the modules."""
+    nodes = itertools.chain.from_iterable(ast.walk(tree) for tree in trees.values())
+    return frozenset(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def _short_names() -> Iterator[str]:
@@ -177,7 +186,7 @@ def _parameters(arguments: ast.arguments) -> set[str]:
 class _Renaming(ast.NodeTransformer):
     """Rewrites one module."""
 
-    def __init__(self, new: Mapping[str, str], named: set[str]) -> None:
+    def __init__(self, new: Mapping[str, str], named: frozenset[str]) -> None:
         self._new = new
         self._named = named
         self._scopes: list[dict[str, str]] = []  # of each function around: local name -> what it becomes

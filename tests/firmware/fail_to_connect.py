@@ -2,8 +2,10 @@
 import asyncio
 import os
 import sys
+import time
 
 from agent import streams
+from agent.clock import Clock
 from agent.names import Names
 
 
@@ -14,10 +16,11 @@ def open_files():
 async def leaves(port, times):
     """How many files are open for good after so many tries, and how the last one ended."""
     before = open_files()
+    clock = Clock(time.ticks_ms)
     address = Names(None).address("127.0.0.1", port)
     for _ in range(times):
         try:
-            stream = await asyncio.wait_for(streams.connect(address), 0.01)
+            stream = await streams.connect(address, None, clock, 10)
         except Exception as exc:
             end = type(exc).__name__
         else:

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from firmware.bench import bundle, names, symbols, translation, unrolled
+from firmware.bench import bundle, inlined, names, split, symbols, texts, translation, unrolled
 
 LOOPS = """
 def ranks(entries, least=2):
@@ -163,6 +163,12 @@ def test_no_name_changes_that_an_object_of_python_knows() -> None:
     assert set(program().names) & (known | names.OUTSIDE) == set()
 
 
+def test_no_name_changes_that_a_text_of_the_sources_has() -> None:
+    """once() and others look names up by texts, long ones too."""
+    sources = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in bundle.sources("esp32_wroom").items()}
+    assert set(program().names) & names.texts_of(sources) == set()
+
+
 def test_every_attribute_of_the_program_is_one_that_it_defines_or_known_outside() -> None:
     """An attribute that is new in a class of another is no attribute of this: both have been looked at together."""
     made = program()
@@ -171,9 +177,7 @@ def test_every_attribute_of_the_program_is_one_that_it_defines_or_known_outside(
     defined = {name for tree in trees.values() for node in ast.walk(tree) for name in _defined(node)}
     used = {node.attr for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert used & new <= defined
-    assert not {
-        name for name in made.names if name in {n.attr for t in trees.values() for n in ast.walk(t) if isinstance(n, ast.Attribute)}
-    }
+    assert not used & set(made.names)
 
 
 def _defined(node: ast.AST) -> list[str]:
@@ -195,3 +199,103 @@ def test_symbols_explain_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert symbols.main([str(file), f"resident:{number} aB; main:1 start; ValueError: bug"]) == 0
     assert f"  resident:{number}  Agent._look_at: state = point.sense(now)\n" in capsys.readouterr().out
     assert symbols.main([str(tmp_path / "gone.json"), "x"]) == 2
+
+
+CALLS = """
+def ring(box, now):
+    if now > 3:
+        return box.first(now, box.count and _size([now, _late(now)]))
+    box.settle(_size([now]) - 1)
+    for each in (1, 2):
+        box.step(each)
+    found = _late(now) if now else box.lost()
+    return found, box.told
+def _size(items):
+    return len(items)
+def _late(now):
+    return now + 1
+class Box:
+    def __init__(self):
+        self.told = []
+        self.count = 2
+    def first(self, now, size):
+        self.told.append(("first", now, size))
+        return self.told
+    def settle(self, rank):
+        if rank:
+            self.told.append("ranked")
+            return
+        self.told.append(("settled", rank))
+    def step(self, each):
+        for other in (each, 5):
+            if other == 2:
+                return
+        self.told.append(each)
+    def lost(self):
+        try:
+            return self.told[7]
+        except IndexError as exc:
+            return type(exc).__name__
+    def unused(self):
+        return None
+def play(now):
+    return ring(Box(), now)
+"""
+
+
+@pytest.mark.parametrize("now", [0, 1, 5])
+def test_inlined_functions_do_what_they_did(now: int) -> None:
+    trees = {"calls": ast.parse(CALLS), "stage": ast.parse("import calls\ncalls.play(1)")}
+    inlined.inline(trees, "calls", frozenset({"unused"}))
+    left = {node.name for node in ast.walk(trees["calls"]) if isinstance(node, ast.FunctionDef)}
+    assert {"_size", "_late", "step", "unused", "play"} <= left
+    assert not {"settle", "ring"} & left
+    source = ast.unparse(ast.fix_missing_locations(trees["calls"]))
+    assert run(source).play(now) == run(CALLS).play(now)
+
+
+ORDER = """
+def play(told):
+    def first(each):
+        told.append(each)
+        return each
+    return [first(1), told[-1], first(2) + len(told)], first(0) or first(3)
+"""
+
+
+def test_what_is_evaluated_before_a_call_stays_before_it() -> None:
+    tree = ast.parse(ORDER)
+    function = tree.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    call = next(each for each in split.calls(function.body[-1]) if ast.unparse(each) == "first(3)")
+    statements, found = split.take_out(function.body[-1], call, iter("abcdefgh").__next__)
+    function.body[-1:] = statements
+    assert ast.unparse(ast.fix_missing_locations(found)).endswith("= first(3)")
+    for module in (run(ast.unparse(ast.fix_missing_locations(tree))), run(ORDER)):
+        told: list[int] = []
+        assert (module.play(told), told) == (([1, 1, 4], 3), [1, 2, 0, 3])
+
+
+TEXTS = """
+START = "told at the start, once"
+def tell(number):
+    if number:
+        raise ValueError("expected no number at all, got %d" % number)
+    for each in (1, 2):
+        told = "each time the same"
+    return "nothing to be told", "expected no number", told, "short"
+def more():
+    return "another long text", "and one more of them"
+"""
+
+
+def test_long_texts_become_places_in_one_and_say_the_same() -> None:
+    tree = ast.parse(TEXTS)
+    texts.gather(tree)
+    source = ast.unparse(ast.fix_missing_locations(tree))
+    assert "nothing to be told'" not in source
+    assert "'each time the same'" in source
+    module, before = run(source), run(TEXTS)
+    assert (module.tell(0), module.more()) == (before.tell(0), before.more())
+    with pytest.raises(ValueError, match="expected no number at all, got 3"):
+        module.tell(3)

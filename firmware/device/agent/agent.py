@@ -14,7 +14,6 @@ from agent.keeper import Keeper
 from agent.mail import Mail
 from agent.outbox import CAPACITY, FEW
 from agent.points import SILENCE
-from agent.session import Listener
 from protocol.wire import DecodeError
 
 POLL_MS = 10
@@ -41,8 +40,8 @@ class Parts:
             setattr(self, name, part)
 
 
-class Agent(Listener):
-    """`mail.session` is to be set before run(), unless there is no network."""
+class Agent:
+    """A session.Listener, of which it defines all. `mail.session` is to be set before run(), unless there is no network."""
 
     def __init__(self, parts):
         self._parts = parts
@@ -65,7 +64,6 @@ class Agent(Listener):
         """Ends only with watch.Hung."""
         watch = self._parts.watch
         parts = [
-            watch.run(),
             loops.every(POLL_MS, self.polls(), self._clock, watch),
             loops.every(PULSE_MS, self.pulses(), self._clock, watch),
             loops.every(GAUGE_MS, self.gaugings(), self._clock, watch),
@@ -73,7 +71,9 @@ class Agent(Listener):
         ]
         if self.mail.session:
             parts.append(loops.for_ever(self.mail.session.run, watch))
-        await asyncio.gather(*parts)
+        for part in parts:
+            asyncio.create_task(part)
+        await watch.run()
 
     def polls(self):
         """The steps to take every POLL_MS."""

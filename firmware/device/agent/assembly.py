@@ -47,7 +47,7 @@ def assemble(ground):
         )
     )
     if settings.networked:
-        agent.mail.session = _session(agent, settings, who, ticks, ground["buffers"])
+        agent.mail.session = _session(agent, settings, who, ticks, ground)
     return agent
 
 
@@ -66,20 +66,21 @@ def _signals(lights, gong, known):
     return signals
 
 
-def _session(agent, settings, who, ticks, buffers):
+def _session(agent, settings, who, ticks, ground):
     site, device = settings.site, settings.device
     will = wire.encode_will(life=who.life, boot=who.boot)
     account = link.Account(device, settings.password, topics.device(site, device, "state"), will)
     wanted = inbox.subscriptions(site, device, settings.group)
+    tls, buffers = _tls(settings, ground["secrets"]), ground["buffers"]
     return session.Session(
-        account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready, tls=_tls(settings), buffers=buffers
+        account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready, tls=tls, buffers=buffers
     )
 
 
-def _tls(settings):
+def _tls(settings, secrets):
     """None only where the configuration names no broker."""
     if not settings.server_name:
         return None
     from agent.tls import Tls
 
-    return Tls(settings.server_name, settings.device)
+    return Tls(settings.server_name, *secrets)

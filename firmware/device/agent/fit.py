@@ -70,6 +70,15 @@ def terminals(row, chosen):
     return ALSO.get(driver, ()) if driver in ONLY_ALSO else (name,)
 
 
+def plan(kind_name, kind, chosen, pins):
+    """(problems in words, usable parameters, output terminals that there are, rows of the points that there are) of a board."""
+    misfits = problems(kind_name, kind, chosen, pins)
+    chosen = usable(kind, chosen)
+    out = [name for name, _ in misfits]
+    rows = [row for row in fitted(kind, chosen) if row[0] not in out]
+    return [why for _, why in misfits], chosen, [name for name in outputs(kind, chosen) if name not in out], rows
+
+
 def problems(kind_name, kind, chosen, pins):
     """[(point or output to be left out, or "", why)]: all that is wrong, by name. Empty if `kind` with `chosen` fits the board `pins`."""
     found = [("", why) for why in _wrong_parameters(kind_name, kind, chosen)]

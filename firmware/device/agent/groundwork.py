@@ -27,6 +27,7 @@ def lay():
     faults = []
     files = _files(faults)
     settings, trial = _settings(files, faults)
+    secrets = once("agent.credentials", "credentials", "agent.credentials", settings.device) if settings.server_name else (None, None)
     kind = __import__("kinds." + settings.kind, None, None, ("POINTS",))  # of the kinds only the one in use is loaded
     who, log, states = _journal(files, faults)
     ticks = clock.Clock(time.ticks_ms)
@@ -37,8 +38,9 @@ def lay():
         print("safe mode: contacts, bell and network only, for %s" % trouble.text)  # noqa: T201 - the technician's serial console
         settings.points = once("agent.plain", "chosen", "agent.plain", kind, settings.points)
     gong = _bell(hardware, kind, settings)
+    plan = once("agent.fit", "plan", "agent.fit", settings.kind, kind, settings.points, pins)
     wiring = __import__("agent.wiring", None, None, ("Wiring",))  # not before the others have gone
-    wires = wiring.Wiring(settings.kind, kind, settings.points, hardware, pins, states=states, bell=gong, unix=ticks.unix)
+    wires = wiring.Wiring(plan, hardware, states=states, bell=gong, unix=ticks.unix)
     lights = [] if safe else [(name, hardware.switch(name)) for name in wires.outputs if name in ("indicator", "strobe", "light")]
     way = hardware.network(settings.wifi)
     settings.points = {}  # wired: 1 kB of a 64-bit heap
@@ -49,6 +51,7 @@ def lay():
     return {
         "config": settings,
         "buffers": buffers,
+        "secrets": secrets,
         "trial": trial,
         "identity": who,
         "journal": log,

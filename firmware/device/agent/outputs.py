@@ -36,7 +36,7 @@ class Output:
 
     def _is_on(self, now):
         steps = self._table[self.sound]
-        if now - self._since >= steps[self._step][1]:
+        if now - self._since >= steps[self._step]:
             self._step = (self._step + 1) % len(steps)
             self._since = now
-        return bool(steps[self._step][0])
+        return self._step % 2 == 0

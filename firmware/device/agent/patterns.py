@@ -1,17 +1,16 @@
-"""The sounds of a bell, as data: (on?, ms) steps, repeated for ever.
+"""The sounds of a bell, as data: ms on, off, on and so on in turn, repeated for ever. One step alone is on for ever.
 
 fire is temporal-3 of ISO 8201:2017 (also ANSI S3.41, EN 14604). The others are ours; none has three beats of half a second.
 """
 
-FIRE = ((1, 500), (0, 500), (1, 500), (0, 500), (1, 500), (0, 1500))
-PRE = ((1, 100), (0, 900))
-_DOT = ((1, 200), (0, 200))
-_DASH = ((1, 600), (0, 200))
-SOS = _DOT * 3 + ((0, 400),) + _DASH * 3 + ((0, 400),) + _DOT * 3 + ((0, 1800),)
-DRILL = ((1, 1000), (0, 3000))
-TEST = ((1, 1000),)
-IDENTIFY = ((1, 100), (0, 100), (1, 100), (0, 1700))
-FAULT = ((1, 60), (0, 59940))
+FIRE = (500, 500, 500, 500, 500, 1500)
+PRE = (100, 900)
+_S = (200, 200, 200, 200, 200, 600)
+SOS = _S + (600, 200, 600, 200, 600, 600) + _S[:-1] + (2000,)
+DRILL = (1000, 3000)
+TEST = (1000,)
+IDENTIFY = (100, 100, 100, 1700)
+FAULT = (60, 59940)
 
 SOUNDS = {"fire": FIRE, "sos": SOS, "pre": PRE, "drill": DRILL, "test": TEST, "identify": IDENTIFY, "fault": FAULT}
 # Which of several causes is heard.

@@ -16,6 +16,7 @@ PUBACK_URGENT_MS = (2_000, 10_000)  # of an alarm: the first, and the longest af
 BACK_OFF_MS = (500, 8_000)  # the first and the longest, full jitter below
 STEADY_MS = 5_000  # a connection that ended sooner, perhaps because a twin uses our client id, does not end the back-off
 REFUSED_MS = 30_000  # a wrong password is not cured by asking again soon
+HURRY_STEP_MS = 20
 HURRY_MS = 2_000  # the longest wait while an alarm waits for the link
 # A twin with our client id ends each of our connections, and we its. So many in a row that the other side has ended, none of which
 # has lasted for TWIN_MS: then we wait up to that long too, so that the fight is a slow one and each of the two is heard.
@@ -70,7 +71,7 @@ class Session:
         self._link = None
         self._buffers = buffers or Buffers()
         self._names = Names(clock)
-        self._hurry = asyncio.Event()
+        self._hurry = False
         self._failures = 0  # connections, or tries, since the last that brought anything to the broker
         self._refused = False  # since then a broker has refused us, or we have refused it
         self._unsteady = 0  # connections, or tries, since the last that lasted
@@ -97,7 +98,7 @@ class Session:
     def hurry(self):
         """An alarm waits: try to connect now and soon again."""
         self.hurried = True
-        self._hurry.set()
+        self._hurry = True
 
     def drop(self, why):
         """End the present connection; another will follow."""
@@ -149,7 +150,7 @@ class Session:
         return TurnedAway("closed by the broker before CONNACK, as one that wants TLS does (%s)" % exc) if is_broken_off(exc) else exc
 
     async def _connection(self, address):
-        stream = await asyncio.wait_for(streams.connect(self._names.address(*address), self._tls), CONNECT_MS / 1000)
+        stream = await streams.connect(self._names.address(*address), self._tls, self._clock, CONNECT_MS)
         try:
             urgent_ms = _doubled(PUBACK_URGENT_MS, self._failures)
             self._link = Link(
@@ -169,11 +170,12 @@ class Session:
         """Full jitter, so that a commune of boards does not come back in one instant."""
         limit = min(wait_ms, HURRY_MS) if self.hurried else wait_ms
         self._listener.alive(limit // 1000 + CONNECT_S)
-        self._hurry.clear()
-        try:
-            await asyncio.wait_for(self._hurry.wait(), self._random() * limit / 1000)
-        except asyncio.TimeoutError:
-            pass
+        self._hurry = False
+        until = self._clock.now() + int(self._random() * limit)
+        left = until - self._clock.now()
+        while left > 0 and not self._hurry:
+            await asyncio.sleep(min(left, HURRY_STEP_MS) / 1000)
+            left = until - self._clock.now()
 
 
 def _words(exc):

@@ -3,7 +3,7 @@
 from agent.outputs import Output
 
 # One flash a second: EN 54-23 allows 0.5 to 2 a second (as quoted in Electrical Contracting News, July 2017).
-FLASH = {"flash": ((1, 100), (0, 900)), "test": ((1, 100), (0, 900))}
+FLASH = {"flash": (100, 900), "test": (100, 900)}
 FLASHING = ("fire", "sos")  # the bell's sounds that a flash goes with
 
 

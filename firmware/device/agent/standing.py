@@ -7,14 +7,14 @@ SHOWN_MS = 30 * 60_000  # after the press; longer while the group's bells sound 
 
 # One lamp, told apart by rhythm and not by colour.
 INDICATOR = {
-    "idle": ((1, 50), (0, 4950)),  # a blink now and then: alive, and heard
-    "nobody": ((1, 2000), (0, 2000)),  # slow: nobody listens
-    "calling": ((1, 100), (0, 100)),  # hurried: the alarm is on its way
-    "stored": ((1, 500), (0, 500)),  # calm: the gateway has it
-    "ringing": ((1, 150), (0, 150), (1, 150), (0, 1050)),  # double blinks: the engine makes the group's bells ring for it
-    "heard": ((1, 150), (0, 150), (1, 150), (0, 150), (1, 150), (0, 750)),  # triple blinks: a bell of another house has proved it
-    "test": ((1, 250), (0, 250)),
-    "acknowledged": ((1, 1000),),  # steady: a person at the desk has it
+    "idle": (50, 4950),  # a blink now and then: alive, and heard
+    "nobody": (2000, 2000),  # slow: nobody listens
+    "calling": (100, 100),  # hurried: the alarm is on its way
+    "stored": (500, 500),  # calm: the gateway has it
+    "ringing": (150, 150, 150, 1050),  # double blinks: the engine makes the group's bells ring for it
+    "heard": (150, 150, 150, 150, 150, 750),  # triple blinks: a bell of another house has proved it
+    "test": (250, 250),
+    "acknowledged": (1000,),  # steady: a person at the desk has it
 }
 
 

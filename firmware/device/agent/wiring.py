@@ -1,6 +1,5 @@
 """Puts a kind's points on a board's terminals. Only the drivers of the points that are fitted are loaded."""
 
-from agent import fit
 from agent.points import DEBOUNCE_MS, MOMENTARY, Contact, Panel, Point
 
 # How long a contact of this type must last: a dip while a pump starts is no power cut, an SOS button brushed against is not pressed.
@@ -13,14 +12,12 @@ class Wiring:
     """The board's points: `panel`, and of its gauges the `battery` and the street light's `lamp`, None where there is none.
 
     `outputs`: the output terminals that there are. `problems`: in words what of the configuration is wrong (such a point has its defaults)
-    or does not fit the board type (such a point is left out); everything else works. `states`: {point: newest event} of the journal.
-    `bell`: bell.Bell. `unix(now)`: Unix ms or None.
+    or does not fit the board type (such a point is left out); everything else works. `plan`: of fit.plan().
+    `states`: {point: newest event} of the journal. `bell`: bell.Bell. `unix(now)`: Unix ms or None.
     """
 
-    def __init__(self, kind_name, kind, chosen, hardware, pins, *, states, bell, unix):
-        misfits = fit.problems(kind_name, kind, chosen, pins)
-        chosen = fit.usable(kind, chosen)
-        self.problems = [why for _, why in misfits]
+    def __init__(self, plan, hardware, *, states, bell, unix):
+        self.problems, chosen, self.outputs, rows = plan
         self.battery = None
         self.lamp = None
         self._chosen = chosen
@@ -28,9 +25,6 @@ class Wiring:
         self._states = states
         self._bell = bell
         self._unix = unix
-        out = [name for name, _ in misfits]
-        self.outputs = [name for name in fit.outputs(kind, chosen) if name not in out]
-        rows = [row for row in fit.fitted(kind, chosen) if row[0] not in out]
         contacts = [self._contact(row) for row in rows if row[3] in ("contact", "mains", "loop")]
         gauges = [self._gauge(row) for row in rows if row[3] not in ("contact", "mains", "loop")]
         self.panel = Panel(contacts, gauges)

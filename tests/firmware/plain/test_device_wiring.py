@@ -132,7 +132,7 @@ class Hardware:
 def wire(chosen, *, states=None, kind=KIND, pins=PINS):
     hardware = Hardware()
     bell = Bell(lambda on: None, None)
-    return hardware, Wiring("shed", kind, chosen, hardware, pins, states=states or {}, bell=bell, unix=lambda now: None)
+    return hardware, Wiring(fit.plan("shed", kind, chosen, pins), hardware, states=states or {}, bell=bell, unix=lambda now: None)
 
 
 def settle(point, seconds=2, start=0):
