@@ -85,6 +85,7 @@ def test_the_duty_officer_from_the_alarm_to_its_end(browser: Browser, calm: Comm
     assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
 
     calm.kill_console()
+    expect(page.locator("#dead")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator("#dead")).to_contain_text(words["dead"], timeout=PATIENCE_MS)
     sounds(page, "fire")  # an alarm that nobody has acknowledged sounds on, whatever dies
     calm.start_console()
