@@ -204,6 +204,18 @@ def test_a_false_alarm_needs_a_reason(page: Page, console: RunningConsole, engin
     assert (engine.commands[0].outcome, engine.commands[0].reason) == ("false_alarm", "nấu ăn")
 
 
+def test_an_order_that_cannot_be_sent_is_shown_at_once(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    engine.publish(incident())
+    page.wait_for_selector(f"#acknowledge-{IDENT}")
+    page.route("**/acknowledge", lambda route: route.abort("connectionrefused"))
+    page.evaluate("""window.dead = []; new MutationObserver(() => window.dead.push(document.getElementById('dead').hidden))
+        .observe(document.getElementById('dead'), {attributes: true, attributeFilter: ['hidden']})""")
+    page.click(f"#acknowledge-{IDENT}")
+    page.wait_for_function("window.dead.includes(false)")
+    assert engine.commands == []
+
+
 def test_a_killed_engine_is_shown_as_dead_within_5_s(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
     opened(page, console)
     engine.publish(incident())

@@ -12,6 +12,7 @@ const sound = new Sound();
 const page = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 let heard = performance.now(); // monotonic time of the last beat
 let heardAt = Date.now(); // the console's clock then
+let cut = false; // something that was pressed could not be sent since the last beat
 let flash = false;
 let proven = false; // somebody said that the chime was heard
 let asked = false; // the chime was played, and nobody has said anything
@@ -47,6 +48,7 @@ function beat(event) {
   heard = performance.now();
   heardAt = JSON.parse(event.data).now_ms;
   root.dataset.stream = "open";
+  cut = false;
   look();
 }
 
@@ -79,7 +81,7 @@ function audible() {
 // Brings everything that depends on beats, alarms and sound up to date. Cheap, so called whenever one of them may have changed.
 function look() {
   const strip = element("strip");
-  const dead = performance.now() - heard > DEAD_MS;
+  const dead = cut || performance.now() - heard > DEAD_MS;
   root.dataset.link = dead ? "dead" : "live";
   element("dead").hidden = !dead;
   element("dead-since").textContent = stamp(heardAt);
@@ -165,6 +167,10 @@ body.addEventListener("htmx:oobAfterSwap", () => {
   // What the page shows is no longer what it was loaded with, so a stream that is opened anew must not claim it.
   const stream = document.querySelector("[sse-connect*='seen=']");
   stream?.setAttribute("sse-connect", stream.getAttribute("sse-connect").replace(/&seen=\w*/, ""));
+  look();
+});
+body.addEventListener("htmx:sendError", () => {
+  cut = true; // somebody has pressed, and nothing went out: that must not wait for the next missing beat
   look();
 });
 body.addEventListener("htmx:afterSettle", markTab);
