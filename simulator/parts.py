@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 STOP_S = 10.0
@@ -75,13 +76,15 @@ class Part:
         process = self._process
         if process is None or process.returncode is not None:
             return
-        process.send_signal(number)
+        with suppress(ProcessLookupError):
+            process.send_signal(number)
         try:
             async with asyncio.timeout(STOP_S):
                 await process.wait()
         except TimeoutError:
-            # Whatever it started is in its session: nothing of ours may stay behind.
-            os.killpg(process.pid, signal.SIGKILL)
+            # Whatever it started is in its session: nothing of ours may stay behind. It may have ended while this program was busy.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
 
 

@@ -32,6 +32,7 @@ BUTTONS = ("button-1", "button-2")
 START_S = 60.0
 READY_S = 120.0
 KEEP_S = 0.1
+PATIENCE_S = 0.2  # with a database that a dead writer left on a full disk: all boards here stand still meanwhile
 
 
 class Scene:
@@ -145,16 +146,16 @@ class Scene:
         return {ident for (ident,) in self._asked("SELECT id FROM event")}
 
     def are_kept(self, events: Iterable[str]) -> list[str]:
-        """Those of these events that are not in the journal."""
-        with self._database() as db:
+        """Those of these events that are not in the journal. Raises sqlite3.OperationalError while nobody can read it."""
+        with self._database(PATIENCE_S) as db:
             return [event for event in events if not db.execute("SELECT 1 FROM event WHERE id = ?", (event,)).fetchone()]
 
     def _asked(self, question: str) -> list[tuple[str, ...]]:
         with self._database() as db:
             return db.execute(question).fetchall()
 
-    def _database(self) -> "_Reading":
-        return _Reading(self._data / "keng.db")
+    def _database(self, patience_s: float = 10.0) -> "_Reading":
+        return _Reading(self._data / "keng.db", patience_s)
 
     def _unmet(self) -> list[str]:
         with self._database() as db:
@@ -213,11 +214,12 @@ class Scene:
 class _Reading:
     """A read-only connection for as long as `with` lasts."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience_s: float) -> None:
         self._path = path
+        self._patience_s = patience_s
 
     def __enter__(self) -> sqlite3.Connection:
-        self._db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=10)
+        self._db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=self._patience_s)
         return self._db
 
     def __exit__(self, *_: object) -> None:
