@@ -2,6 +2,7 @@
 # make test   every test of under a minute that this machine can run; says what it left out and why
 # make soak   the long proofs: chaos, cuts at every place, crowds
 # make check  format, lint, types
+# make pictures  the pictures of every page in docs/pictures, made anew
 # make bench  the figures of the promises, as a table and in build/bench.json (QUICK=1: under five minutes; LONG=1: with
 #             100,000 presses of chaos; SEED=N repeats a chaos; ARGS="--only storm_500_s" for some)
 #
@@ -13,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '
 BIN := .venv/bin
 COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-package keng
 
-.PHONY: demo test soak check bench setup lock clean
+.PHONY: demo test soak check pictures bench setup lock clean
 
 demo: build/.venv-sim
 	@$(BIN)/python -m simulator.demo $(if $(ONCE),--once)
@@ -31,6 +32,11 @@ check: build/.venv-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+pictures: build/.venv-dev
+	@tools/system-packages
+	@rm -f docs/pictures/*.png
+	@KENG_PICTURES=$(CURDIR)/docs/pictures $(BIN)/python -m pytest tests/console/test_pictures.py -m long -q
 
 bench: build/.venv-dev
 	@tools/system-packages

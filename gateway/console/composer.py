@@ -25,7 +25,8 @@ PARTS = "<!--parts-->"
 BOOST = Markup('hx-boost="true" hx-select="#view" hx-target="#view" hx-swap="outerHTML show:none"')  # a constant
 # What a page shows beside the strip, which is on every page. boards: faults and boards without the log, which a filter may stand before.
 Show = Literal["desk", "log", "boards", "strip"]
-CARD = ("head", "call", "actions", "map", "scene", "bells", "roll", "ladder", "more")
+# What stands below each other in a card; the columns themselves are desk.css's to arrange.
+CARD = {"act": ("head", "actions", "call"), "place": ("map", "scene"), "people": ("bells", "roll", "ladder"), "more": ("more",)}
 RECENT = 5
 
 
@@ -132,8 +133,12 @@ class Composer:
         found = scene.scene(self._site, incident, records.devices, live=live, phones=sees.phones, helps=sees.helps)
         shown = json.dumps(scene.on_map(incident, found, self._site), ensure_ascii=False)
         context = {"card": card, "scene": found, "sees": sees, "shown": shown}
-        pieces = [self._leaf(language, f"{name}-{ident}", f"card_{name}", **context) for name in CARD]
-        return self._whole(language, "card", pieces, ident=f"card-{ident}", card=card)
+        columns = []
+        for column, names in CARD.items():
+            pieces = [self._leaf(language, f"{name}-{ident}", f"card_{name}", **context) for name in names]
+            before = f'<div class="column {column}" id="{column}-of-{ident}" hx-swap-oob="true">'
+            columns.append(whole(f"{column}-of-{ident}", before, pieces, "</div>"))
+        return self._whole(language, "card", columns, ident=f"card-{ident}", card=card)
 
     def _calm(self, language: Language, records: Records, *, live: bool) -> Fragment:
         boards = scene.boards_at(self._site, records.devices)

@@ -47,7 +47,11 @@
     const sign = document.createElement("b");
     sign.textContent = symbol;
     mark.append(sign);
-    if (label) mark.append(` ${label}`);
+    if (label) {
+      const text = document.createElement("span");
+      text.textContent = label;
+      mark.append(" ", text);
+    }
     return L.divIcon({ className: "pinbox", html: mark, iconSize: null });
   }
 
@@ -138,14 +142,14 @@
     try {
       const { features } = await load(document.getElementById("map-base").dataset.kind);
       if (shown !== mine) return;
-      const options = { preferCanvas: features.length > 800, zoomAnimation: false, fadeAnimation: false, maxZoom: 20 };
+      const options = { preferCanvas: features.length > 800, zoomAnimation: false, fadeAnimation: false, zoomSnap: 0.25, maxZoom: 20 };
       const map = L.map(inner, options);
       map.attributionControl.setPrefix(false);
       base(map).catch((error) => console.warn("base map:", error)); // the commune's own stands without it
       lanes(map, features);
       Object.assign(mine, { map, features, layer: L.layerGroup().addTo(map) });
       const corners = draw(mine);
-      if (corners.length) map.fitBounds(corners, { padding: [40, 40], maxZoom: 19 });
+      if (corners.length) map.fitBounds(corners, { padding: [28, 28], maxZoom: 19 });
       else map.setView([20.98, 105.91], 14);
       inner.dataset.state = "shown";
     } catch (error) {
