@@ -157,7 +157,8 @@ def _broker_files(site: SiteFile, settings: SettingsFile = None, data: Data = DA
 
     \b
     Example:
-      keng broker files --site site.toml --data /var/lib/keng && kill -HUP "$(pidof mosquitto)"
+      keng broker files --site site.toml --data keng-data && kill -HUP "$(cat keng-data/broker/pid)"
+      sudo systemctl reload keng-broker                        does both on an installed gateway
     """
     with startup.reported("keng broker files"):
         commune, chosen = startup.load(site, settings)

@@ -144,7 +144,8 @@ class Retention(Table):
 class Console(Table):
     """The console's pages. Without TLS, by `certificate` (the chain) and `key`, both PEM, they show themselves to this machine only.
 
-    `database`: where accounts, sessions and the record of who did what lie, if not in console.db beside the engine's database.
+    `database`: where accounts, sessions and the record of who did what lie, if not in console.db of the folder DATA-console, or where there
+    is none of DATA.
     """
 
     certificate: Path | None = None

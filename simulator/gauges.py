@@ -5,8 +5,6 @@ from typing import NamedTuple
 from protocol.config import BoardConfig, Point
 from simulator.terminals import WIRINGS
 
-MAINS_HZ = 50
-
 
 class Volts(NamedTuple):
     """A voltage at an analog input, in µV: a level, and on it a sine of 50 Hz with this peak."""

@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -75,7 +75,6 @@ class World:
         self._switches: dict[str, asyncio.Lock] = {}
         self._outputs: dict[tuple[str, str], bool] = {}
         self._cut_wires: set[str] = set()
-        self._listeners: list[Callable[[Change], None]] = []
         self._errands: set[asyncio.Task[None]] = set()
         self._over = False
 
@@ -256,11 +255,6 @@ class World:
         """Take the board's access point away, or bring it back."""
         self._bodies.reach(device, in_reach)
 
-    def move_broker(self, broker: Address) -> None:
-        """From now on links lead to another address."""
-        for link in self._links.values():
-            link.broker = broker
-
     # What the boards do
 
     def output(self, device: str, terminal: str, on: bool) -> None:
@@ -274,8 +268,6 @@ class World:
             self._sense(device)
         elif terminal == LAMP and LAMP in self._values[device]:
             self._show(device, LAMP)
-        for listener in self._listeners:
-            listener(change)
         self.watch.changed()
 
     def is_output_on(self, device: str, output: str) -> bool:
@@ -288,10 +280,6 @@ class World:
             return True
         last = next((change.at for change in reversed(self.changes) if change.device == device and change.output == BELL), None)
         return self._on[device] and last is not None and time.monotonic() - last < BEAT_REST_S
-
-    def on_change(self, listener: Callable[[Change], None]) -> None:
-        """Call the listener at every change of an output, before anything else happens."""
-        self._listeners.append(listener)
 
     def first_on(self, device: str, output: str, since: float) -> float | None:
         """When the output was first switched on after `since` (monotonic), or None."""

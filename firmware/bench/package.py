@@ -29,7 +29,6 @@ MPY = 6  # the version of .mpy that mpy-cross of the pinned release writes: the 
 KEY_BITS = 3072
 SIGNATURE_BYTES = KEY_BITS // 8
 HEADER_MAX = 16_384
-SIZE_MAX = 1_000_000
 PATH = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*\.(mpy|romfs)")
 WORD = re.compile(r"[A-Za-z0-9._-]{1,32}")
 

@@ -15,7 +15,6 @@ ANSWER_S = 5.0
 
 Do = Literal["acknowledge", "on_the_way", "on_scene", "silence", "alarm_again", "called_114", "resolve", "roll_call"]
 Outcome = Literal["fire", "false_alarm", "drill", "test"]
-OUTCOMES: tuple[Outcome, ...] = ("fire", "false_alarm", "drill", "test")
 
 
 class Verdict(NamedTuple):

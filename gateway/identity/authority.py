@@ -33,7 +33,6 @@ YEAR = timedelta(days=365)
 CA_YEARS, HOLDER_YEARS = 40, 20
 RENEW_BEFORE = YEAR  # a certificate is replaced while it is good for 60 days or more: docs/board-life.md
 CA_BITS, BROKER_BITS = 3072, 2048
-CERTIFICATE_MAX = 2048  # bytes of DER that a board reads: firmware/device/agent/tls.py
 
 
 class NoIdentity(Exception):

@@ -1,4 +1,4 @@
-"""What each figure must reach: docs/structure.md's promises as bounds. A bound is shown beside its figure and asserted nowhere."""
+"""What each figure must reach: the promises of docs/bench.md as bounds. A bound is shown beside its figure and asserted nowhere."""
 
 from typing import Literal, NamedTuple, get_args
 

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from gateway import broker as brokers
 from gateway.broker import Choice
 from gateway.identity import issuing, mosquitto, register
-from gateway.identity.authority import CERTIFICATE_MAX, HOLDER_YEARS, YEAR, Authority
+from gateway.identity.authority import HOLDER_YEARS, YEAR, Authority
 from gateway.identity.register import Refused
 from gateway.mqtt import Account
 from gateway.settings import Broker, Settings
@@ -90,7 +90,7 @@ def test_every_certificate_is_valid_from_the_authoritys_first_day_and_short_enou
     assert {one.not_valid_before_utc.year for one in (authority.certificate, authority.broker, own)} == {2000}
     assert own.not_valid_after_utc.date() == (NOW + HOLDER_YEARS * YEAR).date()
     assert own.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == "H03-07.1"
-    assert max(len(der), len(authority.der)) <= CERTIFICATE_MAX
+    assert max(len(der), len(authority.der)) <= 2048, "FILE_MAX of firmware/device/agent/credentials.py"
 
 
 def test_no_file_of_the_identity_is_for_others_to_read(data: Path) -> None:

@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 KEY_BYTES = (16, 24, 32)  # 5.4.2: AES of 128, 192 or 256 bits
-SEQ_MAX = 9999  # 5.5.1.5: 0001 to 9999, then 0001 again; 0000 for a link test
 BODY_MAX = 0xFFF  # 5.5.1.3: "0" and three hexadecimal digits
 FRAME_MAX = BODY_MAX + 10  # LF, CRC, length and CR
 
