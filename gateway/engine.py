@@ -49,7 +49,7 @@ SUBSCRIPTIONS = (
     # `gateway` first: who else is online is known before anything is answered.
     *(("gateway", 1), ("tick", 0), ("dev/+/state", 1), ("dev/+/event", 1)),
     *(("dev/+/report", 0), ("dev/+/answer", 1), ("desk/+/command", 1), ("desk/+/alive", 0)),
-    ("incident/+", 0),
+    *(("bench/+/command", 1), ("incident/+", 0)),
 )
 
 
@@ -174,7 +174,7 @@ class _Engine:
             on_bench=self._for_bench,
         )
         self._workbench = Workbench(
-            settings, site, store.path.parent, Ties(store, self._situation, self._intake.put, self._publication.answer, clock)
+            settings, site, store.path.parent, Ties(store, self._situation, self._intake.put, self._publication.answer_bench, clock)
         )
         self._plan = canary_plan(settings, site)
         self._channels: list[Channel] = [WebhookLoop(webhook, life, self._tried, clock=clock) for webhook in settings.webhooks]

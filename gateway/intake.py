@@ -31,7 +31,7 @@ from gateway.store.journal import Outgoing
 from gateway.store.store import Store
 from protocol import boards, messages, topics
 from protocol.boards import BoardCommand
-from protocol.messages import Answer, Birth, DeskAlive, Event, Gateway, Report, Tick
+from protocol.messages import Answer, Birth, Command, DeskAlive, Event, Gateway, Report, Tick
 from protocol.wire import DecodeError
 
 logger = logging.getLogger(__name__)
@@ -117,6 +117,7 @@ class Intake:
             "state": self._state,
             "answer": self._answer,
             "desk_command": self._command,
+            "bench_command": self._bench,
             "desk_alive": self._alive,
             "incident": self._retained,
         }
@@ -359,13 +360,13 @@ class Intake:
         facts.birth(turn, device, state, retained=retained, unknown=unknown)
 
     def _command(self, user: str, payload: bytes, _retained: bool, turn: Turn) -> None:
-        command = boards.decode_command(payload)
-        if isinstance(command, BoardCommand):
-            self._on_bench(user, command)
-            return
+        command = messages.decode(Command, payload)
         here = [answer for person, _, before, answer in turn.effects.commands if (person, before.id) == (user, command.id)]
         answer = here[0] if here else journal.answer(self._parts.store.reading, user, command.id)
         turn.effects.answers.append((user, answer or facts.command(turn, user, command)))
+
+    def _bench(self, user: str, payload: bytes, _retained: bool, _turn: Turn) -> None:
+        self._on_bench(user, boards.decode_command(payload))
 
     def _alive(self, _user: str, payload: bytes, retained: bool, turn: Turn) -> None:
         said = messages.decode(DeskAlive, payload)

@@ -53,9 +53,13 @@ class Publication:
         for device, event in receipts:
             self._link.publish(topics.device(self._site, device, "receipt"), Receipt(engine=self._engine, id=event).payload())
 
-    def answer(self, user: str, answer: CommandAnswer | BoardAnswer) -> None:
-        """The answer to a command of a desk or the bench."""
+    def answer(self, user: str, answer: CommandAnswer) -> None:
+        """The answer to a command of a desk."""
         self._link.publish(topics.desk(self._site, user, "answer"), answer.payload())
+
+    def answer_bench(self, user: str, answer: BoardAnswer) -> None:
+        """The answer to a command of the bench."""
+        self._link.publish(topics.bench(self._site, user, "answer"), answer.payload())
 
     def incident(self, ident: str, snapshot: bytes, *, is_over: bool) -> None:
         """Retained while it is not resolved; at its end once as it was, and then nothing is retained any more."""

@@ -9,7 +9,7 @@ from protocol import boards as b
 from protocol import messages as m
 from protocol.topics import LIMITS, PREFIX
 
-_ID = {"device": "a board", "group": "a fire group", "incident": "an incident", "user": "a person at a desk"}
+_ID = {"device": "a board", "group": "a fire group", "incident": "an incident", "user": "a person at a desk or a bench"}
 
 
 class Channel(NamedTuple):
@@ -37,17 +37,11 @@ CHANNELS = (
     Channel("tick", "tick", 0, False, "engine", (m.Tick,), "every 10 s: the engine lives, its time"),
     Channel("gateway", "gateway", 1, True, "engine", (m.Gateway,), "the engine is online, or (last will) not"),
     Channel("incident", "incident/{incident}", 1, True, "engine", (m.Incident,), "the incident, whole; retained while it is open"),
-    Channel(
-        "desk_command",
-        "desk/{user}/command",
-        1,
-        False,
-        "desk",
-        (m.Command, b.BoardCommand),
-        "acknowledge, silence, resolve; of the bench: register, revoke, self-test",
-    ),
-    Channel("desk_answer", "desk/{user}/answer", 1, False, "engine", (m.CommandAnswer, b.BoardAnswer), "what became of a command"),
+    Channel("desk_command", "desk/{user}/command", 1, False, "desk", (m.Command,), "acknowledge, silence, resolve, start a drill"),
+    Channel("desk_answer", "desk/{user}/answer", 1, False, "engine", (m.CommandAnswer,), "what became of a command"),
     Channel("desk_alive", "desk/{user}/alive", 0, False, "desk", (m.DeskAlive,), "every 10 s: pages that are open and can be heard"),
+    Channel("bench_command", "bench/{user}/command", 1, False, "bench", (b.BoardCommand,), "register, revoke or try a board, list all"),
+    Channel("bench_answer", "bench/{user}/answer", 1, False, "engine", (b.BoardAnswer,), "what became of a command"),
 )
 
 

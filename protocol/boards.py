@@ -1,16 +1,15 @@
-"""What the technician's bench says to the engine about boards, on the desk's topics: desk/<user>/command and desk/<user>/answer.
+"""What the technician's bench says to the engine about boards, on topics of its own: bench/<user>/command and bench/<user>/answer.
 
-Unlike the desk's commands these are about no incident. Each may be said again and is done once: `register` with the same key is the
-same certificate, and the others change nothing the second time.
+Own topics, so that the broker's user `bench` can say nothing but this. Unlike a desk's commands these are about no incident. Each may be
+said again and is done once: `register` with the same key is the same certificate, and the others change nothing the second time.
 """
 
-import json
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from protocol import messages
-from protocol.messages import Command, Compact, Id, Text, UnixMs
+from protocol.messages import Compact, Id, Text, UnixMs
 from protocol.topics import LIMITS
 from protocol.wire import DecodeError
 
@@ -107,29 +106,24 @@ class BoardAnswer(Compact):
     more: bool = False
 
 
-def decode_command(payload: bytes) -> Command | BoardCommand:
-    """The command of a desk or of the bench. Raises DecodeError."""
-    if len(payload) <= LIMITS["desk_command"] and _do(payload) in BoardDo.__args__:  # type: ignore[attr-defined]  # of typing.Literal
-        try:
-            return BoardCommand.model_validate_json(payload)
-        except ValidationError as exc:
-            raise messages.decode_error(exc) from None
-    return messages.decode(Command, payload)
+def decode_command(payload: bytes) -> BoardCommand:
+    """A command of the bench. Raises DecodeError."""
+    _check_length("bench_command", payload)
+    try:
+        return BoardCommand.model_validate_json(payload)
+    except ValidationError as exc:
+        raise messages.decode_error(exc) from None
 
 
 def decode_answer(payload: bytes) -> BoardAnswer:
-    """An answer on a desk's topic; one to a desk reads as one without anything of boards. Raises DecodeError."""
-    if len(payload) > LIMITS["desk_answer"]:
-        raise DecodeError("payload", f"at most {LIMITS['desk_answer']} bytes", len(payload))
+    """The engine's answer to a command of the bench. Raises DecodeError."""
+    _check_length("bench_answer", payload)
     try:
         return BoardAnswer.model_validate_json(payload)
     except ValidationError as exc:
         raise messages.decode_error(exc) from None
 
 
-def _do(payload: bytes) -> object:
-    try:
-        fields = json.loads(payload)
-    except (ValueError, RecursionError):
-        return None
-    return fields.get("do") if isinstance(fields, dict) else None
+def _check_length(name: str, payload: bytes) -> None:
+    if len(payload) > LIMITS[name]:
+        raise DecodeError("payload", f"at most {LIMITS[name]} bytes", len(payload))

@@ -35,6 +35,8 @@ LIMITS = {
     "desk_command": HOST,
     "desk_answer": HOST,
     "desk_alive": SMALL,
+    "bench_command": HOST,
+    "bench_answer": HOST,
 }
 
 FROM_BOARD = ("state", "event", "report", "answer", "fetch")
@@ -86,6 +88,11 @@ def desk(site: str, user: str, leaf: str) -> str:
     return PREFIX + site + "/desk/" + user + "/" + leaf
 
 
+def bench(site: str, user: str, leaf: str) -> str:
+    """bench/<user>/<leaf>; `leaf` is "command" or "answer"."""
+    return PREFIX + site + "/bench/" + user + "/" + leaf
+
+
 def parse(site: str, topic: str):
     """(name, owner, sender) of a topic of this site, or None if it is none of ours.
 
@@ -119,4 +126,6 @@ def _place(parts):
         return ("ring", parts[1], "")
     if area == "desk" and leaf in ("command", "answer", "alive"):
         return ("desk_" + leaf, parts[1], "")
+    if area == "bench" and leaf in ("command", "answer"):
+        return ("bench_" + leaf, parts[1], "")
     return None

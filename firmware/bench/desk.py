@@ -134,7 +134,7 @@ class Desk:
         return f"expected the engine to be online within {TICK_S:.0f} s, got no sign of it: does it run?"
 
     def _send(self, command: BoardCommand) -> None:
-        self._client.publish(topics.desk(self._site, self._user, "command"), command.payload(), qos=1)
+        self._client.publish(topics.bench(self._site, self._user, "command"), command.payload(), qos=1)
 
     def _now_ms(self) -> int:
         if self._tick is None:
@@ -155,7 +155,7 @@ class Desk:
         if reason.is_failure:
             self._note(failure=f"expected to be let in as {USER}, got: {reason}")
             return
-        filters = [topics.desk(self._site, self._user, "answer"), topics.tick(self._site), topics.gateway(self._site)]
+        filters = [topics.bench(self._site, self._user, "answer"), topics.tick(self._site), topics.gateway(self._site)]
         filters.append(topics.device(self._site, "+", "state"))
         client.subscribe([(topic, 1) for topic in filters])
 
@@ -173,7 +173,7 @@ class Desk:
             self._tick = (messages.decode(Tick, payload).t, time.monotonic())
         elif name == "gateway":
             self._online = messages.decode(Gateway, payload).online
-        elif name == "desk_answer":
+        elif name == "bench_answer":
             answer = decode_answer(payload)
             self._answers[answer.id] = answer
         elif name == "state" and not retained:

@@ -40,6 +40,7 @@ def engine(site: str) -> Rights:
             topics.ring(site, "+"),
             *heard,
             topics.desk(site, "+", "answer"),
+            topics.bench(site, "+", "answer"),
         ),
         read=(
             *(topics.device(site, "+", leaf) for leaf in topics.FROM_BOARD),
@@ -47,6 +48,7 @@ def engine(site: str) -> Rights:
             *heard,
             topics.desk(site, "+", "command"),
             topics.desk(site, "+", "alive"),
+            topics.bench(site, "+", "command"),
         ),
     )
 
@@ -60,10 +62,12 @@ def console(site: str) -> Rights:
 
 
 def bench(site: str) -> Rights:
-    """The technician's bench asks the engine, as the desk does, and sees boards come and go. It speaks to no board."""
+    """The technician's bench asks the engine about boards, on topics where nothing else is asked, and sees boards come and go. It speaks
+    to no board, and in no desk's name.
+    """
     return Rights(
-        publish=(topics.desk(site, "+", "command"),),
-        read=(topics.desk(site, "+", "answer"), topics.device(site, "+", "state"), topics.gateway(site), topics.tick(site)),
+        publish=(topics.bench(site, "+", "command"),),
+        read=(topics.bench(site, "+", "answer"), topics.device(site, "+", "state"), topics.gateway(site), topics.tick(site)),
     )
 
 

@@ -67,14 +67,18 @@ def settings_file(path: Path, kind: str, ports: list[int]) -> Path:
 
 
 @contextmanager
-def running(folder: Path, kind: str, site: Path = DEMO, *, certified: tuple[str, ...] = ()) -> Iterator[Running]:
+def running(
+    folder: Path, kind: str, site: Path = DEMO, *, certified: tuple[str, ...] = (), revoked: tuple[str, ...] = ()
+) -> Iterator[Running]:
     """`keng broker` with the demo commune; ready when it lets the console in. `certified`: the gateway has an identity, and these boards
-    have certificates (see certificate())."""
+    have certificates (see certificate_of()), a further one each time; `revoked` of them have lost their rights."""
     ports = free_ports(2)
     if certified:
         Authority.create(folder / "data", "xa-mau", now=register.now())
     for device in certified:
         new_certificate(folder / "data", device)
+    for device in revoked:
+        register.revoke(folder / "data", device)
     settings, data, log = settings_file(folder / "keng.toml", kind, ports), folder / "data", folder / "broker.log"
     command = [sys.executable, "-m", "keng", "broker", "--site", str(site), "--settings", str(settings), "--data", str(data)]
     with log.open("wb") as out:
@@ -153,6 +157,7 @@ class Talker:
         self._client = Client(
             CallbackAPIVersion.VERSION2, client_id or account.user, clean_session=True, protocol=MQTTv311, reconnect_on_failure=False
         )
+        self.client_id = client_id or account.user
         self._client.username_pw_set(account.user, account.password)
         if certificate:
             self._client.tls_set_context(certificate.context())

@@ -13,8 +13,10 @@ from gateway.store import queries
 from gateway.store.store import open_store
 from gateway.workbench import KEPT, Ties, Workbench
 from protocol import site as site_files
-from protocol.boards import BoardAnswer, BoardCommand, Flashed
+from protocol.boards import BoardAnswer, BoardCommand, Flashed, decode_command
+from protocol.messages import Command, decode
 from protocol.topics import LIMITS
+from protocol.wire import DecodeError
 from tests.gateway.brokers import DEMO
 
 SITE = site_files.load(DEMO)
@@ -61,7 +63,7 @@ def test_a_long_list_comes_in_pages_that_fit(tmp_path: Path) -> None:
     while more:
         (answer,) = answers(tmp_path, [asked("boards", **({"after": seen[-1]} if seen else {}))], rows)
         assert answer.boards
-        assert len(answer.payload()) < LIMITS["desk_answer"]
+        assert len(answer.payload()) < LIMITS["bench_answer"]
         seen += [one.id for one in answer.boards]
         more, rows = answer.more, None
     assert seen == [f"B{number:03d}" for number in range(100)]
@@ -112,3 +114,12 @@ def test_a_bug_is_answered_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.
 def test_no_more_answers_are_kept_than_needed(tmp_path: Path) -> None:
     commands = [asked("revoke", f"c-{number}", device="H99") for number in range(KEPT + 5)]
     assert len(answers(tmp_path, commands)) == KEPT + 5
+
+
+def test_what_the_bench_may_ask_is_no_command_of_a_desk_and_the_other_way_round() -> None:
+    """The broker gives each of them its own topics; the engine understands nothing else there."""
+    with pytest.raises(DecodeError):
+        decode(Command, asked("revoke", device="H03-01").payload())
+    acknowledge = Command(id="c-1", t=int(NOW_S * 1000), do="acknowledge", incident="2026-000001", version=1)
+    with pytest.raises(DecodeError):
+        decode_command(acknowledge.payload())

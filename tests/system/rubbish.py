@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from protocol import messages, topics
+from protocol.boards import decode_command
 from protocol.messages import Answer, Command, Gateway, Report, Tick, decode, decode_event, decode_state
 from protocol.wire import DecodeError
 
@@ -33,6 +34,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "incident": {"v": 1, "engine": "5be07711-204", "id": "2026-000123", "version": 1, "revision": 1, "kind": "fire"},
     "desk_command": {"v": 1, "id": "c-77", "t": 1763791234610, "do": "acknowledge", "incident": "2026-000123", "version": 7},
     "desk_answer": {"v": 1, "id": "c-77", "ok": True, "incident": "2026-000123", "version": 8},
+    "bench_command": {"v": 1, "id": "b-77", "t": 1763791234610, "do": "revoke", "device": "H99-99"},
 }
 ODD_VALUES = (
     *("1e400", "-1", "null", "true", "{}", "[]", '""', '"\\ud800"', '"\\u0000"', "99999999999999999999", "1.5", '"x"', "NaN"),
@@ -45,6 +47,7 @@ ENGINE: dict[str, Callable[[bytes], object]] = {
     "report": lambda payload: decode(Report, payload),
     "answer": lambda payload: decode(Answer, payload),
     "desk_command": lambda payload: decode(Command, payload),
+    "bench_command": decode_command,
     "tick": lambda payload: decode(Tick, payload),
     "gateway": lambda payload: decode(Gateway, payload),
 }

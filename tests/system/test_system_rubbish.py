@@ -56,6 +56,8 @@ class Flood:
             return "engine", topics.gateway(site), "", []
         if kind == "incident":
             return "engine", topics.incident(site, "2026-999999"), "", []
+        if kind == "bench_command":
+            return "bench", topics.bench(site, "ky-thuat", "command"), "ky-thuat", []
         sender = "console" if kind == "desk_command" else "engine"
         return sender, topics.desk(site, "truc-ban", kind.removeprefix("desk_")), "truc-ban", []
 
@@ -93,7 +95,7 @@ async def test_ten_thousand_random_payloads_are_counted_and_disturb_nothing(scen
     on_boards = {device: await refused(scene, device) for device in READERS}
 
     async with AsyncExitStack() as stack:
-        voices = {user: await stack.enter_async_context(scene.voice(user)) for user in (TALKER, "engine", "console")}
+        voices = {user: await stack.enter_async_context(scene.voice(user)) for user in (TALKER, "engine", "console", "bench")}
         flood = Flood(scene, voices, random.Random(seed))
 
         async def pour(some: list[Piece]) -> None:
