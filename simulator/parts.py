@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
@@ -99,16 +100,38 @@ async def answer(module: str, *arguments: str) -> str:
     return out.decode()
 
 
+# Below the ports that Linux gives to outgoing connections (net.ipv4.ip_local_port_range: from 32768), one of which would take a port
+# between its choice and its use.
+PORTS = range(20_000, 32_000)
+KEPT_MAX = 100
+_kept: list[int] = []  # file descriptors of the latest choices
+
+
 def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody uses now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Loopback ports that nobody uses now, and that no other caller on this machine is given before they are used.
+
+    A socket in Linux's abstract name space stands for each of the latest: it leaves no file behind and ends with the process.
+    Raises PartFailed if there are not as many.
+    """
+    found: list[int] = []
+    start = random.randrange(len(PORTS))
+    for port in (*PORTS[start:], *PORTS[:start]):
+        if len(found) == count:
+            return found
+        keeper = socket.socket(socket.AF_UNIX)
+        try:
+            keeper.bind(f"\0keng-port-{port}")
+        except OSError:
+            keeper.close()
+            continue
+        if is_free(port):
+            _kept.append(keeper.detach())
+            found.append(port)
+            if len(_kept) > KEPT_MAX:
+                os.close(_kept.pop(0))
+        else:
+            keeper.close()
+    raise PartFailed(f"expected {count} free ports from {PORTS.start} to {PORTS.stop - 1}, got {len(found)}")
 
 
 def is_free(port: int) -> bool:

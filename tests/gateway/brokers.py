@@ -21,22 +21,11 @@ from gateway.identity import accounts, issuing, register
 from gateway.identity.accounts import Accounts
 from gateway.identity.authority import Authority
 from gateway.mqtt import Account
+from simulator.parts import free_ports
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "simulator/communes/ngo-thu-5.toml"
 WAIT_S = 50.0  # on a loaded machine a start takes its time; what waits looks again every 10 ms
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, all different."""
-    with_sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in with_sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in with_sockets]
-    finally:
-        for one in with_sockets:
-            one.close()
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import math
-import socket
 
 import httpx
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.exposition import Histogram, labelled, serve, single, text
+from simulator.parts import free_ports
 
 some_text = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('\n\\"'), max_size=30)
 
@@ -45,17 +45,12 @@ def test_a_histogram_counts_up_to_each_limit(durations):
     assert math.isclose(found["keng_s_sum"], sum(durations), abs_tol=1e-9)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/metrics", 200), ("GET", "/", 404), ("POST", "/metrics", 404), ("GET", "/metrics?x", 404)]
 )
 def test_the_server_gives_metrics_and_nothing_else(method, path, status):
     async def run() -> httpx.Response:
-        port = free_port()
+        (port,) = free_ports(1)
         server = asyncio.create_task(serve("127.0.0.1", port, lambda: [single("keng_x", "counter", "what", 3)]))
         async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5)) as client:
             answer = await client.request(method, f"http://127.0.0.1:{port}{path}")
@@ -71,7 +66,7 @@ def test_the_server_gives_metrics_and_nothing_else(method, path, status):
 @pytest.mark.parametrize("said", [b"", b"\x16\x03\x01", b"GET", b"GET /metrics HTTP/9.9\r\n\r\n", b"x" * 100_000])
 def test_what_is_no_request_ends_nothing(said):
     async def run() -> str:
-        port = free_port()
+        (port,) = free_ports(1)
         server = asyncio.create_task(serve("127.0.0.1", port, lambda: [single("keng_x", "counter", "what", 3)]))
         async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5)) as client:
             await client.get(f"http://127.0.0.1:{port}/metrics")
