@@ -21,11 +21,11 @@ from cryptography.x509.oid import NameOID
 from firmware.bench import filesystem, points, selftest, settings
 from firmware.bench.desk import Desk, DeskFailed
 from firmware.bench.images import Image
-from firmware.bench.package import Package
 from firmware.bench.settings import Bench
 from firmware.bench.tools import BAUD, Interrupted, ToolFailed, Tools, percent
 from protocol.boards import BoardAnswer, Flashed
 from protocol.config import BoardConfig
+from protocol.package import Package
 from protocol.site import Site
 from protocol.wire import clean
 

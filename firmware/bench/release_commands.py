@@ -135,14 +135,15 @@ def bundle_build(
       keng device bundle build keng-0.1.0-esp32_wroom.bundle --key release.pem
     """
     from firmware.bench import package  # noqa: PLC0415
+    from protocol.package import PackageError  # noqa: PLC0415
 
     try:
         private = package.load_private(
             key, typer.prompt("Password of the key", hide_input=True, default="", show_default=False).encode() or None
         )
         found = built(board)
-        out.write_bytes(found.signed(private))
-    except package.PackageError as exc:
+        out.write_bytes(package.signed(found, private))
+    except PackageError as exc:
         _end([str(exc)], EXIT_WRONG_INPUT)
     except OSError as exc:
         _end([f"keng device bundle: {exc}"], EXIT_FAILED)
@@ -160,7 +161,7 @@ def bundle_check(
     Example:
       keng device bundle check keng-0.1.0-esp32_wroom.bundle --trusted release.pem.pub
     """
-    from firmware.bench import package  # noqa: PLC0415
+    from protocol import package  # noqa: PLC0415
 
     try:
         found = package.read(file.read_bytes(), [package.load_public(key) for key in trusted])
@@ -171,18 +172,19 @@ def bundle_check(
     print(f"{file}: in order: {found.board}, version {found.version}, program {found.digest}, {len(found.files)} files")
 
 
-def built(board: str):  # type: ignore[no-untyped-def]  # of firmware.bench.package, which is imported late
+def built(board: str):  # type: ignore[no-untyped-def]  # of protocol.package, which is imported late
     """The package of this installation for a board type. Raises PackageError, OSError."""
     import subprocess  # noqa: PLC0415
 
     from firmware.bench import bundle as bundles  # noqa: PLC0415
     from firmware.bench import linker, package, romfs  # noqa: PLC0415
+    from protocol.package import PackageError  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="keng-bundle-") as folder:
         try:
             bundles.build(Path(folder), board)
         except (bundles.BundleError, linker.LinkError, romfs.CompileError, subprocess.TimeoutExpired) as exc:
-            raise package.PackageError(str(exc)) from None
+            raise PackageError(str(exc)) from None
         return package.of_folder(Path(folder), version=version("keng"), board=board, released=bundles.RELEASED_S)
 
 

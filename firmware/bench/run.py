@@ -12,16 +12,17 @@ from typing import Any, NamedTuple, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from firmware.bench import images, label, package, release_commands, settings
+from firmware.bench import images, label, release_commands, settings
 from firmware.bench import ports as serial_ports
 from firmware.bench.desk import Access, Desk, DeskFailed, load_access
 from firmware.bench.flashing import Done, Flasher, FlashFailed, Hands, Job, Materials, Step, Tell
 from firmware.bench.images import BOARDS, ImageError
 from firmware.bench.label import Label
-from firmware.bench.package import PackageError
 from firmware.bench.settings import Bench
 from firmware.bench.tools import Tools
+from protocol import package
 from protocol import site as site_files
+from protocol.package import Package, PackageError
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes
 
@@ -170,7 +171,7 @@ def _known_image(board: str) -> images.Image:
     return images.stored(catalogue, images.load(catalogue).entry(board))
 
 
-def _bundle(path: Path, bench: Bench, board: str) -> package.Package:
+def _bundle(path: Path, bench: Bench, board: str) -> Package:
     if not bench.trusted:
         raise PackageError("bench: trusted: expected the public key of whoever signs bundles, got none")
     found = package.read(path.read_bytes(), [package.load_public(key) for key in bench.trusted])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware.bench.package import Package
+from protocol.package import Package
 from simulator.processes import available
 from simulator.usb.boards import Boards
 from tests.bench.hall import Bench, Gateway, furnished

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from firmware.bench import images, package, release_commands, settings
+from firmware.bench import images, release_commands, settings
 from firmware.bench.desk import Desk, load_access
 from firmware.bench.flashing import Flasher, Hands, Materials
 from firmware.bench.tools import Tools
 from protocol import site as site_files
+from protocol.package import Package
 from simulator.parts import free_ports
 from simulator.usb import image
 from simulator.usb.boards import LINES, Boards
@@ -102,7 +103,7 @@ def state(boards: Boards, number: int) -> dict[str, Any]:
 class Bench:
     """A flasher on a real gateway. `told`: what it said, (device, step, words)."""
 
-    def __init__(self, gateway: Gateway, firmware: Path, program: package.Package) -> None:
+    def __init__(self, gateway: Gateway, firmware: Path, program: Package) -> None:
         self.gateway = gateway
         self.told: list[tuple[str, str, str]] = []
         self.on_step: Callable[[str, str], None] = lambda _step, _words: None  # at each change of step or words
@@ -124,7 +125,7 @@ class Bench:
 
 
 @contextmanager
-def furnished(folder: Path) -> Iterator[tuple[Gateway, Path, package.Package]]:
+def furnished(folder: Path) -> Iterator[tuple[Gateway, Path, Package]]:
     """A gateway at work, an image and the program."""
     with ExitStack() as stack:
         gateway = Gateway(folder)
