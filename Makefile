@@ -21,7 +21,7 @@ demo: build/.venv-sim
 
 test: build/.venv-dev
 	@tools/system-packages
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 	@echo "Left out: the long proofs. To run them too: make soak"
 
 soak: build/.venv-dev

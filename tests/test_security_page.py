@@ -1,6 +1,5 @@
 """docs/security.md names only tests that are there, and every provision of the standard."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -12,8 +11,7 @@ CLAUSE_6 = {"6.1", "6.2", "6.3", "6.4", "6.5"}
 
 
 def named_in(path: Path) -> set[str]:
-    found = ast.parse(path.read_text(encoding="utf-8")).body
-    return {node.name for node in found if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")}
+    return set(re.findall(r"^(?:async )?def (test_\w+)\(", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
 
 
 def provisions(cell: str) -> set[str]:

@@ -9,9 +9,13 @@ import pytest
 from rig import ROOT
 
 PLAIN = Path(__file__).parent / "plain"
+LONG = {"test_device_noise"}  # every point of every kind through hours of noise: 40 s of computing
 
 
-@pytest.mark.parametrize("module", sorted(path.stem for path in PLAIN.glob("test_*.py")))
+MODULES = sorted(path.stem for path in PLAIN.glob("test_*.py"))
+
+
+@pytest.mark.parametrize("module", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in MODULES])
 def test_plain_tests_pass_on_micropython(module: str, micropython: str, tmp_path: Path) -> None:
     search = f"{PLAIN}:{ROOT / 'firmware/device'}:{ROOT}:.frozen"
     environment = {**os.environ, "MICROPYPATH": search, "SCRATCH": str(tmp_path)}

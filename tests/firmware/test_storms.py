@@ -9,6 +9,8 @@ import pytest
 from agent.link import Account, Closed
 from agent.session import BACK_OFF_MS, Listener, Session
 
+pytestmark = pytest.mark.long  # fifteen minutes of 400 boards: 50 s of computing. Fewer, with real connections: test_pitfall_12
+
 BOARDS = 400
 STEADY_S = 120.0
 AWAY_S = 600.0
