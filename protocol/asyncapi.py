@@ -32,6 +32,8 @@ CHANNELS = (
     Channel("hello", "dev/{device}/hello", 1, False, "engine", (m.Hello,), "the answer to a birth"),
     Channel("receipt", "dev/{device}/receipt", 1, False, "engine", (m.Receipt,), "this event is on the engine's disk"),
     Channel("order", "dev/{device}/order", 1, False, "engine", (m.Order,), "do something once"),
+    Channel("fetch", "dev/{device}/fetch", 1, False, "board", (m.Fetch,), "a piece of an update is wanted"),
+    Channel("chunk", "dev/{device}/chunk", 1, False, "engine", (m.Chunk,), "a piece of an update"),
     Channel("call", "group/{group}/call/{device}", 1, False, "board", (m.Call,), "alarm here: bells that hear it ring at once"),
     Channel("ring", "group/{group}/ring", 1, False, "engine", (m.Ring,), "what the group's bells shall do now"),
     Channel("tick", "tick", 0, False, "engine", (m.Tick,), "every 10 s: the engine lives, its time"),

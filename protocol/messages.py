@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from protocol import wire
+from protocol import updates, wire
 from protocol.topics import LIMITS, is_id
 from protocol.wire import COUNT_MAX, FOR_MAX_S, TIME_MAX, DecodeError
 
@@ -36,6 +36,12 @@ EventId = Annotated[
 ]
 Life = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+BundleId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Version = Annotated[
+    str,
+    _check(updates.is_version, f"numbers with dots, at most {updates.VERSION_MAX} letters"),
+    Field(json_schema_extra={"pattern": "^[0-9]+(\\.[0-9]+)*", "maxLength": updates.VERSION_MAX}),
+]
 Text = Annotated[str, _check(wire.is_text, f"1 to {wire.TEXT_MAX} printable characters"), Field(json_schema_extra={"maxLength": 200})]
 Crash = Annotated[
     str,
@@ -74,11 +80,28 @@ class Compact(Message):
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
+UpdateState = Literal["fetching", "verified", "trial", "kept", "rolled_back", "refused"]
+
+
+class UpdateProgress(BaseModel):
+    """How far a board is with its update over the air, or what became of the newest one. `bundle`: which.
+
+    fetching: pieces come. verified: all is there, and it starts anew when nothing sounds. trial: it runs, and has to prove itself. kept: it
+    has. rolled_back: it has not, the version before runs again. refused: it was never run. `error` says why, of the last two.
+    """
+
+    model_config = Message.model_config
+
+    bundle: BundleId
+    state: UpdateState
+    error: Text | None = None
+
+
 class Birth(Compact):
     """Board: I am here. Retained on dev/<dev>/state.
 
     `crash`: where its own code failed last and how, told until a hello has answered it. `safe`: it runs with button, bell and network
-    alone. `config`: config.BoardConfig.digest of the configuration in use.
+    alone. `config`: config.BoardConfig.digest of the configuration in use. `app`: which bundle runs, where it came as one.
     """
 
     online: Literal[True] = True
@@ -93,6 +116,8 @@ class Birth(Compact):
     faults: list[Text] = []
     crash: Crash | None = None
     safe: bool = False
+    app: BundleId | None = None
+    update: UpdateProgress | None = None
     sleeping: bool = False
     next_s: Seconds | None = None
 
@@ -217,7 +242,10 @@ class Tick(Message):
 
 
 class Order(Compact):
-    """Engine: do this once, within `valid_s` of its arrival. `config` belongs to "set config": make it with config.change()."""
+    """Engine: do this once, within `valid_s` of its arrival. `config` belongs to "set config": make it with config.change().
+
+    `bundle`, `size` (bytes of the whole file), `version` and `downgrade` (an older version is meant) belong to update.
+    """
 
     id: Id
     do: Literal["test", "identify", "silence", "set", "update", "restart", "report"]
@@ -225,11 +253,51 @@ class Order(Compact):
     seconds: Seconds = 0
     valid_s: Seconds
     config: dict[str, Any] | None = None
+    bundle: BundleId | None = None
+    size: Annotated[int, Field(ge=1, le=updates.SIZE_MAX)] | None = None
+    version: Version | None = None
+    downgrade: bool | None = None
 
     @model_validator(mode="after")
     def _config_is_set_and_only_set(self) -> Self:
         if ((self.do, self.what) == ("set", "config")) != (self.config is not None):
             raise ValueError("expected a config with set config, and only there")
+        return self
+
+    @model_validator(mode="after")
+    def _update_names_its_bundle(self) -> Self:
+        named = (self.bundle, self.size, self.version)
+        if self.do == "update" and None in named:
+            raise ValueError("expected bundle, size and version with update")
+        if self.do != "update" and (*named, self.downgrade) != (None, None, None, None):
+            raise ValueError("expected bundle, size, version and downgrade with update only")
+        return self
+
+
+class Fetch(Message):
+    """Board: send me `size` bytes of a bundle from `offset` on. One at a time; what lies before `offset` is safe in its flash."""
+
+    id: Id
+    bundle: BundleId
+    offset: Count
+    size: Annotated[int, Field(ge=1, le=updates.FETCH_MAX)]
+
+
+class Chunk(Compact):
+    """Engine: the piece that was fetched, base64, or why there is none (`error`). `data` stands last, without blanks: a board decodes it
+    from the buffer in which it has come.
+    """
+
+    id: Id
+    bundle: BundleId
+    offset: Count | None = None
+    error: Text | None = None
+    data: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$")] | None = None
+
+    @model_validator(mode="after")
+    def _is_a_piece_or_an_error(self) -> Self:
+        if (self.error is None) != (self.data is not None) or (self.data is None) != (self.offset is None):
+            raise ValueError("expected offset and data, or an error")
         return self
 
 
@@ -479,6 +547,8 @@ MODELS: dict[str, type[Message]] = {
     "receipt": Receipt,
     "tick": Tick,
     "order": Order,
+    "fetch": Fetch,
+    "chunk": Chunk,
     "gateway": Gateway,
     "incident": Incident,
     "desk_command": Command,

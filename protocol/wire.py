@@ -67,18 +67,22 @@ def decode_tick(payload: bytes) -> Tick:
 def decode_order(payload: bytes) -> Order:
     """`seconds` defaults to 0; an order whose `do` is unknown decodes, so that it can be answered.
 
-    `config`: the keys to set and their values, unchecked, of "set config"; None with every other order.
+    `config`: the keys to set and their values, unchecked, of "set config"; of an update all fields, for updates.decode_update; None with
+    every other order.
     """
     fields = load(payload, ORDER_MAX)
     what = fields.get("what")
-    sets = fields.get("do") == "set" and what == "config"
+    do = name(fields, "do")
+    config = fields if do == "update" else None
+    if do == "set" and what == "config":
+        config = _table(_needed(fields, "config"), "config")
     return Order(
         name(fields, "id"),
-        name(fields, "do"),
+        do,
         None if what is None else name(fields, "what"),
         whole(fields, "seconds", 0, FOR_MAX_S, 0),
         whole(fields, "valid_s", 0, FOR_MAX_S),
-        _table(_needed(fields, "config"), "config") if sets else None,
+        config,
     )
 
 
@@ -123,11 +127,13 @@ def _ring(fields):
     )
 
 
-def encode_birth(*, life, boot, kind, fw, group, reset, active, config=None, faults=(), crash=None, safe=False) -> bytes:
+def encode_birth(
+    *, life, boot, kind, fw, group, reset, active, config=None, faults=(), crash=None, safe=False, app=None, update=None
+) -> bytes:
     """`active`: point -> event id of each point that is not clear. `faults`: what the board found wrong with itself, in words.
 
     `crash`: where its own code failed last and how, cut to CRASH_MAX. `safe`: it runs without everything that could fail again.
-    `config`: the digest of the configuration in use.
+    `config`: the digest of the configuration in use. `app`: the bundle that runs. `update`: {"bundle", "state", "error"}.
     """
     return _object(
         ("v", VERSION),
@@ -143,6 +149,8 @@ def encode_birth(*, life, boot, kind, fw, group, reset, active, config=None, fau
         ("faults", [clean(fault) for fault in faults] if faults else None),
         ("crash", clean(crash, CRASH_MAX) if crash else None),
         ("safe", True if safe else None),
+        ("app", app),
+        ("update", update),
     )
 
 

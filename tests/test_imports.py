@@ -15,7 +15,8 @@ MICROPYTHON = {
     *("random", "select", "socket", "ssl", "struct", "sys", "time", "vfs"),
 }
 HARDWARE = {"machine", "network", "esp", "esp32"}
-TWO_INTERPRETERS = {"protocol/topics.py", "protocol/wire.py"}
+TWO_INTERPRETERS = {"protocol/topics.py", "protocol/wire.py", "protocol/updates.py"}
+BOARDS_WIRE = ("protocol.topics", "protocol.wire", "protocol.updates")
 PURE = {
     *("bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "heapq"),
     *("itertools", "json", "math", "operator", "re", "statistics", "string", "types", "typing", "unicodedata", "zoneinfo", "__future__"),
@@ -46,7 +47,7 @@ def broken(path: Path, name: str) -> str | None:
     if file.startswith("firmware/device/"):
         return on_board(file, name)
     if file in TWO_INTERPRETERS:
-        return None if top in MICROPYTHON or name.startswith("protocol.topics") else "it must run on MicroPython"
+        return None if top in MICROPYTHON or name.startswith(BOARDS_WIRE) else "it must run on MicroPython"
     allowed = {
         "protocol": {"protocol"},
         "firmware/bench": {"protocol", "firmware"},
@@ -73,9 +74,9 @@ def on_board(file: str, name: str) -> str | None:
             if file in ("firmware/device/main.py", "firmware/device/agent/board.py")
             else "hardware is met in main.py and agent/board.py only"
         )
-    if top in MICROPYTHON | ON_BOARD or name.startswith(("protocol.topics", "protocol.wire")):
+    if top in MICROPYTHON | ON_BOARD or name.startswith(BOARDS_WIRE):
         return None
-    return "the board has only MicroPython, its own modules, protocol.topics and protocol.wire"
+    return "the board has only MicroPython, its own modules, protocol.topics, protocol.wire and protocol.updates"
 
 
 def in_domain(name: str) -> str | None:

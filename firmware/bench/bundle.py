@@ -21,7 +21,7 @@ from typing import NamedTuple
 from firmware.bench import inlined, linker, names, romfs, symbols, texts, unrolled
 
 ROOT = Path(__file__).resolve().parents[2]
-WIRE = ("__init__", "topics", "wire")  # the part of protocol/ that MicroPython reads
+WIRE = ("__init__", "topics", "wire", "updates")  # the part of protocol/ that MicroPython reads
 IMAGE = "firmware.romfs"
 # The day of this version, Unix s: no board with the bundle lives before it. Not the day of the build: the same sources give the same bytes.
 RELEASED_S = 1_795_305_600  # 2026-11-22

@@ -6,7 +6,7 @@ import json
 import sys
 from binascii import hexlify, unhexlify
 
-from protocol import wire
+from protocol import updates, wire
 
 DECODE = {
     "hello": wire.decode_hello,
@@ -15,6 +15,8 @@ DECODE = {
     "order": wire.decode_order,
     "call": wire.decode_call,
     "ring": wire.decode_ring,
+    "chunk": updates.decode_chunk,
+    "update": lambda payload: updates.decode_update(wire.decode_order(payload).config),
 }
 ENCODE = {
     "birth": wire.encode_birth,
@@ -23,6 +25,7 @@ ENCODE = {
     "report": wire.encode_report,
     "answer": wire.encode_answer,
     "call": wire.encode_call,
+    "fetch": updates.encode_fetch,
 }
 
 
@@ -30,6 +33,8 @@ def plain(value):
     """As JSON has it: tuples as lists, keys as text, and in words the numbers that JSON does not know."""
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
+    if isinstance(value, bytes):
+        return hexlify(value).decode()
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     return str(value) if isinstance(value, float) and value - value != 0 else value

@@ -1,5 +1,6 @@
 """The contract between board and engine. The board's half (wire.py) runs in the real MicroPython, the engine's (messages.py) here."""
 
+import base64
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from protocol import messages as m
-from protocol import wire
+from protocol import updates, wire
 from protocol.topics import LIMITS
 from protocol.wire import DecodeError
 
@@ -24,6 +25,8 @@ FROM_BOARD = {
     "birth": b'{"v":1,"online":true,"life":"9c41f2aa","boot":17,"kind":"household","fw":"1.0.0","group":"TLG-03","reset":"power","active":{"smoke-1":"9c41f2aa-16-9"}}',
     "birth, after a crash": b'{"v":1,"online":true,"life":"9c41f2aa","boot":18,"kind":"household","fw":"1.0.0","group":"TLG-03","reset":"watchdog","active":{},"crash":"agent/points.py sense; KeyError: x","safe":true}',
     "birth, config": b'{"v":1,"online":true,"life":"9c41f2aa","boot":17,"kind":"household","fw":"1.0.0","group":"TLG-03","config":"5fa3c1d0","reset":"power","active":{}}',
+    "birth, update": b'{"v":1,"online":true,"life":"9c41f2aa","boot":18,"kind":"household","fw":"0.2.0","group":"TLG-03","reset":"software","active":{},"app":"3f1c9a0e5b7d2846","update":{"bundle":"3f1c9a0e5b7d2846","state":"rolled_back","error":"no receipt within 600 s"}}',
+    "fetch": b'{"v":1,"id":"f-12","bundle":"3f1c9a0e5b7d2846","offset":34816,"size":2048}',
     "will": b'{"v":1,"online":false,"life":"9c41f2aa","boot":17}',
     "event": b'{"v":1,"id":"9c41f2aa-17-42","t":1763791234567,"age":35,"point":"button-1","type":"button","state":"active","now":"active","calling":true}',
     "event, presence": b'{"v":1,"id":"9c41f2aa-17-43","age":12,"point":"extinguisher-2","type":"presence","state":"active","now":"active"}',
@@ -38,6 +41,10 @@ TO_BOARD = {
     "receipt": b'{"v":1,"engine":"5be07711-204","id":"9c41f2aa-17-42"}',
     "order": b'{"v":1,"id":"o-9f3c","do":"test","what":"bell","seconds":2,"valid_s":30}',
     "order, set": b'{"v":1,"id":"o-9f3d","do":"set","what":"config","valid_s":30,"config":{"verify_s":45,"points":{"button-2":null}}}',
+    "order, update": b'{"v":1,"id":"o-9f3e","do":"update","seconds":0,"valid_s":30,"bundle":"3f1c9a0e5b7d2846","size":131072,"version":"0.2.0","downgrade":false}',
+    "chunk": b'{"v":1,"id":"f-12","bundle":"3f1c9a0e5b7d2846","offset":34816,"data":"TQYfAQ=="}',
+    "chunk, spaced": b'{"data": "TQYfAQ==", "v": 1, "id": "f-12", "bundle": "3f1c9a0e5b7d2846", "offset": 34816}',
+    "chunk, error": b'{"v":1,"id":"f-12","bundle":"3f1c9a0e5b7d2846","error":"no such bundle"}',
     "call": b'{"v":1,"id":"9c41f2aa-17-42","k":1,"type":"button","pattern":"fire"}',
     "ring": RING,
     "hello, ringing": b'{"v":1,"engine":"5be07711-204","t":1,"for":"9c41f2aa-17","group":null,"ring":' + RING + b"}",
@@ -137,7 +144,7 @@ def test_engine_refuses_every_strict_prefix(name: str) -> None:
             ENGINE_READS[name_of(name)](payload[:length])
 
 
-@pytest.mark.parametrize("name", ["hello", "receipt", "tick", "order", "call", "ring"])
+@pytest.mark.parametrize("name", ["hello", "receipt", "tick", "order", "chunk", "call", "ring"])
 def test_both_refuse_what_is_longer_than_its_topic_allows(name: str, device: Device) -> None:
     longest = TO_BOARD[name][:-1] + b" " * (LIMITS[name] - len(TO_BOARD[name])) + b"}"
     assert "fields" in device(decode=name, payload=longest)
@@ -153,6 +160,8 @@ counts = st.integers(0, wire.COUNT_MAX)
 times = st.integers(0, wire.TIME_MAX)
 seconds = st.integers(0, wire.FOR_MAX_S)
 lives = st.text("0123456789abcdef", min_size=8, max_size=8)
+bundles = st.text("0123456789abcdef", min_size=16, max_size=16)
+versions = st.lists(st.integers(0, 9999), min_size=1, max_size=4).map(lambda numbers: ".".join(map(str, numbers)))
 starts = st.builds("{}-{}".format, lives, counts)
 event_ids = st.builds("{}-{}-{}".format, lives, counts, st.integers(1, wire.COUNT_MAX))
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=wire.TEXT_MAX).filter(
@@ -177,15 +186,24 @@ ENGINE_WRITES = {
         m.Order, id=ids, do=st.sampled_from(["test", "silence", "restart"]), what=st.none() | ids, seconds=seconds, valid_s=seconds
     )
     | st.builds(m.Order, id=ids, do=st.just("set"), what=st.just("config"), valid_s=seconds, config=st.dictionaries(ids, changes)),
+    "order, update": st.builds(
+        m.Order, id=ids, do=st.just("update"), valid_s=seconds, bundle=bundles, size=st.integers(1, updates.SIZE_MAX), version=versions,
+        downgrade=st.none() | st.booleans(),
+    ),
+    "chunk": st.builds(m.Chunk, id=ids, bundle=bundles, offset=counts, data=st.binary(min_size=1, max_size=updates.FETCH_MAX).map(
+        lambda data: base64.b64encode(data).decode()
+    )) | st.builds(m.Chunk, id=ids, bundle=bundles, error=texts),
     "call": st.builds(m.Call, id=event_ids, k=st.integers(1, wire.COUNT_MAX), type=ids, pattern=patterns),
     "ring": rings,
-}
+}  # fmt: skip
 optional = {"t": times, "age": times, "calling": st.booleans(), "cause": ids, "k": st.integers(1, 12), "n": counts}
 DEVICE_WRITES = {
     "birth": st.fixed_dictionaries(
         {"life": lives, "boot": counts, "kind": ids, "fw": texts, "group": st.none() | ids, "reset": texts, "active": st.dictionaries(ids, event_ids, max_size=8)},
-        optional={"faults": st.lists(texts, max_size=3), "crash": texts, "safe": st.just(True), "config": lives},
+        optional={"faults": st.lists(texts, max_size=3), "crash": texts, "safe": st.just(True), "config": lives, "app": bundles,
+                  "update": st.fixed_dictionaries({"bundle": bundles, "state": st.sampled_from(["fetching", "kept"]), "error": st.none() | texts})},
     ),
+    "fetch": st.fixed_dictionaries({"id": ids, "bundle": bundles, "offset": counts, "size": st.integers(1, updates.FETCH_MAX)}),
     "will": st.fixed_dictionaries({"life": lives, "boot": counts}),
     "event": st.fixed_dictionaries(
         {"id": event_ids, "point": ids, "type": st.sampled_from(["button", "smoke", "bell", "news"]), "state": states, "now": states},
@@ -207,7 +225,12 @@ def as_device(message: object) -> list[Any]:
     if isinstance(message, m.Hello):
         ring = as_device(message.ring) if message.ring else None
         return [message.engine, message.t, message.birth, message.group, ring]
+    if isinstance(message, m.Chunk):
+        data = message.data and base64.b64decode(message.data).hex()
+        return [message.id, message.bundle, message.offset, data, message.error]
     assert isinstance(message, m.Message)
+    if isinstance(message, m.Order) and message.do == "update":
+        return [message.id, "update", message.what, message.seconds, message.valid_s, json.loads(message.payload())]
     fields = {"Ring": wire.Ring, "Receipt": wire.Receipt, "Tick": wire.Tick, "Order": wire.Order, "Call": wire.Call}[
         type(message).__name__
     ]._fields
@@ -220,9 +243,9 @@ def test_device_reads_whatever_the_engine_writes(name: str, device: Device) -> N
     @given(ENGINE_WRITES[name])
     def check(message: m.Message) -> None:
         payload = message.payload()
-        assert ENGINE_READS[name](payload) == message
-        if len(payload) <= LIMITS[name]:
-            assert device(decode=name, payload=payload) == {"fields": as_device(message)}
+        assert ENGINE_READS[name_of(name)](payload) == message
+        if len(payload) <= LIMITS[name_of(name)]:
+            assert device(decode=name_of(name), payload=payload) == {"fields": as_device(message)}
 
     check()
 
@@ -300,7 +323,7 @@ def test_mutations_raise_nothing_but_decode_error_on_the_device(name: str, devic
         assert "raised" not in answer, answer
         # The same module on CPython holds the same promise: light boards run it there.
         only_decode_error({"hello": wire.decode_hello, "ring": wire.decode_ring, "call": wire.decode_call, "order": wire.decode_order,
-                           "tick": wire.decode_tick, "receipt": wire.decode_receipt}[name_of(name)], payload)  # fmt: skip
+                           "tick": wire.decode_tick, "receipt": wire.decode_receipt, "chunk": updates.decode_chunk}[name_of(name)], payload)  # fmt: skip
 
     check()
 
@@ -321,6 +344,65 @@ def test_event_with_a_readable_id_is_kept_whatever_else_is_wrong() -> None:
     assert isinstance(odd, m.OddEvent)
     assert odd.id == "9c41f2aa-17-42"
     assert odd.raw == b'{"v":9,"id":"9c41f2aa-17-42","type":[1]}'
+
+
+def test_device_reads_what_an_update_order_asks_for(device: Device) -> None:
+    order = TO_BOARD["order, update"]
+    assert device(decode="update", payload=order) == {"fields": ["3f1c9a0e5b7d2846", 131072, "0.2.0", False]}
+    assert device(decode="update", payload=order.replace(b"false", b"true"))["fields"][3] is True
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"bundle":"3f1c9a0e5b7d2846",', b""),
+        (b"3f1c9a0e5b7d2846", b"3f1c9a0e5b7d284"),
+        (b"3f1c9a0e5b7d2846", b"../c9a0e5b7d2846"),
+        (b'"size":131072,', b""),
+        (b"131072", b"1000001"),
+        (b"131072", b"0"),
+        (b'"version":"0.2.0",', b""),
+        (b'"0.2.0"', b'"newest"'),
+        (b'"0.2.0"', b"[]"),
+    ],
+)
+def test_both_refuse_an_update_order_with_a_mistake(device: Device, old: bytes, new: bytes) -> None:
+    wrong = TO_BOARD["order, update"].replace(old, new)
+    assert wrong != TO_BOARD["order, update"]
+    assert "refused" in device(decode="update", payload=wrong)
+    with pytest.raises(DecodeError):
+        m.decode(m.Order, wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b'{"v":1,"id":"f-1","bundle":"3f1c9a0e5b7d2846","offset":0}',
+        b'{"v":1,"id":"f-1","bundle":"3f1c9a0e5b7d2846","offset":0,"data":""}',
+        b'{"v":1,"id":"f-1","bundle":"3f1c9a0e5b7d2846","data":"TQYfAQ=="}',
+        b'{"v":1,"id":"f-1","bundle":"3f1c","offset":0,"data":"TQYfAQ=="}',
+        b'{"v":1,"id":"f-1","bundle":"3f1c9a0e5b7d2846","offset":-1,"data":"TQYfAQ=="}',
+        b'{"v":1,"id":"f-1","bundle":"3f1c9a0e5b7d2846","offset":0,"data":7}',
+        b'{"v":1,"id":"f-1","bundle":"3f1c9a0e5b7d2846","offset":0,"data":"%s"}' % (b"AAAA" * 961),
+    ],
+)
+def test_device_refuses_a_chunk_with_a_mistake(device: Device, wrong: bytes) -> None:
+    assert "refused" in device(decode="chunk", payload=wrong)
+
+
+def test_the_longest_piece_fits_its_topic() -> None:
+    longest = m.Chunk(id="f" * 32, bundle="3f1c9a0e5b7d2846", offset=wire.COUNT_MAX, data="A" * (updates.FETCH_MAX // 3 * 4))
+    assert len(longest.payload()) <= LIMITS["chunk"]
+    assert longest.payload().endswith(b'A"}')
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("0.10.1", (0, 10, 1)), ("0.9", (0, 9)), ("1.2rc1.5", (1, 2)), ("x1", ()), ("", ()), ("1..2", (1,))],
+)
+def test_versions_are_compared_by_their_numbers(text: str, numbers: tuple[int, ...]) -> None:
+    assert updates.parse_version(text) == numbers
+    assert updates.is_version(text) == bool(numbers)
 
 
 def test_self_test_can_never_be_a_button() -> None:

@@ -1,0 +1,101 @@
+"""The board's half of updates over the air: the order, what it fetches, what comes. Runs unchanged on CPython and MicroPython.
+
+Apart from wire.py, since a board loads it only while an update is under way.
+"""
+
+from binascii import a2b_base64
+from collections import namedtuple
+
+from protocol.topics import LIMITS
+from protocol.wire import COUNT_MAX, TEXT_MAX, DecodeError, load, name, shown, whole
+
+SIZE_MAX = 1_000_000  # bytes of a whole bundle
+FETCH_MAX = 2_880  # bytes of one piece: as base64, with all around it, a chunk stays below its 4,096
+HEAD = 512  # bytes in which all of a chunk stands but its data
+BUNDLE_LENGTH = 16
+VERSION_MAX = 32
+
+Update = namedtuple("Update", ("bundle", "size", "version", "downgrade"))
+Chunk = namedtuple("Chunk", ("id", "bundle", "offset", "data", "error"))
+
+
+def is_bundle(text) -> bool:
+    """True for 16 lower-case hex digits: which bundle it is, the first of the SHA-256 of its header."""
+    if type(text) is not str or len(text) != BUNDLE_LENGTH:
+        return False
+    for letter in text:
+        if letter not in "0123456789abcdef":
+            return False
+    return True
+
+
+def is_version(text) -> bool:
+    """True for what parse_version can compare."""
+    return type(text) is str and len(text) <= VERSION_MAX and len(parse_version(text)) > 0
+
+
+def parse_version(text):
+    """The numbers of a version, to be compared: (0, 10, 1) of 0.10.1. What follows them (0.10.1-rc1) does not count."""
+    numbers = []
+    for word in text.split("."):
+        digits = ""
+        for letter in word:
+            if letter not in "0123456789":
+                break
+            digits += letter
+        if digits:
+            numbers.append(int(digits))
+        if not digits or digits != word:
+            break
+    return tuple(numbers)
+
+
+def decode_update(fields) -> Update:
+    """What the order `update` asks for. `fields`: those of the order. Raises DecodeError."""
+    version = fields.get("version")
+    if not is_version(version):
+        raise DecodeError("version", "numbers with dots", shown(version))
+    return Update(_bundle(fields), whole(fields, "size", 1, SIZE_MAX), version, fields.get("downgrade") is True)
+
+
+def encode_fetch(*, id, bundle, offset, size) -> bytes:
+    """Send me `size` bytes of the bundle from `offset` on."""
+    return ('{"v":1,"id":"%s","bundle":"%s","offset":%d,"size":%d}' % (id, bundle, offset, size)).encode()
+
+
+def decode_chunk(payload) -> Chunk:
+    """A piece; or in `error` why there is none, and then `offset` and `data` are None. Raises DecodeError.
+
+    `payload` may be a view of the link's buffer. Where `data` stands last and without blanks around it, as the engine writes it, it is
+    decoded from there: a copy of the whole would take 8 kB of a board's heap.
+    """
+    if len(payload) > LIMITS["chunk"]:
+        raise DecodeError("payload", "at most %d bytes" % LIMITS["chunk"], len(payload))
+    head = bytes(payload[:HEAD])
+    end = head.find(b',"data":"')
+    if end > 0 and bytes(payload[-2:]) == b'"}':
+        fields = load(head[:end] + b"}", HEAD)
+        fields["data"] = memoryview(payload)[end + 9 : -2]
+    else:
+        fields = load(payload, LIMITS["chunk"])
+    ident, bundle, error = name(fields, "id"), _bundle(fields), fields.get("error")
+    if error is not None:
+        return Chunk(ident, bundle, None, None, error[:TEXT_MAX] if type(error) is str else "unknown")
+    return Chunk(ident, bundle, whole(fields, "offset", 0, COUNT_MAX), _data(fields.get("data")), None)
+
+
+def _bundle(fields):
+    value = fields.get("bundle")
+    if not is_bundle(value):
+        raise DecodeError("bundle", "%d hex digits" % BUNDLE_LENGTH, shown(value))
+    return value
+
+
+def _data(text):
+    try:
+        data = a2b_base64(text)
+    except (ValueError, TypeError):  # binascii.Error of CPython is a ValueError; no text at all is a TypeError
+        raise DecodeError("data", "base64", shown(text)) from None
+    if not 1 <= len(data) <= FETCH_MAX:
+        raise DecodeError("data", "1 to %d bytes" % FETCH_MAX, len(data))
+    return data
