@@ -16,6 +16,7 @@ import typer
 from gateway import startup
 from gateway.commands import DATA, Data, Json
 from gateway.domain.audiences import VIETNAM
+from gateway.spreadsheet import BOM, cell
 from gateway.store import exports, queries
 from gateway.store.exports import Kind
 from gateway.supervisor import CannotStart
@@ -23,9 +24,7 @@ from protocol.tomlfile import FileMistakes
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
-BOM = "\ufeff"  # without it Excel takes UTF-8 for the machine's old code page
 BY = "keng export"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute instead of show
 
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all. Without it to stdout.", metavar="FILE")
@@ -165,7 +164,7 @@ def _write_csv(out: TextIO, columns: list[str], rows: Iterable[dict[str, Any]], 
     table.writerow(names)
     for row in rows:
         told = row | {name.removesuffix("_ms"): _stamp(row[name]) for name in times}
-        table.writerow([_cell(told[name]) for name in names])
+        table.writerow([cell(told[name]) for name in names])
 
 
 def _worded(rows: Iterable[dict[str, Any]], language: Literal["vi", "en"] | None) -> Iterator[dict[str, Any]]:
@@ -177,10 +176,6 @@ def _worded(rows: Iterable[dict[str, Any]], language: Literal["vi", "en"] | None
     catalogue = words.load(language)
     for row in rows:
         yield row | {"words": catalogue.of("what", row["what"])}
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else "" if value is None else value
 
 
 def _stamp(at_ms: int | None) -> str:

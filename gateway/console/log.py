@@ -14,13 +14,12 @@ from gateway.console.pages import Console
 from gateway.console.records import PAGE, UNREADABLE
 from gateway.console.words import Words, midnight, stamp
 from gateway.domain.maintenance import What
+from gateway.spreadsheet import BOM, cell
 from gateway.store import queries
 from gateway.store.queries import MaintenanceEntry
 
 WHATS = get_args(What)
 CSV_MAX = 20_000
-# A cell that begins so is a formula to a spreadsheet, whoever wrote it.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 What_ = Annotated[str, Query(pattern=r"^[a-z_]{0,32}$")]
 Place = Annotated[str, Query(max_length=100)]
@@ -80,7 +79,8 @@ def log(console: Console) -> APIRouter:
         except UNREADABLE as exc:
             return console.say(request, t("records.none", problem=exc), status=503)
         headers = {"Content-Disposition": 'attachment; filename="keng-log.csv"'}
-        return Response(spreadsheet(found, t).encode("utf-8-sig"), media_type="text/csv; charset=utf-8", headers=headers)
+        await console.looked(request, detail=f"log.csv {wanted.query}".strip())
+        return Response((BOM + spreadsheet(found, t)).encode(), media_type="text/csv; charset=utf-8", headers=headers)
 
     return router
 
@@ -93,16 +93,12 @@ def spreadsheet(entries: list[MaintenanceEntry], t: Words) -> str:
     for one in entries:
         words = (t.of("what", one.what), t.point(one.point) if one.point else "", one.place, one.device, one.detail)
         last = stamp(one.last_ms) if one.last_ms is not None else ""
-        writer.writerow([stamp(one.at_ms), *(_text(word) for word in words), one.times, last])
+        writer.writerow([cell(value) for value in (stamp(one.at_ms), *words, one.times, last)])
     return out.getvalue()
 
 
 def _wanted(what: What_ = "", place: Place = "", first: Day = "", last: Day = "") -> Wanted:
     return Wanted(what, place, _day(first), _day(last))
-
-
-def _text(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def _day(text: str) -> date | None:

@@ -91,6 +91,10 @@ class Console:
         context |= {"who": request.state.who, "path": request.url.path}
         return HTMLResponse(self.composer.render(self.language_of(request), f"people/{template}", **context), status, headers)
 
+    async def looked(self, request: Request, *, about: str = "", detail: str) -> None:
+        """Record that somebody has taken away, or put on paper, what names people: `about` which incident, `detail` what of it."""
+        await self.door.note("looked", who=gate.who(request).id, about=about, detail=detail, address=gate.visitor(request).address)
+
     def say(self, request: Request, text: str, *, status: int) -> Response:
         """Tell the person one sentence: as a fragment to htmx, as a whole page to a browser without JavaScript."""
         notice = self.composer.render(self.language_of(request), "notice.html", text=text, good=status < 400)

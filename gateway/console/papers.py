@@ -25,8 +25,7 @@ def papers(console: Console) -> APIRouter:
         found = await _record(console, request, incident)
         if isinstance(found, Response):
             return found
-        asker = gate.who(request)
-        await console.door.note("looked", who=asker.id, about=incident, detail="record.json", address=gate.visitor(request).address)
+        await console.looked(request, about=incident, detail="record.json")
         name = f'attachment; filename="keng-{incident}.json"'
         return JSONResponse(records.document(found), headers={"Content-Disposition": name})
 
@@ -36,6 +35,7 @@ def papers(console: Console) -> APIRouter:
         found = await _record(console, request, incident)
         if isinstance(found, Response):
             return found
+        await console.looked(request, about=incident, detail="record")
         language, now_ms = console.language_of(request), console.clock.now_ms()
         return HTMLResponse(console.composer.render(language, "record.html", record=found, person=gate.who(request).name, now_ms=now_ms))
 
@@ -48,6 +48,7 @@ def papers(console: Console) -> APIRouter:
             found = await console.shelf.shift(since_ms)
         except UNREADABLE as exc:
             return console.say(request, console.composer.words(language)("records.none", problem=exc), status=503)
+        await console.looked(request, detail=f"handover {hours} h")
         liveness = console.feed.liveness
         wrong = [one for one in view.devices(found.devices, live=liveness.engine == "online") if one.tone != "good"]
         context = {"shift": found, "wrong": wrong, "liveness": liveness, "hours": hours, "since_ms": since_ms, "now_ms": now_ms}

@@ -4,7 +4,9 @@ import json
 
 import pytest
 from playwright.sync_api import Page, expect
-from stage import NOON_MS, Database, EnginePeer, RunningConsole, get, incident, resolved
+from stage import DUTY, NOON_MS, Database, EnginePeer, RunningConsole, get, incident, resolved
+
+from gateway.console.people import audit
 
 IDENT = "2026-000123"
 
@@ -104,3 +106,22 @@ def test_a_shift_hands_over_its_incidents_its_faults_and_its_log(console: Runnin
     assert "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM" in html
     assert "Cán bộ mẫu 01" in html
     assert "2026-000001" in get(f"{console.url}/handover?hours=72").text
+
+
+@pytest.mark.parametrize(
+    ("path", "about", "detail"),
+    [
+        (f"/incidents/{IDENT}/record", IDENT, "record"),
+        (f"/incidents/{IDENT}/record.json", IDENT, "record.json"),
+        ("/handover?hours=24", "", "handover 24 h"),
+        ("/log.csv?place=03-07", "", "log.csv place=03-07"),
+    ],
+)
+def test_whoever_takes_away_what_names_people_stands_in_the_audit(
+    path: str, about: str, detail: str, recorded: Database, console: RunningConsole
+) -> None:
+    for wrong in ("/incidents/2026-000999/record", "/handover?hours=0", "/log.csv?last=1"):
+        assert get(console.url + wrong).status_code in (404, 422)
+    assert get(console.url + path).status_code == 200
+    found = [(one.who, one.what, one.about, one.detail, one.address) for one in audit.entries(console.book.reading)]
+    assert found == [(DUTY, "looked", about, detail, "127.0.0.1")], "and what was not shown is not in it"
