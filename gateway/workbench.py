@@ -236,7 +236,7 @@ def _state(row: queries.DeviceRow, entry: register.Entry | None) -> BoardState:
         rssi=row.rssi,
         battery=row.battery,
         mains=row.mains,
-        faults=[*row.faults, *troubles][:FAULTS_MAX],
+        faults=[*(fault.words for fault in row.faults), *troubles][:FAULTS_MAX],
         generation=entry.generation if entry else None,
         revoked=entry.revoked if entry else False,
         mac=entry.mac if entry else "",

@@ -91,7 +91,9 @@ def spreadsheet(entries: list[MaintenanceEntry], t: Words) -> str:
     writer = csv.writer(out, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow([t(f"log_column.{name}") for name in ("at", "what", "point", "place", "device", "detail", "times", "last")])
     for one in entries:
-        words = (t.of("what", one.what), t.point(one.point) if one.point else "", one.place, one.device, one.detail)
+        original = t.original(one.what, one.detail)
+        detail = f"{t.remark(one.what, one.detail)} ({original})" if original else t.remark(one.what, one.detail)
+        words = (t.of("what", one.what), t.subject(one.device, one.point), one.place, one.device, detail)
         last = stamp(one.last_ms) if one.last_ms is not None else ""
         writer.writerow([cell(value) for value in (stamp(one.at_ms), *words, one.times, last)])
     return out.getvalue()

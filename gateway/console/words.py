@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from gateway.console import remarks
+
 Language = Literal["vi", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 # Asia/Ho_Chi_Minh: UTC+7 without summer time since 1975, so that no zone database is needed.
@@ -34,6 +36,34 @@ class Words:
         """What is wrong with the gateway or an area, in one sentence; the kind itself for one that we do not know."""
         text = self.texts.get(f"fault.{kind}")
         return text.format(name=name) if text else f"{self.texts['engine.fault']}: {kind} {name}".rstrip()
+
+    def remark(self, what: str, said: str) -> str:
+        """What a board or the engine remarks beside an entry `what` of the log, in words; the remark itself if we do not know it."""
+        found = remarks.of(what, said)
+        if found is None:
+            return said
+        named = {"point": self.point(found.fields["point"])} if "point" in found.fields else {}
+        return self(f"remark.{found.key}", **found.fields | named)
+
+    def ailment(self, what: str, said: str) -> str:
+        """What is wrong with a board, in words."""
+        name = self.of("what", what)
+        if remarks.of(what, said) is None:
+            return name
+        return self.remark(what, said) if what == "board_fault" else f"{name}: {self.remark(what, said)}"
+
+    @staticmethod
+    def original(what: str, said: str) -> str:
+        """The remark as a technician wants to read it, beside its words; "" if they say it whole."""
+        found = remarks.of(what, said)
+        return said if found and found.key not in remarks.WHOLE else ""
+
+    def subject(self, device: str, point: str) -> str:
+        """What an entry of the log is about, beside its board: a point, or something of the gateway; "" if nothing more is to be said."""
+        if device or not point:
+            return self.point(point) if point else ""
+        kind, _, name = point.partition(":")
+        return "" if kind == "area" else self.fault(kind, name)
 
     def point(self, point: str) -> str:
         """A point's id in words: button-1 is "nút ấn 1"."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from gateway.domain.maintenance import Entry, What
 from protocol.messages import Birth, Report, Will
 
 LOST_S = 80  # without any message: two reports of 30 s and their jitter are missing
+CRASH = "board_crash: "  # before its words it is the key of a crash: what a board says of itself has its words alone
+_WHATS = frozenset(get_args(What))
 
 
 @dataclass(slots=True)
@@ -15,7 +17,7 @@ class Device:
     """One board as it is known now. Changed in place by the functions of this module and by nobody else.
 
     `life`, `boot`: its newest birth. `watched_s`: monotonic time of its last message, or of the start of the watch. `lost_ms`: since when
-    it is lost. `faults`: fault -> words, all found since its newest birth and ending with the next.
+    it is lost. `faults`: fault (see `what_of`) -> words, all found since its newest birth and ending with the next.
     """
 
     id: str
@@ -69,7 +71,7 @@ def born(device: Device, birth: Birth, *, retained: bool, now_ms: int, now_s: fl
     for words in birth.faults:
         entries += found(device, "board_fault", words, now_ms=now_ms, key=words)
     if birth.crash:
-        entries += found(device, "board_crash", birth.crash, now_ms=now_ms, key=birth.crash)
+        entries += found(device, "board_crash", birth.crash, now_ms=now_ms, key=f"{CRASH}{birth.crash}")
     if birth.safe:
         entries += found(device, "safe_mode", "button, bell and network only, after three crashes", now_ms=now_ms)
     if device.placed and birth.group != device.group:
@@ -114,6 +116,13 @@ def found(device: Device, what: What, words: str, *, now_ms: int, key: str = "",
         return []
     device.faults[key] = words
     return [Entry(now_ms, device.id, point, what, words)]
+
+
+def what_of(key: str) -> What:
+    """Which entry of the log a key of `Device.faults` belongs to. What a board says of itself in its birth has its own words as its key."""
+    if key.startswith(CRASH):
+        return "board_crash"
+    return key if key in _WHATS else "board_fault"  # type: ignore[return-value]  # one of them
 
 
 def _lost(device: Device, why: str, now_ms: int) -> list[Entry]:

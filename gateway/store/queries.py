@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from gateway.domain.maintenance import What, meanings
+from gateway.domain.supervision import what_of
 from protocol.messages import Delivery, Incident
 from protocol.wire import TIME_MAX
 
@@ -50,8 +51,15 @@ class Trouble(NamedTuple):
     since_ms: int
 
 
+class BoardFault(NamedTuple):
+    """Something that is wrong with a board, found since its newest start: what the log calls it, and the words of who found it."""
+
+    what: What
+    words: str
+
+
 class DeviceRow(NamedTuple):
-    """One board as the engine last knew it. `rssi` in dBm, `battery` in percent; None: never said. `faults` in words."""
+    """One board as the engine last knew it. `rssi` in dBm, `battery` in percent; None: never said."""
 
     id: str
     kind: str
@@ -64,7 +72,7 @@ class DeviceRow(NamedTuple):
     battery: int | None
     mains: bool | None
     refused: int
-    faults: list[str]
+    faults: list[BoardFault]
     troubles: tuple[Trouble, ...] = ()
 
 
@@ -283,4 +291,5 @@ def _troubles(db: sqlite3.Connection) -> dict[str, list[Trouble]]:
 
 def _device(*row: Any) -> DeviceRow:
     mains, _, faults = row[9:]
-    return DeviceRow._make((*row[:9], None if mains is None else bool(mains), row[10], list(json.loads(faults).values()), ()))
+    found = [BoardFault(what_of(key), words) for key, words in json.loads(faults).items()]
+    return DeviceRow._make((*row[:9], None if mains is None else bool(mains), row[10], found, ()))

@@ -6,7 +6,7 @@ import pytest
 from stage import NOON_MS, SITE, incident, resolved
 
 from gateway.console import view
-from gateway.store.queries import DeviceRow
+from gateway.store.queries import BoardFault, DeviceRow
 
 ROW = DeviceRow("H03-01", "household", "Hộ mẫu 03-01", "TLG-03", "online", NOON_MS, "1.0.0", -61, 86, True, 0, [])
 
@@ -84,7 +84,7 @@ def test_a_bad_reading_makes_the_board_faulty(row: DeviceRow, reading: Callable[
 def test_boards_that_need_somebody_come_first() -> None:
     rows = [
         ROW,
-        ROW._replace(id="faulty", faults=["smoke-1: open"]),
+        ROW._replace(id="faulty", faults=[BoardFault("point_fault", "smoke-1: open")]),
         ROW._replace(id="unheard", state="unknown"),
         ROW._replace(id="gone", state="lost"),
     ]

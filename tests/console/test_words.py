@@ -64,7 +64,7 @@ def test_every_key_that_code_and_templates_name_exists_and_every_text_is_used() 
     areas = ("state", "engine", "broker", "kind", "outcome", "bell", "script", "timeline", "what", "device.state", "device.kind", "health")
     areas += ("point", "delivery", "verdict", "expected", "nav", "history", "maintenance", "record.do", "fault")
     areas += ("role", "refused", "audited", "says", "said", "tested", "roll", "decide", "not_done", "ready", "channel", "water", "reason")
-    areas += ("log_column",)
+    areas += ("log_column", "remark")
     unused = {key for key in VI.texts if key not in named and not key.startswith(tuple(f"{area}." for area in areas))}
     assert named <= VI.texts.keys()
     assert not unused

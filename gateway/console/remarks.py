@@ -1,0 +1,84 @@
+"""What boards and the engine remark in English, for technicians, as keys of the catalogue that say it to everybody else. Pure.
+
+The remark itself stays beside the words: it has what a technician needs.
+"""
+
+import re
+from typing import NamedTuple
+
+_POINT = r"(?P<point>[a-z][a-z0-9-]{0,31})"
+_KINDS = "household|fire_point|street_light|sos_post"
+
+# What a board says of itself in its birth: firmware/device, wherever it sets or appends a fault.
+_BOARD = (
+    (rf"{_POINT}: chatters", "chatters"),
+    (rf"{_POINT}: weak, sags by (?P<n>\d+) mV under the bell", "weak_cell"),
+    (rf"{_POINT}: drifts, (?P<n>[+-]\d+) % from its calibration", "drifts"),
+    (r"no ring of group (?P<group>\S+) heard", "no_ring"),
+    (r"group (?P<group>\S+) expected, configured for (?P<other>\S+)", "group"),
+    (r"subscription refused: .*", "rights"),
+    (r"link: taken away again and again.*", "twin"),
+    (r"link: (/tls/|TLS without verification).*", "certificate"),
+    (r"link: broker not trusted.*", "not_trusted"),
+    (r"link: (refused|closed|TLS broken off).*", "turned_away"),
+    (r"link: .*", "link"),
+    (r"change of the configuration: .*", "change"),
+    (r"/\S*\.der: .*", "authority"),
+    (r"/\S+: .*", "configuration"),
+    (r"journal: \d+ damaged files", "journal_damaged"),
+    (r"journal: .*", "journal"),
+    (rf"(points\.|({_KINDS}): ).*", "wiring"),
+)
+_STATES = ((r"open", "open"), (r"short", "short"), (r"stuck", "stuck"), (r"silent", "silent"))
+_ROWS: dict[str, tuple[tuple[str, str], ...]] = {
+    "board_fault": _BOARD,
+    "board_lost": (
+        (r"last will", "will"),
+        (r"(?P<n>\d+) s without a message", "no_message"),
+        (r"not back with (?P<name>.+)", "not_back"),
+    ),
+    **dict.fromkeys(("point_fault", "point_ok", "bell_fault", "bell_ok"), _STATES),
+    "bell_test": (
+        (r"measured", "measured"),
+        (r"commanded", "commanded"),
+        (r"no_answer", "no_answer"),
+        (r"no current seen on .*", "no_current"),
+        (r"no \S+ here", "no_bell"),
+        (r"the bell sounds", "sounds"),
+        (r"a test goes on", "tested_now"),
+        (r"journal: .*", "journal"),
+    ),
+    "self_test": ((r"active", "answered"),),
+    "safe_mode": ((r"button, bell and network only, after three crashes", "safe_mode"),),
+    "group_fault": ((r"configured for group (?P<other>\S+), belongs to (?P<group>\S+)", "group"),),
+    "clock_fault": (
+        (r"its clock was never set", "clock_unset"),
+        (r"its clock is (?P<n>\d+) s ahead", "clock_ahead"),
+        (r"its clock and its age differ by (?P<n>\d+) s", "clock_apart"),
+    ),
+    "doubled_id": ((r"event (?P<name>\S+) was something else before", "doubled"),),
+    "odd_event": ((r"unknown type (?P<name>\S+)", "odd_type"),),
+}
+_PATTERNS = {what: [(re.compile(pattern, re.DOTALL), key) for pattern, key in rows] for what, rows in _ROWS.items()}
+# Said whole by the words: the remark beside them would only repeat it.
+WHOLE = frozenset({"open", "short", "stuck", "silent", "measured", "commanded", "no_answer", "answered", "will", "no_message", "not_back"})
+
+
+class Remark(NamedTuple):
+    """Key below `remark.` of the catalogue, and the fields of its text; `point`, if there is one, is a point's id."""
+
+    key: str
+    fields: dict[str, str]
+
+
+def of(what: str, remark: str) -> Remark | None:
+    """What a remark says beside an entry or fault `what` (gateway.domain.maintenance.What); None for one that we do not know."""
+    for pattern, key in _PATTERNS.get(what, ()):
+        if found := pattern.fullmatch(remark):
+            return Remark(key, found.groupdict())
+    return None
+
+
+def keys() -> set[str]:
+    """Every key there is."""
+    return {key for rows in _ROWS.values() for _, key in rows}
