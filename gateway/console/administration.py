@@ -2,8 +2,10 @@
 
 from typing import Annotated, NamedTuple
 
+import segno
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from gateway.console import gate
@@ -35,7 +37,8 @@ def administration(console: Console) -> APIRouter:
     @router.get("/people", response_class=HTMLResponse)
     async def people(request: Request) -> Response:
         """Everybody, and whether they have an account."""
-        return console.sheet(request, "people.html", rows=rows(console), groups={group.id: group.name for group in door.site.groups})
+        groups = {group.id: group.name for group in door.site.groups}
+        return console.sheet(request, "people.html", rows=rows(console), groups=groups, base=console.base)
 
     @router.post("/people/{ident}/invite", response_class=HTMLResponse)
     async def invite(request: Request, ident: AccountId) -> Response:
@@ -44,7 +47,10 @@ def administration(console: Console) -> APIRouter:
         if code is None:
             raise HTTPException(404)
         here = console.address or f"{request.url.scheme}://{request.headers['host']}"
-        return console.sheet(request, "invited.html", invited=who(door.site, ident), link=f"{here}/invitation/{code}", code=code, days=3)
+        link = f"{here}/invitation/{code}"
+        # Without TLS this machine alone is answered: a phone that reads the link would ask itself.
+        picture = qr(link) if console.address else ""
+        return console.sheet(request, "invited.html", invited=who(door.site, ident), link=link, code=code, days=3, qr=picture)
 
     @router.post("/people/{ident}/close")
     async def close(request: Request, ident: AccountId) -> Response:
@@ -65,6 +71,12 @@ def administration(console: Console) -> APIRouter:
         return console.sheet(request, "audit.html", entries=found, older=older, person=person or "", rows=rows(console))
 
     return router
+
+
+def qr(link: str) -> Markup:
+    """A link as a QR code: SVG without any style of its own, black on white with its quiet zone, by day and by night."""
+    drawn = segno.make(link, error="m", micro=False).svg_inline(scale=5, dark="#000", light="#fff", svgclass="qr", lineclass=None)
+    return Markup(drawn)  # noqa: S704  # our own drawing: the link is in it as squares only
 
 
 def rows(console: Console) -> list[Row]:

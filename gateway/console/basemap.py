@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 MAGIC = b"PMTiles\x03"
 TYPE_AT = 99  # PMTiles 3, 3.1: the header's tile type; 1 vector, 2 to 5 pictures
 HEADER = 127
+# Where the parts of the file begin, each followed by its length, as 64-bit numbers (PMTiles 3, 3.1): a copy that broke off is shorter.
+PARTS_AT = (8, 24, 40, 56)
 
 
 class BaseMap(NamedTuple):
@@ -34,8 +36,12 @@ def base_map(path: Path | None, tiles: str, attribution: str) -> BaseMap:
     try:
         with path.open("rb") as file:
             head = file.read(HEADER)
+            size = file.seek(0, 2)
     except OSError as exc:
         return BaseMap(problem=f"{path}: expected a PMTiles file that can be read, got: {exc.strerror}")
     if len(head) < HEADER or not head.startswith(MAGIC):
         return BaseMap(problem=f"{path}: expected a PMTiles file of version 3, got something else")
+    ends = max(int.from_bytes(head[at : at + 8], "little") + int.from_bytes(head[at + 8 : at + 16], "little") for at in PARTS_AT)
+    if size < ends:
+        return BaseMap(problem=f"{path}: expected {ends} bytes, got {size}: it was not copied whole")
     return BaseMap("vector" if head[TYPE_AT] == 1 else "raster", path, "", attribution)

@@ -10,9 +10,10 @@ from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from gateway.console import events, gate, group_view
+from gateway.console.desk import Outcome, refusal
 from gateway.console.fragments import Fragment, leaf
 from gateway.console.gate import need
-from gateway.console.pages import STATUS, Console, Version
+from gateway.console.pages import STATUS, Console, Reason, Version, lacks_reason, taken_on_by
 from gateway.console.people.rights import SITE_WIDE, Who
 from gateway.console.words import Language
 from protocol.messages import Do, Says
@@ -78,11 +79,28 @@ def group(console: Console) -> APIRouter:
         group: GroupId,
         incident: FormIncident,
         version: Version,
-        do: Annotated[Literal["acknowledge", "on_the_way", "on_scene", "silence"], Form()],
+        do: Annotated[Literal["acknowledge", "on_the_way", "on_scene", "called_114", "silence", "alarm_again"], Form()],
     ) -> Response:
         """What a leader or the team decides about an alarm of the group."""
         _territory(request, console, group)
         return await _command(console, pages, request, group, do, incident=incident, version=version)
+
+    @router.post("/{group}/resolve")
+    async def resolve(
+        request: Request,
+        group: GroupId,
+        incident: FormIncident,
+        version: Version,
+        outcome: Annotated[Outcome, Form()],
+        *,
+        reason: Reason = "",
+    ) -> Response:
+        """A leader ends an alarm of the group, and says what it was."""
+        _territory(request, console, group)
+        if lacks_reason(outcome, reason):
+            return _say(console, pages, request, group, "why_false", status=422)
+        ends = {"incident": incident, "version": version, "outcome": outcome, "reason": reason or None}
+        return await _command(console, pages, request, group, "resolve", **ends)
 
     @router.post("/{group}/test")
     async def test(request: Request, group: GroupId, home: Annotated[str, Form(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = "") -> Response:
@@ -173,19 +191,24 @@ async def _command(console: Console, pages: "Pages", request: Request, here: str
     """Send the command in the name of who asks, record it, and say what became of it."""
     who, address = gate.who(request), gate.visitor(request).address
     verdict = await console.desk.command(who.id, do=do, **fields)
-    words = (do, fields.get("home"), fields.get("says"), f"{verdict.what}:", verdict.error)
+    words = (do, *(fields.get(name) for name in ("home", "says", "outcome", "reason")), f"{verdict.what}:", verdict.error)
     about = fields.get("incident") or here
     await console.door.note("ordered", who=who.id, about=about, detail=" ".join(word for word in words if word), address=address)
     if verdict.what == "done" and "HX-Request" not in request.headers:
         return RedirectResponse(f"/group/{here}", 303)
+    if verdict.what == "refused" and do == "acknowledge" and (by := taken_on_by(console, fields["incident"])):
+        return _say(console, pages, request, here, "taken", status=200, who=console.composer.name(by))
+    said = fields.get("says") or do if verdict.what == "done" else verdict.what
+    return _say(console, pages, request, here, said, status=STATUS[verdict.what], error=verdict.error)
+
+
+def _say(console: Console, pages: "Pages", request: Request, here: str, key: str, *, status: int, **more: str) -> Response:
+    """One sentence, `key` below `said.` of the catalogue: to the page that is open, or as a page to a browser without scripts."""
     language = console.language_of(request)
     t = console.composer.words(language)
-    said = fields.get("says") or do if verdict.what == "done" else verdict.what
-    text = t(f"said.{said}", error=verdict.error)
-    notice = console.composer.render(language, "notice.html", text=text, good=verdict.what == "done")
-    status = STATUS[verdict.what]
-    return (
-        HTMLResponse(notice, status)
-        if "HX-Request" in request.headers
-        else _page(console, pages, request, here, notice=notice, status=status)
-    )
+    known = refusal(more["error"]) if key == "refused" else ""
+    text = t(f"said.{known or key}", **more)
+    notice = console.composer.render(language, "notice.html", text=text, good=status < 400)
+    if "HX-Request" in request.headers:
+        return HTMLResponse(notice, status)
+    return _page(console, pages, request, here, notice=notice, status=status)

@@ -13,7 +13,7 @@ from protocol.site import Site
 
 # Who needs somebody comes first, then who may need somebody.
 WORST_FIRST: tuple[Says | Literal["no_answer"], ...] = ("need_help", "no_answer", "coming", "safe")
-DECIDES: tuple[Do, ...] = ("acknowledge", "on_the_way", "on_scene", "silence")
+DECIDES: tuple[Do, ...] = ("acknowledge", "on_the_way", "on_scene", "called_114", "silence", "alarm_again")
 _DONE: dict[str, tuple[str, ...]] = {
     "open": ("acknowledge", "on_the_way", "on_scene"),
     "acknowledged": ("on_the_way", "on_scene"),
@@ -31,7 +31,9 @@ class Answer(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """An open incident as somebody of the group sees it. `own`: the roll call's entry of that person's home, None without one."""
+    """An open incident as somebody of the group sees it. `own`: the roll call's entry of that person's home, None without one. `called`:
+    who has called 114, and when; `outcomes`: with which whoever looks may end it, beside a false alarm (none: may not end it).
+    """
 
     incident: Incident
     tone: view.Tone
@@ -40,6 +42,8 @@ class Alarm(NamedTuple):
     own: RollCall | None
     answers: list[Answer]
     decides: list[Do]
+    called: tuple[int, str] | None
+    outcomes: tuple[str, ...]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -84,7 +88,7 @@ def visible(incident: Incident, group: str, who: Who) -> bool:
 def alarms(incidents: Iterable[Incident], group: str, who: Who, site: Site) -> list[Alarm]:
     """The open incidents of a group, the most urgent first."""
     cards = view.cards(incident for incident in incidents if visible(incident, group, who))
-    return [_alarm(card.incident, card.tone, card.proof, who, site) for card in cards]
+    return [_alarm(card, who, site) for card in cards]
 
 
 def bells(devices: Sequence[DeviceRow], tests: Mapping[str, BellTested], group: str, site: Site, *, live: bool) -> list[Bell]:
@@ -104,17 +108,30 @@ def may_do(who: Who, do: Do, group: str, home: str | None = None) -> bool:
     return may(who.role, do, own_group=who.group == group, own_home=home is not None and home == who.home)
 
 
-def _alarm(incident: Incident, tone: view.Tone, proof: Proof, who: Who, site: Site) -> Alarm:
+def _alarm(card: view.Card, who: Who, site: Site) -> Alarm:
+    incident = card.incident
     in_group = who.group in _groups(incident)
+    called = view.called_114(incident)
+    possible = {"silence": card.can_silence, "alarm_again": card.can_alarm_again}
+    possible |= {"called_114": called is None and incident.kind != "drill"}
+    possible |= {do: do in _DONE[incident.state] for do in DECIDES if do not in possible}
     allowed = [do for do in DECIDES if may(who.role, do, own_group=in_group, own_home=False)]
-    possible = (*_DONE[incident.state], *(("silence",) if incident.sounding else ()))
+    ends = may(who.role, "resolve", own_group=in_group, own_home=False)
     answers = [
         Answer(entry, _phones(site, entry.home) if who.sees_phones else (), may(who.role, "roll_call", own_group=in_group, own_home=False))
         for entry in sorted(incident.roll_call, key=lambda entry: WORST_FIRST.index(entry.says))
     ]
-    own = next((entry for entry in incident.roll_call if who.home and entry.home == who.home), None)
-    is_here = who.home is not None and any(one.place.id == who.home for one in incident.activations)
-    return Alarm(incident, tone, proof, is_here, own, answers, [do for do in allowed if do in possible])
+    return Alarm(
+        incident=incident,
+        tone=card.tone,
+        proof=card.proof,
+        is_here=who.home is not None and any(one.place.id == who.home for one in incident.activations),
+        own=next((entry for entry in incident.roll_call if who.home and entry.home == who.home), None),
+        answers=answers,
+        decides=[do for do in allowed if possible[do]],
+        called=called,
+        outcomes=card.outcomes if ends else (),
+    )
 
 
 def _never_heard(ident: str, site: Site) -> DeviceRow:

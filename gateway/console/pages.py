@@ -201,12 +201,20 @@ def reading(console: Console) -> APIRouter:
     return router
 
 
-def _on_one_line(words: str) -> str:
+def on_one_line(words: str) -> str:
     """What somebody has typed; empty, or a text of the wire."""
     said = " ".join(words.split())
     if said and not wire.is_text(said):
         raise ValueError("expected printable characters")
     return said
+
+
+Reason = Annotated[str, Form(max_length=200), AfterValidator(on_one_line)]
+
+
+def lacks_reason(outcome: Outcome, reason: str) -> bool:
+    """True for a false alarm of which nobody says why: who ends it so must have looked."""
+    return outcome == "false_alarm" and not reason
 
 
 def ordering(console: Console) -> APIRouter:
@@ -219,9 +227,11 @@ def ordering(console: Console) -> APIRouter:
         incident: IncidentId,
         version: Version,
         outcome: Annotated[Outcome, Form()],
-        reason: Annotated[str, Form(max_length=200), AfterValidator(_on_one_line)] = "",
+        reason: Reason = "",
     ) -> Response:
         """It is over, and this is what it was."""
+        if lacks_reason(outcome, reason):
+            return console.say(request, console.composer.words(console.language_of(request))("verdict.why_false"), status=422)
         return await _order(console, request, "resolve", incident, version, outcome=outcome, reason=reason or None)
 
     @router.post("/roll_call")
@@ -265,14 +275,14 @@ def _answer(console: Console, request: Request, do: Do, incident: str, verdict: 
     t = console.composer.words(console.language_of(request))
     if verdict.what == "done":
         return console.say(request, t(f"verdict.done_{do}", id=incident), status=200)
-    if verdict.what == "refused" and do == "acknowledge" and (by := _taken_on_by(console, incident)):
+    if verdict.what == "refused" and do == "acknowledge" and (by := taken_on_by(console, incident)):
         return console.say(request, t("not_done.acknowledged", id=incident, who=console.composer.name(by)), status=200)
     if verdict.what == "refused" and (known := refusal(verdict.error)):
         return console.say(request, t(f"not_done.{known}", id=incident), status=STATUS["refused"])
     return console.say(request, t(f"verdict.{verdict.what}", id=incident, error=verdict.error), status=STATUS[verdict.what])
 
 
-def _taken_on_by(console: Console, incident: str) -> str:
+def taken_on_by(console: Console, incident: str) -> str:
     """Who was quicker: two desks acknowledge at the same time, and both have what they want."""
     known = next((one for one in console.feed.incidents if one.id == incident), None)
     return known.acknowledged_by if known and known.state != "open" else ""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from gateway.console import geography
-from gateway.console.view import Tone
+from gateway.console.view import Tone, called_114
 from gateway.store.queries import DeviceRow
 from protocol.messages import Bell, Delivery, Incident, RollCall
 from protocol.people import Person
@@ -96,7 +96,7 @@ def scene(site: Site, incident: Incident, rows: Sequence[DeviceRow], *, live: bo
         if incident.ladder
         else (),
         programs=tuple(one for one in incident.deliveries if not one.person),
-        called=next(((one.at_ms, one.who) for one in reversed(incident.timeline) if one.what == "called_114"), None),
+        called=called_114(incident),
     )
 
 

@@ -86,6 +86,11 @@ def card(incident: Incident) -> Card:
     )
 
 
+def called_114(incident: Incident) -> tuple[int, str] | None:
+    """When and by whom 114 was called last, None if nobody has said so."""
+    return next(((one.at_ms, one.who) for one in reversed(incident.timeline) if one.what == "called_114"), None)
+
+
 def chosen(shown: Sequence[Card], wanted: str, before: str) -> str:
     """The incident to show whole: the one that somebody asked for, else the one that stood there before, while they are open; else the
     most urgent. What is under somebody's hand never changes because something else is more urgent now; "" if none is open.

@@ -18,6 +18,7 @@ from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 from gateway import broker as brokers
 from gateway import machine
+from gateway.console.basemap import base_map
 from gateway.doctor import findings, hardware
 from gateway.doctor.findings import Finding
 from gateway.identity import accounts
@@ -58,6 +59,8 @@ def examine(patient: Patient, *, now: Callable[[], datetime]) -> Iterator[Findin
     yield from _certificates(patient.data, now())
     if patient.settings.console.certificate:
         yield _page_certificate(patient.settings.console.certificate, now())
+    if patient.settings.map.pmtiles:
+        yield _base_map(patient.settings.map.pmtiles)
     yield from _machine(patient.data)
     if patient.settings.sms.port:
         yield _modem(Path(patient.settings.sms.port))
@@ -242,6 +245,14 @@ def _page_certificate(path: Path, now: datetime) -> Finding:
     except (OSError, ValueError) as exc:
         return Finding(what, "wrong", f"{path}: {exc}", remedy)
     return findings.certificate(what, until, now=now, remedy=remedy)
+
+
+def _base_map(path: Path) -> Finding:
+    found = base_map(path, "", "")
+    remedy = "copy the file anew, or take map.pmtiles out of the settings; then sudo systemctl restart keng-console"
+    return (
+        Finding("base map", "wrong", found.problem, remedy) if found.problem else Finding("base map", "ok", f"{path}, {found.kind} tiles")
+    )
 
 
 def _machine(data: Path) -> Iterator[Finding]:

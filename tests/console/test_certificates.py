@@ -1,6 +1,7 @@
 """The console with TLS: what a certificate must be, and that nothing goes in clear any more."""
 
 import asyncio
+import re
 import ssl
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import segno
 from stage import PASSWORD, ROOT, free_port
 
 from gateway import together
@@ -51,6 +53,18 @@ def test_a_certificate_that_cannot_be_used_is_wrong_input(tmp_path: Path) -> Non
             Certificate.of(ConsoleSettings(certificate=file, key=with_key))
 
 
+def modules(page: str) -> set[tuple[int, int]]:
+    """The dark modules of the QR code on a page, without its quiet zone of four: what the strokes of its path draw."""
+    drawn = re.search(r'<svg[^>]* class="qr">.*?<path stroke="#000" d="([^"]+)"', page)
+    assert drawn
+    dark, x, y = set(), 0.0, 0.0
+    for move, first, second, along in re.findall(r"([Mm])(-?[\d.]+) (-?[\d.]+)h(\d+)", drawn[1]):
+        x, y = (float(first), float(second)) if move == "M" else (x + float(first), y + float(second))
+        dark |= {(int(x) + step - 4, int(y) - 4) for step in range(int(along))}
+        x += int(along)
+    return dark
+
+
 def test_with_tls_others_may_ask_and_cookies_never_go_in_clear(tmp_path: Path) -> None:
     """keng console as a process, on every address, with a certificate; and the code for the first administrator on its terminal."""
     certificate, key = certified(tmp_path, "DNS:keng.example", "IP:127.0.0.1")
@@ -74,6 +88,12 @@ def test_with_tls_others_may_ask_and_cookies_never_go_in_clear(tmp_path: Path) -
                     assert cookie.startswith("__Host-")
                     assert "Secure" in cookie
                 assert "quan-tri" in client.get("/people").text
+                invited = client.post("/people/truc-ban-1/invite").text
+                link = re.search(rf'id="link">(https://keng\.example:{port}/invitation/[A-Z0-9-]+)<', invited)
+                assert link
+                assert modules(invited) == {
+                    (x, y) for y, row in enumerate(segno.make(link[1], error="m").matrix) for x, on in enumerate(row) if on
+                }
                 assert client.post("/logout", headers={"Origin": f"http://127.0.0.1:{port}"}).status_code == 403
                 for name, status in (("keng.example", 200), ("evil.example", 403)):
                     assert client.get("/healthz", headers={"Host": f"{name}:{port}"}).status_code == status

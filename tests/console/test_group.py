@@ -28,8 +28,9 @@ from stage import (
 
 from gateway.console import group_view
 from gateway.console.app import STATIC
+from gateway.console.people import audit
 from gateway.console.people.rights import Who
-from protocol.messages import CommandAnswer, Incident, LadderPosition, RollCall
+from protocol.messages import CommandAnswer, Incident, LadderPosition, RollCall, TimelineEntry
 from protocol.people import Person
 
 IDENT = "2026-000123"
@@ -152,10 +153,21 @@ def test_the_leader_is_offered_what_the_engine_will_do_and_nothing_else() -> Non
     def offered(who: Who, **changes: object) -> list[str]:
         return [str(do) for do in group_view.alarms([fire(**changes)], GROUP, who, SITE)[0].decides]
 
-    assert offered(LEADER) == ["acknowledge", "on_the_way", "on_scene", "silence"]
-    assert offered(LEADER, state="on_the_way", sounding=False) == ["on_scene"]
-    assert offered(LEADER._replace(role="team")) == ["acknowledge", "on_the_way", "on_scene"]
+    called = [TimelineEntry(at_ms=NOON_MS, what="called_114", who="leader-1")]
+    assert offered(LEADER) == ["acknowledge", "on_the_way", "on_scene", "called_114", "silence"]
+    assert offered(LEADER, state="on_the_way", sounding=False, timeline=called) == ["on_scene", "alarm_again"]
+    assert offered(LEADER, kind="drill", state="on_scene") == ["silence", "alarm_again"]
+    assert offered(LEADER._replace(role="team")) == ["acknowledge", "on_the_way", "on_scene", "called_114"]
     assert offered(NEIGHBOUR) == []
+
+
+def test_only_who_is_responsible_is_offered_the_end_of_an_alarm() -> None:
+    def ends(who: Who, **changes: object) -> tuple[str, ...]:
+        return group_view.alarms([fire(**changes)], GROUP, who, SITE)[0].outcomes
+
+    assert ends(LEADER) == ends(DUTY) == ("fire", "drill", "test")
+    assert ends(LEADER, kind="drill") == ("drill", "test")
+    assert ends(LEADER._replace(role="team")) == ends(NEIGHBOUR) == ends(AT_HOME) == ()
 
 
 def test_who_needs_somebody_comes_first() -> None:
@@ -217,16 +229,57 @@ def test_the_engines_refusal_is_shown(town: Town) -> None:
     with town.client("household-1") as client:
         answer = client.post(f"/group/{GROUP}/answer", data={"incident": IDENT, "home": "H03-02", "says": "safe"})
     assert answer.status_code == 409
-    assert "expected a home of the roll call" in answer.text
+    assert "CHƯA LÀM: nhà này không có trong điểm danh." in answer.text
+
+
+def test_a_leader_ends_an_alarm_and_says_what_it_was(town: Town) -> None:
+    town.engine.publish(fire())
+    town.shown("leader-1", "Kết thúc báo động…")
+    form = {"incident": IDENT, "version": "7", "outcome": "false_alarm"}
+    with town.client("leader-1") as client:
+        lacking = client.post(f"/group/{GROUP}/resolve", data=form | {"reason": "  "})
+        answer = client.post(f"/group/{GROUP}/resolve", data=form | {"reason": "hương khói, hóa vàng"})
+    assert (lacking.status_code, answer.status_code) == (422, 200)
+    assert "hãy ghi vì sao" in lacking.text
+    assert "Đã kết thúc báo động." in answer.text
+    (command,) = town.engine.commands
+    assert (command.do, command.version, command.outcome, command.reason) == ("resolve", 7, "false_alarm", "hương khói, hóa vàng")
+    assert town.engine.users == ["leader-1"]
+    noted = [one.detail for one in audit.entries(town.console.book.reading, who="leader-1") if one.what == "ordered"]
+    assert noted[0] == "resolve false_alarm hương khói, hóa vàng done:"
+
+
+def test_who_acknowledges_second_on_a_phone_is_told_who_was_first(town: Town) -> None:
+    town.engine.verdict = lambda command: CommandAnswer(
+        id=command.id, ok=False, error="expected version 8, got 7: the incident has changed"
+    )
+    town.engine.publish(fire(state="acknowledged", version=8, acknowledged_ms=NOON_MS, acknowledged_by="truc-ban-1"))
+    town.shown("leader-1", "Đã biết: Cán bộ mẫu 01")
+    with town.client("leader-1") as client:
+        answer = client.post(f"/group/{GROUP}/decide", data={"incident": IDENT, "version": "7", "do": "acknowledge"})
+        other = client.post(f"/group/{GROUP}/decide", data={"incident": IDENT, "version": "7", "do": "silence"})
+    assert (answer.status_code, other.status_code) == (200, 409)
+    assert "Cán bộ mẫu 01 đã xác nhận trước." in answer.text
+    assert "báo động vừa thay đổi" in other.text
+
+
+def test_everybody_of_the_group_sees_whether_114_was_called(town: Town) -> None:
+    town.engine.publish(fire())
+    assert "Chưa ai ghi là đã gọi 114" in town.shown("household-1", "CHÁY")
+    called = TimelineEntry(at_ms=NOON_MS + 30_000, what="called_114", who="truc-ban-1")
+    town.engine.publish(fire(revision=22, timeline=[called]))
+    assert "Chưa ai ghi" not in town.shown("household-1", "Đã gọi 114 lúc 13:13:50, Cán bộ mẫu 01")
+    town.engine.publish(fire(revision=23, kind="drill"))
+    assert "gọi 114 lúc" not in town.shown("household-1", "DIỄN TẬP")
 
 
 @pytest.mark.parametrize("who", ["leader-2", "household-2", "administrator-1"])
-@pytest.mark.parametrize("way", ["", "/events", "/answer", "/decide", "/test"])
+@pytest.mark.parametrize("way", ["", "/events", "/answer", "/decide", "/resolve", "/test"])
 def test_another_group_is_nobodys_business(town: Town, who: str, way: str) -> None:
     """Neither its page nor its events, and whether it has an alarm."""
     town.engine.publish(fire())
     town.shown("leader-1", "CHÁY")
-    form = {"incident": IDENT, "home": "H03-02", "says": "safe", "version": "7", "do": "silence"}
+    form = {"incident": IDENT, "home": "H03-02", "says": "safe", "version": "7", "do": "silence", "outcome": "fire"}
     with town.client(who) as client:
         answer = client.get(f"/group/{GROUP}{way}") if way in ("", "/events") else client.post(f"/group/{GROUP}{way}", data=form)
         unknown = client.get("/group/TLG-99")
@@ -301,7 +354,8 @@ def test_it_is_light_on_a_slow_link(town: Town) -> None:
     town.engine.publish(fire())
     page = town.shown("leader-1", "Điểm danh")
     first = [page.encode(), *((STATIC / "group" / name).read_bytes() for name in ("group.css", "group.js"))]
-    assert sum(len(gzip.compress(part)) for part in first) < 12_000
+    print("bytes:", weight := sum(len(gzip.compress(part)) for part in first))
+    assert weight < 12_000
     alarm = re.findall(r'<section id="state".*?</section>', page, re.DOTALL)[0]
     assert len(alarm) < 3000
 
@@ -359,6 +413,46 @@ def test_the_leader_sees_who_has_not_answered_and_answers_for_them(browser: Brow
     expect(page.locator("#notice")).to_contain_text("Noted: safe.")
     assert [(command.home, command.says) for command in town.engine.commands] == [("H03-07", "safe")]
     assert town.engine.users == ["leader-1"]
+    context.close()
+
+
+def test_a_leader_takes_back_the_end_of_an_alarm_and_ends_it_for_good(browser: Browser, town: Town) -> None:
+    town.engine.publish(fire())
+    town.shown("leader-1", "CHÁY")
+    context = phone(browser, town, "leader-1")
+    page = opened(context, town)
+    page.locator(f"#end-{IDENT} summary").click()
+    page.locator(f"#resolve-{IDENT}").get_by_role("button", name="Thử thiết bị").click()
+    expect(page.locator("#grace")).to_contain_text("Sắp kết thúc")
+    page.locator("#grace-undo").click()
+    expect(page.locator("#notice")).to_contain_text("Đã hoàn tác")
+    page.locator(f"#false-{IDENT}").get_by_role("button", name="Báo cháy giả").click()
+    expect(page.locator("#grace")).to_be_hidden()  # it lacks its reason
+    page.locator(f"#reason-{IDENT}").fill("nấu ăn")
+    town.engine.publish(fire(revision=22, roll_call=called(H03_03="safe")))  # something comes in while somebody types
+    expect(page.locator(".count.safe")).to_contain_text("1")
+    expect(page.locator(f"#reason-{IDENT}")).to_have_value("nấu ăn")
+    expect(page.locator(f"#reason-{IDENT}")).to_be_focused()
+    page.locator(f"#false-{IDENT}").get_by_role("button", name="Báo cháy giả").click()
+    town.engine.publish(fire(revision=23, roll_call=called(H03_03="safe", H03_04="safe")))  # an answer is no reason to stop
+    expect(page.locator(".count.safe")).to_contain_text("2")
+    expect(page.locator("#notice")).to_contain_text("Đã kết thúc báo động.", timeout=20_000)
+    assert [(command.do, command.outcome, command.reason) for command in town.engine.commands] == [("resolve", "false_alarm", "nấu ăn")]
+    context.close()
+
+
+def test_an_alarm_that_changes_while_it_is_about_to_be_ended_is_not_ended(browser: Browser, town: Town) -> None:
+    town.engine.publish(fire())
+    town.shown("leader-1", "CHÁY")
+    context = phone(browser, town, "leader-1")
+    page = opened(context, town)
+    page.locator(f"#end-{IDENT} summary").click()
+    page.locator(f"#resolve-{IDENT}").get_by_role("button", name="Thử thiết bị").click()
+    expect(page.locator("#grace")).to_be_visible()
+    town.engine.publish(fire(revision=22, version=8, n=2))
+    expect(page.locator("#notice")).to_contain_text("CHƯA kết thúc: sự cố vừa thay đổi")
+    expect(page.locator("#grace")).to_be_hidden()
+    assert town.engine.commands == []
     context.close()
 
 

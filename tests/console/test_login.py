@@ -253,6 +253,12 @@ def test_the_administrator_invites_closes_and_reads_the_record(admin: httpx.Clie
     assert admin.post("/people/nobody/invite").status_code == 404
 
 
+def test_without_tls_an_invitation_says_that_no_phone_can_open_it(admin: httpx.Client) -> None:
+    page = admin.post("/people/household-2/invite").text
+    assert "Chỉ máy này mở được đường dẫn" in page
+    assert "<svg" not in page
+
+
 def test_orders_stand_in_the_record(admin: httpx.Client, client: httpx.Client) -> None:
     login(client)
     client.post("/incidents/2026-000123/acknowledge", data={"version": "7"})

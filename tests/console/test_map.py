@@ -1,16 +1,18 @@
 """The map: drawn from the site's description, without the Internet; a base map lies under it if there is one."""
 
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import maps
 import pytest
 from playwright.sync_api import Page, expect
 from pmtiles.tile import TileType
-from stage import Broker, Database, EnginePeer, RunningConsole, get, incident, running, until
+from stage import COOKIES, Broker, Database, EnginePeer, RunningConsole, get, incident, log_in, peopled, running, until
 
 from gateway.console.basemap import base_map
 from gateway.settings import Map, Settings
@@ -191,10 +193,29 @@ def test_the_base_map_is_given_in_ranges(broker: Broker, engine: EnginePeer, dat
         assert get(f"{console.url}/map.pmtiles").status_code == 404
 
 
+def test_who_can_mend_an_unusable_base_map_is_told_on_the_page(
+    broker: Broker, engine: EnginePeer, database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "text.pmtiles").write_text("no map")
+    token = secrets.token_urlsafe(32)
+    with running(broker.port, database.path, Settings(map=Map(pmtiles=tmp_path / "text.pmtiles")), site=peopled()) as console:
+        log_in(console.own, "administrator-1", token)
+        for cookies, path in ((COOKIES, "/log"), ({"session": token}, "/people")):
+            text = httpx.get(console.url + path, cookies=cookies).text
+            assert "Bản đồ nền không dùng được" in text
+            assert "expected a PMTiles file of version 3" in text
+    with based(broker, database, Map()) as console:
+        assert "Bản đồ nền" not in get(f"{console.url}/log").text
+
+
 def test_a_file_that_is_no_base_map_is_named_and_leaves_the_map_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "text.pmtiles").write_text("no map")
     assert "expected a PMTiles file of version 3" in base_map(tmp_path / "text.pmtiles", "", "").problem
     assert "expected a PMTiles file that can be read" in base_map(tmp_path / "gone.pmtiles", "", "").problem
+    whole = maps.archive(tmp_path / "whole.pmtiles", maps.picture(), TileType.PNG)
+    assert base_map(whole, "", "").kind == "raster"
+    (tmp_path / "half.pmtiles").write_bytes(whole.read_bytes()[:-200])
+    assert "it was not copied whole" in base_map(tmp_path / "half.pmtiles", "", "").problem
     assert base_map(None, "", "").kind == ""
 
 

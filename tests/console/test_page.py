@@ -212,7 +212,7 @@ def test_an_order_that_cannot_be_sent_is_shown_at_once(page: Page, console: Runn
     page.evaluate("""window.dead = []; new MutationObserver(() => window.dead.push(document.getElementById('dead').hidden))
         .observe(document.getElementById('dead'), {attributes: true, attributeFilter: ['hidden']})""")
     page.click(f"#acknowledge-{IDENT}")
-    page.wait_for_function("window.dead.includes(false)")
+    until(lambda: page.evaluate("window.dead.includes(false)"), "the page says that it is cut off")
     assert engine.commands == []
 
 

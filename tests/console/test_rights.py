@@ -3,6 +3,7 @@
 A new route must be put into AREAS here, or the first test fails.
 """
 
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
@@ -70,6 +71,7 @@ AREAS = {
     ("get", "/group/{group}/events"): "group",
     ("post", "/group/{group}/answer"): "group",
     ("post", "/group/{group}/decide"): "group",
+    ("post", "/group/{group}/resolve"): "group",
     ("post", "/group/{group}/test"): "group",
 }
 FORM = {
@@ -170,6 +172,23 @@ def test_what_was_refused_has_sent_nothing(town: Town) -> None:
             if method == "post" and not may(person, method, path):
                 town.ask(method, path, town.session(person, path))
     assert len(town.engine.commands) == before
+
+
+def test_whoever_may_not_decide_is_shown_no_order_on_any_page(town: Town) -> None:
+    """Neither at the desk nor on the page of a group: the forms that are left choose the language and test bells."""
+    sends = re.compile(r'(?:action|hx-post)="(/[^"]+)"')
+    for person, allowed in {
+        "truc-ban-1": {"/incidents", "/group/TLG-03"},
+        "chief-1": {"/incidents", "/group/TLG-03"},
+        "viewer-1": set[str](),
+        "ky-thuat-1": set[str](),
+    }.items():
+        orders = set()
+        for path in ("/", "/?incident=2026-000124", "/log", "/history", "/group/TLG-03"):
+            text = httpx.get(town.console.url + path, cookies=town.session(person)).text
+            orders |= {action for action in sends.findall(text) if action not in ("/language", "/log")}
+        assert {action for action in orders if not action.startswith(tuple(allowed))} == set() if allowed else orders == set(), person
+        assert (bool(orders)) == bool(allowed), person
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])

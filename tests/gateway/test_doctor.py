@@ -67,8 +67,10 @@ def test_engine_that_hangs_is_not_well_though_the_broker_says_online(commune: tu
 
 
 def test_nothing_runs_and_each_part_is_named(tmp_path: Path) -> None:
-    (tmp_path / "keng.toml").write_text("[broker]\nport = 1\n[console]\nport = 2\n")
+    (tmp_path / "text.pmtiles").write_text("no map")
+    (tmp_path / "keng.toml").write_text(f'[broker]\nport = 1\n[console]\nport = 2\n[map]\npmtiles = "{tmp_path / "text.pmtiles"}"\n')
     told = found(tmp_path)
+    assert (told["base map"]["state"], "version 3" in told["base map"]["words"]) == ("wrong", True)
     assert {what: told[what]["state"] for what in ("broker", "console", "database")} == dict.fromkeys(
         ("broker", "console", "database"), "wrong"
     )

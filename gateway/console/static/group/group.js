@@ -23,7 +23,7 @@ function count() {
   return Number(element("state").dataset.alarms);
 }
 
-// Replaces the pieces that came, and keeps open what was open.
+// Replaces the pieces that came, and keeps open what was open, and what was typed.
 function show(html) {
   const template = document.createElement("template");
   template.innerHTML = html;
@@ -34,6 +34,10 @@ function show(html) {
     for (const open of old.querySelectorAll("details[open]")) {
       const same = [...piece.querySelectorAll("details")].find((one) => one.id === open.id);
       if (same) same.open = true;
+    }
+    for (const field of old.querySelectorAll("input[type=text]")) {
+      const same = piece.querySelector(`#${CSS.escape(field.id)}`);
+      if (same) same.value = field.value;
     }
     old.replaceWith(piece);
     body.dataset.events = body.dataset.events.replace(/\?.*/, ""); // it no longer shows what it was loaded with
@@ -48,11 +52,12 @@ function show(html) {
 
 // How to find a button again in the piece that replaces its own.
 function path(button) {
+  if (button.id) return `#${CSS.escape(button.id)}`;
   const form = button.closest("form");
   const action = form ? `form[action="${CSS.escape(form.getAttribute("action"))}"]` : "";
   const home = form?.querySelector("[name=home]");
   const within = home ? `${action}:has([name=home][value="${CSS.escape(home.value)}"])` : action;
-  return button.value ? `${within} [value="${CSS.escape(button.value)}"]` : button.id ? `#${CSS.escape(button.id)}` : null;
+  return button.value ? `${within} [value="${CSS.escape(button.value)}"]` : null;
 }
 
 function connect() {
@@ -118,13 +123,58 @@ async function send(action, data, retry, since) {
   return undefined;
 }
 
+// Ending an alarm by mistake leaves people alone in a fire: such an order waits some seconds in which it can be taken back.
+let waiting = null; // { id of the form, version, text, issue, until, timer }
+
+function stop() {
+  clearInterval(waiting.timer);
+  waiting = null;
+  element("grace").hidden = true;
+}
+
+function wait() {
+  if (element(waiting.id)?.querySelector("[name=version]").value !== waiting.version) {
+    stop(); // somebody has pressed again, or was quicker
+    plain(element("grace").dataset.changed, "bad");
+    return;
+  }
+  const left = waiting.until - performance.now();
+  element("grace-left").textContent = `${Math.max(0, Math.ceil(left / 1000))} s`;
+  if (left > 0) return;
+  const issue = waiting.issue;
+  stop();
+  issue();
+}
+
+function grace(form, issue) {
+  if (waiting) stop();
+  const version = form.querySelector("[name=version]").value;
+  waiting = { id: form.id, version, issue, until: performance.now() + Number(form.dataset.grace) * 1000, timer: setInterval(wait, 100) };
+  element("grace-text").textContent = form.dataset.graceText;
+  element("notice").replaceChildren();
+  element("grace").hidden = false;
+  element("grace-undo").focus();
+}
+
+element("grace-undo").addEventListener("click", () => {
+  if (waiting) stop();
+  plain(element("grace").dataset.undone, "bad");
+});
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("form.ask")) return;
   event.preventDefault();
-  plain(body.dataset.sending, "waits");
   // The form may be replaced by the news of its own success: what is sent is taken out of it now.
-  send(form.action, new URLSearchParams(new FormData(form, event.submitter)), "retry" in form.dataset, Date.now());
+  const data = new URLSearchParams(new FormData(form, event.submitter));
+  const { action } = form;
+  const retry = "retry" in form.dataset;
+  const issue = () => {
+    plain(body.dataset.sending, "waits");
+    send(action, data, retry, Date.now());
+  };
+  if (form.dataset.grace) grace(form, issue);
+  else issue();
 });
 
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && tick());
