@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from protocol import topics
-from protocol.messages import Answer, Birth, Call, Event, Hello, Order, Receipt, Report, Ring, State, Tick, Will, decode
+from protocol.messages import Answer, Birth, Call, Event, Hello, Order, Pattern, Receipt, Report, Ring, State, Tick, Will, decode
 from protocol.wire import DecodeError
 from simulator.bodies import Cause, Plan, Reports
 from simulator.gauges import Volts, fitted
@@ -27,7 +27,16 @@ RECONNECT_S = (0.1, 3.0)
 REPEAT_S = (1, 2, 4, 8, 15)
 REPORT_S = 30
 SETTLE_S = 0.02  # debouncing
-TYPES = {"button": "button", "smoke": "smoke", "extinguisher": "presence", "door": "door", "tamper": "tamper", "silence": "key"}
+TYPES = {
+    "button": "button",
+    "smoke": "smoke",
+    "sos": "sos",
+    "extinguisher": "presence",
+    "door": "door",
+    "tamper": "tamper",
+    "silence": "key",
+}
+CALLS: dict[str, Pattern] = {"button": "fire", "sos": "sos"}  # what they call the group with
 
 
 class LightBoards:
@@ -123,13 +132,13 @@ class LightBoard:
         if terminal not in self._points:
             return
         kind = TYPES[terminal.rpartition("-")[0] or terminal]
-        calls = kind == "button" and active
+        calls = kind in CALLS and active
         ident = self._record(point=terminal, type=kind, state="active" if active else "clear", calling=calls)
         if calls:
             self._sounding[ident] = time.monotonic() + CALL_RINGS_S
             self._drive()
             if self._client:
-                call = Call(id=ident, k=1, type=kind, pattern="fire")
+                call = Call(id=ident, k=1, type=kind, pattern=CALLS[kind])
                 self._client.send(topics.call(self._config.site, self._config.group, self._config.device), call.payload(), qos=1)
         self._wake.set()
 

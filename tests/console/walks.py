@@ -23,16 +23,16 @@ T = TypeVar("T")
 class Commune:
     """A stage in an event loop of its own: Playwright has the test's thread."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, site_file: Path = COMMUNES / "ngo-thu-5.toml") -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.stage = self.do(self._build(directory))
+        self.stage = self.do(self._build(directory, site_file))
         self.url = self.stage.desk.address
 
-    async def _build(self, directory: Path) -> Stage:
-        stage = await Stage(COMMUNES / "ngo-thu-5.toml", directory, light=True).__aenter__()
-        await stage.ready()
+    async def _build(self, directory: Path, site_file: Path) -> Stage:
+        stage = await Stage(site_file, directory, light=True).__aenter__()
+        await stage.ready(60)
         return stage
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
