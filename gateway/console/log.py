@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
+from pydantic import BeforeValidator
 
 from gateway.console.gate import need
 from gateway.console.pages import Console
 from gateway.console.records import PAGE, UNREADABLE
-from gateway.console.words import Words, midnight, stamp
+from gateway.console.words import Words, day_of, midnight, stamp
 from gateway.domain.maintenance import What
 from gateway.spreadsheet import BOM, cell
 from gateway.store import queries
@@ -23,7 +24,7 @@ CSV_MAX = 20_000
 
 What_ = Annotated[str, Query(pattern=r"^[a-z_]{0,32}$")]
 Place = Annotated[str, Query(max_length=100)]
-Day = Annotated[str, Query(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+Day = Annotated[date | None, BeforeValidator(day_of), Query()]
 Before = Annotated[int | None, Query(ge=0, le=2**62)]
 
 
@@ -99,13 +100,5 @@ def spreadsheet(entries: list[MaintenanceEntry], t: Words) -> str:
     return out.getvalue()
 
 
-def _wanted(what: What_ = "", place: Place = "", first: Day = "", last: Day = "") -> Wanted:
-    return Wanted(what, place, _day(first), _day(last))
-
-
-def _day(text: str) -> date | None:
-    """The day; None for none, and for one that no calendar has."""
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        return None
+def _wanted(what: What_ = "", place: Place = "", first: Day = None, last: Day = None) -> Wanted:
+    return Wanted(what, place, first, last)

@@ -10,6 +10,7 @@ Tone = Literal["fire", "fault", "drill", "lost", "good", "plain"]
 
 GRAVEST_FIRST = ("fire", "smoke", "sos", "drill")
 TONES: dict[str, Tone] = {"fire": "fire", "smoke": "fire", "sos": "fault", "drill": "drill"}
+SIGNS = {"fire": "▲", "smoke": "◆", "sos": "✚", "drill": "◇"}  # so that kinds differ by shape, too
 # The symbols stand beside words or in front of names: never colour alone.
 SYMBOLS: dict[BellState, str] = {"measured": "✓", "commanded": "▷", "waiting": "…", "silent": "✕", "fault": "!", "silenced": "–"}
 OUTCOME_TONES: dict[str, Tone] = {"fire": "fire", "false_alarm": "fault", "drill": "drill", "test": "drill"}

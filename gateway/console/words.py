@@ -104,6 +104,22 @@ def clock(at_ms: int) -> str:
     return _local(at_ms).strftime("%H:%M:%S")
 
 
+def day(known: date) -> str:
+    """dd/MM/yyyy."""
+    return known.strftime("%d/%m/%Y")
+
+
+def day_of(text: str) -> date | None:
+    """The day that somebody has typed as people do here, or that an address has in ISO 8601; None for nothing. Raises ValueError, also for
+    a day of another century: there is no log of it, and one beyond the calendar's end."""
+    if not text:
+        return None
+    found = date.fromisoformat(text) if "-" in text else datetime.strptime(text, "%d/%m/%Y").replace(tzinfo=ZONE).date()
+    if not 2000 <= found.year < 2100:
+        raise ValueError(f"expected a year from 2000 to 2099, got {found.year}")
+    return found
+
+
 def midnight(day: date) -> int:
     """The beginning of a day in Asia/Ho_Chi_Minh, in Unix milliseconds."""
     return int(datetime(day.year, day.month, day.day, tzinfo=ZONE).timestamp() * 1000)

@@ -58,12 +58,33 @@ TAKEN, BACK, LOST, ODD = "Bình chữa cháy bị lấy đi", "Bình chữa chá
         ({"first": "2026-11-01"}, [ODD, LOST, BACK]),
         ({"last": "2026-11-01"}, [BACK, TAKEN]),
         ({"first": "2026-11-01", "last": "2026-11-01"}, [BACK]),
-        ({"first": "2026-13-45"}, [ODD, LOST, BACK, TAKEN]),
+        ({"first": "1/11/2026", "last": "01/11/2026"}, [BACK]),
+        ({"first": "", "last": ""}, [ODD, LOST, BACK, TAKEN]),
         ({"what": "extinguisher_taken", "place": "nha van hoa"}, []),
     ],
 )
 def test_the_log_is_filtered_by_what_where_and_when(standing: RunningConsole, wanted: dict[str, str], expected: list[str]) -> None:
     assert found(standing, **wanted) == expected
+
+
+@pytest.mark.parametrize("day", ["2026-13-45", "31/02/2026", "11/2026", "9999-12-31", "0001-01-01", "hôm qua"])
+def test_a_day_that_no_calendar_has_is_told_and_filters_nothing(standing: RunningConsole, day: str) -> None:
+    answer = get(f"{standing.url}/log", params={"last": day})
+    assert answer.status_code == 422
+    assert "last: cần ngày dạng 22/11/2026, nhận được" in answer.text
+
+
+def test_days_are_typed_and_shown_as_people_write_them_here(page: Page, standing: RunningConsole) -> None:
+    """A browser's own field of dates follows the browser's language: 11/01/2026 would be the eleventh of January to this desk."""
+    page.goto(f"{standing.url}/log?first=2026-11-01")
+    expect(page.locator("#filter-first")).to_have_value("01/11/2026")
+    page.fill("#filter-first", "2/11/2026")
+    page.press("#filter-first", "Enter")
+    expect(page.locator("#found li")).to_have_count(2)
+    expect(page.locator("#filter-first")).to_have_value("02/11/2026")
+    page.fill("#filter-last", "2026")
+    page.press("#filter-last", "Enter")
+    assert page.evaluate("document.getElementById('filter-last').validity.patternMismatch")
 
 
 def test_the_spreadsheet_opens_as_it_is_and_runs_nothing(standing: RunningConsole) -> None:

@@ -68,7 +68,7 @@ def shows(client: httpx.Client, ident: str) -> None:
         ("on_scene", {"version": "7"}, ("on_scene", 7, None)),
         ("alarm_again", {"version": "7"}, ("alarm_again", 7, None)),
         ("called_114", {}, ("called_114", None, None)),
-        ("resolve", {"version": "8", "outcome": "false_alarm"}, ("resolve", 8, "false_alarm")),
+        ("resolve", {"version": "8", "outcome": "false_alarm", "reason": "nấu ăn"}, ("resolve", 8, "false_alarm")),
     ],
 )
 def test_an_order_goes_out_as_the_person_on_duty_with_the_version_that_was_seen(
@@ -106,6 +106,13 @@ def test_a_wrong_form_is_told_and_orders_nothing(browser_like: httpx.Client, eng
     assert answer.status_code == 422
     assert "Biểu mẫu sai" in answer.text
     assert not engine.commands
+
+
+@pytest.mark.parametrize("reason", [{}, {"reason": " \n "}])
+def test_a_false_alarm_without_its_reason_is_refused(browser_like: httpx.Client, engine: EnginePeer, reason: dict[str, str]) -> None:
+    answer = browser_like.post("/incidents/2026-000123/resolve", data={"version": "7", "outcome": "false_alarm"} | reason)
+    assert (answer.status_code, engine.commands) == (422, [])
+    assert "hãy ghi vì sao là báo cháy giả" in answer.text
 
 
 def test_every_command_has_an_id_of_its_own(browser_like: httpx.Client, engine: EnginePeer) -> None:
