@@ -42,6 +42,7 @@ _ABOUT = {
     "engine": "the engine alone",
     "console": "the web console alone",
     "broker": "the broker alone, and its users",
+    "update": "updates of boards over the air",
     "identity": "certificates of boards and broker",
     "site": "check the commune's description",
     "sia": "try a police receiver",

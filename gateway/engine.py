@@ -12,12 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from gateway import exposition, notify, wellbeing
+from gateway import exposition, notify, serving, wellbeing
 from gateway.delivery import targets
 from gateway.delivery.queue import Queue
 from gateway.delivery.targets import Courier
 from gateway.delivery.webhooks import WebhookLoop
-from gateway.domain import canaries, desks, facts, incidents, notices, telling
+from gateway.domain import canaries, desks, facts, incidents, notices, telling, updates
 from gateway.domain.situation import DeliveryRow, Effects, Now, Situation, Turn
 from gateway.expiry import Expiry
 from gateway.housekeeping import DISK, DiskIsBack, Housekeeping
@@ -29,6 +29,7 @@ from gateway.reports import Reports
 from gateway.ring import Rings
 from gateway.rivals import AnotherEngine, Rivals
 from gateway.rubbish import Rubbish
+from gateway.serving import Serving
 from gateway.settings import Settings, canary_plan, health_limits, limits, ways
 from gateway.store import damage, journal
 from gateway.store.backlog import Backlog
@@ -48,7 +49,7 @@ ROSTER_S = 60.0
 SUBSCRIPTIONS = (
     # `gateway` first: who else is online is known before anything is answered.
     *(("gateway", 1), ("tick", 0), ("dev/+/state", 1), ("dev/+/event", 1)),
-    *(("dev/+/report", 0), ("dev/+/answer", 1), ("desk/+/command", 1), ("desk/+/alive", 0)),
+    *(("dev/+/report", 0), ("dev/+/answer", 1), ("dev/+/fetch", 1), ("desk/+/command", 1), ("desk/+/alive", 0)),
     *(("bench/+/command", 1), ("incident/+", 0)),
 )
 
@@ -174,8 +175,15 @@ class _Engine:
             on_bench=self._for_bench,
         )
         self._workbench = Workbench(
-            settings, site, store.path.parent, Ties(store, self._situation, self._intake.put, self._publication.answer_bench, clock)
+            settings,
+            site,
+            store.path.parent,
+            Ties(store, self._situation, self._intake.put, self._publication.answer_bench, clock, self._intake.settled),
         )
+        ties_of_serving = serving.Ties(
+            *(self._situation, self._rubbish, self._intake.put, self._link.publish, self._may_serve, clock, monotonic),
+        )
+        self._serving = Serving(store.path.parent, site.id, settings.updates.kb_per_s, ties_of_serving)
         self._plan = canary_plan(settings, site)
         self._channels: list[Channel] = [WebhookLoop(webhook, life, self._tried, clock=clock) for webhook in settings.webhooks]
         if settings.receivers:
@@ -217,12 +225,13 @@ class _Engine:
             tasks.create_task(wellbeing.watch(self._reader, self._health, self._intake.put), name="health")
             tasks.create_task(self._reports.run(), name="reports")
             tasks.create_task(self._workbench.run(), name="workbench")
+            tasks.create_task(self._serving.run(), name="serving")
             tasks.create_task(self._backlog.run(), name="backlog")
             tasks.create_task(self._store.keep_log_short(), name="checkpoints")
             tasks.create_task(self._housekeeping.run(), name="housekeeping")
             tasks.create_task(self._expiry.run(), name="expiry")
             if self._metrics.port:
-                measured = Measured(VERSION, self._situation, self._intake, self._store, self._rubbish, self._link)
+                measured = Measured(VERSION, self._situation, self._intake, self._store, self._rubbish, self._link, self._serving)
                 tasks.create_task(_show(self._metrics.host, self._metrics.port, measured), name="metrics")
             if self._courier:
                 tasks.create_task(self._courier.run(), name="courier")
@@ -256,7 +265,19 @@ class _Engine:
         self._intake.put(partial(canaries.supervised, channel=channel, plan=self._plan))
 
     def _message(self, topic: str, payload: bytes, retained: bool) -> None:
+        if topic.endswith("/fetch"):
+            self._fetch(topic, payload)
+            return
         self._intake.message(topic, payload, retained)
+
+    def _fetch(self, topic: str, payload: bytes) -> None:
+        name, device, _ = topics.parse(self._site, topic) or ("", "", "")
+        if name == "fetch" and device in self._situation.devices:
+            self._serving.take(device, payload)
+
+    def _may_serve(self) -> bool:
+        """Pieces of updates wait while anything else needs the engine, or people need their bells."""
+        return self._may_send() and updates.may_go_on(self._situation) and self._intake.waiting["fact"] == 0
 
     def _connected(self) -> None:
         """The broker may have forgotten everything: say what is retained, and what rings."""

@@ -13,6 +13,7 @@ from gateway.exposition import Metric, labelled, single
 from gateway.intake import Intake
 from gateway.mqtt import Link
 from gateway.rubbish import Rubbish
+from gateway.serving import Serving
 from gateway.store.store import Store
 
 _STARTED_S = time.time()
@@ -28,6 +29,7 @@ class Measured:
     store: Store
     rubbish: Rubbish
     link: Link
+    serving: Serving
 
     def metrics(self) -> list[Metric]:
         """All of them, as they are now. Takes a millisecond for 229 boards."""
@@ -57,6 +59,12 @@ class Measured:
             _counted((delivery.channel, delivery.state) for delivery in told),
         )
 
+        campaign = situation.campaign
+        states = _counted(row.state for row in situation.updates.values()) if campaign and not campaign.is_over else {}
+        yield labelled("keng_updates", "gauge", "Boards of the campaign of updates that is not over, by state.", "state", states)
+        is_halted = campaign is not None and campaign.state == "halted"
+        yield single("keng_updates_halted", "gauge", "1 while a campaign of updates is halted.", int(is_halted))
+
     def _engine(self) -> Iterable[Metric]:
         intake = self.intake
         yield labelled("keng_engine_info", "gauge", "1, with what runs.", ("version", "engine"), {(self.version, self.store.engine): 1})
@@ -65,6 +73,8 @@ class Measured:
         yield single("keng_rubbish_total", "counter", "Messages that nobody can read.", self.rubbish.total)
         yield single("keng_reports_dropped_total", "counter", "Reports that were dropped because too many waited.", intake.dropped_reports)
         yield labelled("keng_messages_waiting", "gauge", "Messages that are not decided on yet.", "kind", intake.waiting)
+        pieces = {"served": self.serving.served, "refused": self.serving.refused, "dropped": self.serving.dropped}
+        yield labelled("keng_fetches_total", "counter", "Pieces of updates that boards asked for.", "result", pieces)
         yield intake.decided.metric("keng_decision_seconds", "From taking a batch of facts to their receipts, the commit included.")
         yield self.store.commits.metric("keng_commit_seconds", "Transactions of the database.")
 

@@ -138,6 +138,7 @@ class Retention(Table):
     maintenance_days: Days = 1098
     deliveries_days: Days = 366
     audit_days: Days = 366
+    updates_days: Days = 1098
     reports_days: Annotated[int, Field(ge=1, le=3660)] = 7
 
 
@@ -247,6 +248,27 @@ def _secret(path: Path, where: str) -> str:
     return found
 
 
+def _wave(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d{0,4}|[1-9]\d?%", text, re.ASCII):
+        raise ValueError('expected a number of boards such as "5", or a part of all of them such as "20%"')
+    return text
+
+
+class Updates(Table):
+    """Updates of boards over the air: docs/updates.md. `trusted`: public keys of whoever signs bundles, two so that one can be retired.
+
+    `waves`: boards of the first waves, each "5" or "20%"; a last one takes the rest. `soak_min`: from one to the next. `at_once`: boards
+    under way. `within_min`: a board that makes no step for so long is late. `kb_per_s`: of pieces, for all boards together.
+    """
+
+    trusted: Annotated[list[Path], Field(max_length=2)] = []
+    waves: Annotated[list[Annotated[str, AfterValidator(_wave)]], Field(max_length=9)] = ["1", "5", "20%"]
+    soak_min: Annotated[int, Field(ge=0, le=10_080)] = 10
+    at_once: Annotated[int, Field(ge=1, le=50)] = 4
+    within_min: Annotated[int, Field(ge=15, le=1440)] = 60
+    kb_per_s: Annotated[int, Field(ge=1, le=10_000)] = 64
+
+
 class Webhook(Table):
     """Where each incident is posted as JSON, signed with the secret in `secret_file`, if there is one. `timeout_s` is for one try."""
 
@@ -349,6 +371,7 @@ class Settings(Table):
     metrics: Metrics = Metrics()
     health: Health = Health()
     canary: Canary = Canary()
+    updates: Updates = Updates()
     webhooks: list[Webhook] = []
     receivers: list[Receiver] = []
     apprise: list[Target] = []

@@ -8,7 +8,7 @@ import base64
 import logging
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,9 @@ from gateway.identity.register import Refused
 from gateway.settings import Settings
 from gateway.store import queries
 from gateway.store.store import Store
+from gateway.updating import Updating
 from protocol.boards import PAGE, BoardAnswer, BoardCommand, BoardState, Flashed
+from protocol.campaigns import UpdateDo
 from protocol.messages import Order
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes
@@ -42,13 +44,15 @@ Publish = Callable[[str, BoardAnswer], None]
 
 
 class Ties(NamedTuple):
-    """What it works with: `put` gives an act to the intake, `answer` speaks to a user."""
+    """What it works with: `put` gives an act to the intake, `settled()` waits until it is decided (True: and on the disk),
+    `answer` speaks to a user."""
 
     store: Store
     situation: Situation
     put: Callable[[Act], None]
     answer: Publish
     clock: Callable[[], float]
+    settled: Callable[[], Awaitable[bool]]
 
 
 class Workbench:
@@ -64,6 +68,7 @@ class Workbench:
         self._store = ties.store
         self._situation = ties.situation
         self._ties = ties
+        self._updating = Updating(settings.updates, site, ties.store.path, ties.situation, put=ties.put, settled=ties.settled)
         self._waiting: asyncio.Queue[tuple[str, BoardCommand]] = asyncio.Queue()
         self._answers: OrderedDict[tuple[str, str], BoardAnswer | None] = OrderedDict()
         self._tests: dict[str, list[asyncio.Future[str]]] = {}
@@ -124,6 +129,8 @@ class Workbench:
         device = command.device or ""
         if command.do == "boards":
             return await asyncio.to_thread(self._boards, command)
+        if command.do in UpdateDo.__args__:  # type: ignore[attr-defined]  # of typing.Literal
+            return await self._updating.done(user, command)
         if command.do == "self_test":
             return await self._self_test(command, device)
         if command.do == "register":
@@ -233,6 +240,8 @@ def _state(row: queries.DeviceRow, entry: register.Entry | None) -> BoardState:
         state=row.state,
         last_seen_ms=row.last_seen_ms,
         firmware=row.firmware,
+        app=row.app,
+        updating=row.updating,
         rssi=row.rssi,
         battery=row.battery,
         mains=row.mains,

@@ -9,7 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from protocol import messages
-from protocol.messages import Compact, Id, Text, UnixMs
+from protocol.campaigns import BoardUpdate, Bundle, CampaignReport, UpdateDo
+from protocol.messages import Compact, Count, Id, Text, UnixMs
 from protocol.topics import LIMITS
 from protocol.wire import DecodeError
 
@@ -17,7 +18,8 @@ Mac = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=4096)]
 PAGE = 100  # boards in one answer
 
-BoardDo = Literal["register", "flashed", "revoke", "self_test", "boards"]
+BoardDo = Literal["register", "flashed", "revoke", "self_test", "boards"] | UpdateDo
+_OF_NO_BOARD = ("boards", *UpdateDo.__args__)  # type: ignore[attr-defined]  # of typing.Literal
 
 
 class Flashed(Compact):
@@ -38,7 +40,9 @@ class BoardCommand(Compact):
     """Bench: do this to that board. `t` as in Command.
 
     register: `request` is a PKCS #10 request in DER, base64, for the board with this `mac`; `replace` lets it take the place of another.
-    boards: those after the id `after`, or `device` alone.
+    boards: those after the id `after`, or `device` alone. update_start: of `bundle` to `only` these boards, or all; `downgrade` if an older
+    version is meant. update_resume: `retry` asks boards again that have failed. updates: of `campaign`, or the newest, the boards after
+    `after`.
     """
 
     id: Id
@@ -50,13 +54,20 @@ class BoardCommand(Compact):
     replace: bool = False
     flashed: Flashed | None = None
     after: Id | None = None
+    bundle: Bundle | None = None
+    only: list[Id] = []
+    downgrade: bool = False
+    retry: bool = False
+    campaign: Count | None = None
 
     @model_validator(mode="after")
     def _names_what_it_is_about(self) -> Self:
-        if self.do != "boards" and self.device is None:
+        if self.do not in _OF_NO_BOARD and self.device is None:
             raise ValueError(f"expected a device with {self.do}")
         if (self.do == "register") != (self.request is not None) or (self.do == "flashed") != (self.flashed is not None):
             raise ValueError("expected a request with register, and flashed with flashed, and only there")
+        if (self.do == "update_start") != (self.bundle is not None):
+            raise ValueError("expected a bundle with update_start, and only there")
         if self.mac is None and self.do in ("register", "flashed"):
             raise ValueError(f"expected a mac with {self.do}")
         return self
@@ -65,7 +76,8 @@ class BoardCommand(Compact):
 class BoardState(Compact):
     """A board as the engine knows it, for the technician. `generation`: of its certificate; `revoked`: that has no rights.
 
-    `state` as in the desk's list of boards; times in Unix ms, rssi in dBm, battery in percent.
+    `state` as in the desk's list of boards; `app`: which bundle it runs, "" if none, `updating`: what its newest update over the air has
+    come to; times in Unix ms, rssi in dBm, battery in percent.
     """
 
     id: Id
@@ -75,6 +87,8 @@ class BoardState(Compact):
     state: Literal["online", "lost", "unknown"]
     last_seen_ms: UnixMs | None = None
     firmware: str = ""
+    app: str = ""
+    updating: str = ""
     rssi: int | None = None
     battery: int | None = None
     mains: bool | None = None
@@ -91,7 +105,8 @@ class BoardAnswer(Compact):
     """Engine to bench: what became of the command with this id. Certificates are DER in base64.
 
     register: `certificate` of `generation`, `ca` and the `server_name` of the broker. self_test: `event`, the receipted test event.
-    boards: a page of them; `more` if there are others after the last.
+    boards: a page of them; `more` if there are others after the last. update_*: the campaign, as the first of `campaigns`. updates: the
+    newest `campaigns`, and a page of the `updates` of the one that was asked for, which is `campaign`.
     """
 
     id: Id
@@ -103,6 +118,9 @@ class BoardAnswer(Compact):
     server_name: str | None = None
     event: str | None = None
     boards: list[BoardState] | None = None
+    campaigns: list[CampaignReport] | None = None
+    campaign: Count | None = None
+    updates: list[BoardUpdate] | None = None
     more: bool = False
 
 

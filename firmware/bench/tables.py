@@ -8,12 +8,13 @@ from protocol.boards import BoardState
 
 def listed(boards: Iterable[BoardState]) -> list[str]:
     """A line for each board, under a head."""
-    lines = [f"{'board':<10} {'state':<8} {'signal':>8} {'last heard':<17} {'firmware':<10} {'certificate':<12} faults"]
+    lines = [f"{'board':<10} {'state':<8} {'signal':>8} {'last heard':<17} {'firmware':<10} {'update':<12} {'certificate':<12} faults"]
     for one in boards:
         signal = "-" if one.rssi is None else f"{one.rssi} dBm"
         certificate = "-" if one.generation is None else f"{one.generation}{' revoked' if one.revoked else ''}"
         about = f"{one.id:<10} {one.state:<8} {signal:>8} {_when(one.last_seen_ms):<17} {one.firmware or '-':<10}"
-        lines.append(f"{about} {certificate:<12} {'; '.join(one.faults) or '-'}")
+        update = one.updating.partition(" ")[0] or "-"
+        lines.append(f"{about} {update:<12} {certificate:<12} {'; '.join(one.faults) or '-'}")
     return lines
 
 
@@ -27,7 +28,8 @@ def shown(one: BoardState) -> list[str]:
         "state": f"{one.state}, heard last {_when(one.last_seen_ms)}",
         "signal": "-" if one.rssi is None else f"{one.rssi} dBm",
         "power": f"mains {mains}, battery {battery}",
-        "firmware": one.firmware or "-",
+        "firmware": f"{one.firmware or '-'} ({one.app or 'not from a bundle'})",
+        "update": one.updating or "-",
         "faults": "; ".join(one.faults) or "-",
         "certificate": "-" if one.generation is None else f"generation {one.generation}{rights}, board {one.mac}",
     }

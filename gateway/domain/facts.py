@@ -21,6 +21,7 @@ from gateway.domain import (
     proofs,
     supervision,
     telling,
+    updates,
 )
 from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
@@ -124,6 +125,8 @@ def birth(turn: Turn, ident: str, fact: Birth, *, retained: bool, unknown: list[
     entries = supervision.born(device, fact, retained=retained, now_ms=turn.now.ms, now_s=turn.now.s)
     turn.effects.devices.add(ident)
     _supervised(turn, entries)
+    if device.life == fact.life and device.boot == fact.boot:
+        updates.born(turn, device, fact, retained=retained)
     for point in unknown:
         turn.situation.listed.setdefault((ident, point), Listed(fact.active[point], turn.now.ms))
     turn.effects.hellos.append((ident, fact.start))
@@ -144,6 +147,7 @@ def report(turn: Turn, ident: str, fact: Report) -> None:
 def answer(turn: Turn, ident: str, fact: Answer) -> None:
     """A board's answer to an order."""
     message(turn, ident)
+    updates.answered(turn, ident, fact)
     test = turn.situation.tests.get(ident)
     entry = bell_tests.answered(test, fact, now_ms=turn.now.ms) if test else None
     if entry:
@@ -211,6 +215,8 @@ def due(situation: Situation, now: Now, *, is_deaf: bool = False) -> list[Act]:
         acts.append(outages.returned_for_long)
     if bell_tests.overdue(situation.tests.values(), now_s=now.s):
         acts.append(_bells_silent)
+    if updates.is_due(situation, now.s) and not is_deaf:
+        acts.append(updates.step)
     for (device, point), listed in situation.listed.items():
         if is_due(listed.since_ms, LISTED_MS, now.ms):
             acts.append(partial(_listed_long, device=device, point=point))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gateway.domain import audiences, deadlines, ringing
 from gateway.domain.bell_tests import BellTest
+from gateway.domain.campaigns import Campaign, Pace, Progress
 from gateway.domain.commune import Commune, Person
 from gateway.domain.deadlines import Limits, Next
 from gateway.domain.deliveries import delivered
@@ -131,6 +132,7 @@ class Situation:
     words; `lasting`: what else is known of each. `outages`: areas that are out, by the key of their fault. `log`: the maintenance log's.
     `told`: when people were told of each fault last, and `notified_ms` of any; `tried`: by which ways each person was,
     the last time. `course`, `desk`: what no disk knows.
+    `campaign`: the newest one of updates, `updates`: how far its boards are; `pace`: of it, what no disk knows.
     `listed`: what births list is waited for a moment, since the event itself says more and may come right behind.
     `tests`: bells that were asked to sound and have not answered, by board.
     `early`: bells hear a call before its sender has written the event into its flash, so their answers may come first: call -> proofs.
@@ -154,8 +156,12 @@ class Situation:
     told: dict[str, int] = field(default_factory=dict)
     tried: dict[str, frozenset[str]] = field(default_factory=dict)
     notified_ms: int | None = None
+    campaign: Campaign | None = None
+    updates: dict[str, Progress] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
     next_incident: int = 1
     next_delivery: int = 1
+    next_campaign: int = 1
     listed: dict[tuple[str, str], Listed] = field(default_factory=dict)
     early: dict[str, tuple[EarlyProof, ...]] = field(default_factory=dict)
     tests: dict[str, BellTest] = field(default_factory=dict)
@@ -257,7 +263,7 @@ class Situation:
             before.watched_s, before.last_seen_ms = device.watched_s, device.last_seen_ms
             if before.state == "unknown" and device.state == "online":
                 before.state = "online"
-        committed.course, committed.desk = self.course, self.desk
+        committed.course, committed.desk, committed.pace = self.course, self.desk, self.pace
         for item in fields(self):
             setattr(self, item.name, getattr(committed, item.name))
         self.listed, self.early, self.tests = unwritten
@@ -289,6 +295,8 @@ class Effects:
     hellos: list[tuple[str, str]] = field(default_factory=list)
     answers: list[tuple[str, CommandAnswer]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    campaign: Campaign | None = None
+    updates: dict[str, Progress] = field(default_factory=dict)
     errands: list[tuple[str, messages.Order]] = field(default_factory=list)
     news: dict[str, list[News]] = field(default_factory=dict)
     clock_set: bool = False
@@ -318,7 +326,7 @@ class Effects:
     def has_rows(self) -> bool:
         """True if there is something to commit."""
         written = (self.events, self.points, self.incidents, self.orders, self.entries, self.devices, self.commands, self.tried)
-        return any(written) or bool(self.faults or self.canaries)
+        return any(written) or bool(self.faults or self.canaries or self.campaign or self.updates)
 
 
 class Now(NamedTuple):

@@ -17,7 +17,8 @@ class Device:
     """One board as it is known now. Changed in place by the functions of this module and by nobody else.
 
     `life`, `boot`: its newest birth. `watched_s`: monotonic time of its last message, or of the start of the watch. `lost_ms`: since when
-    it is lost. `faults`: fault (see `what_of`) -> words, all found since its newest birth and ending with the next.
+    it is lost. `app`: which bundle it runs, "" if none; `updating`: what its newest update over the air has come to. `faults`: fault (see
+    `what_of`) -> words, all found since its newest birth and ending with the next.
     """
 
     id: str
@@ -34,6 +35,8 @@ class Device:
     last_seen_ms: int | None = None
     lost_ms: int | None = None
     firmware: str = ""
+    app: str = ""
+    updating: str = ""
     rssi: int | None = None
     battery: int | None = None
     mains: bool | None = None
@@ -64,7 +67,8 @@ def born(device: Device, birth: Birth, *, retained: bool, now_ms: int, now_s: fl
         device.faults = {}
     elif (device.life, device.boot) != (birth.life, birth.boot):
         return entries
-    device.firmware = birth.fw
+    device.firmware, device.app = birth.fw, birth.app or ""
+    device.updating = " ".join((birth.update.state, birth.update.bundle, birth.update.error or "")).rstrip() if birth.update else ""
     device.watch_s = 2 * birth.next_s if birth.sleeping and birth.next_s else LOST_S
     if not device.placed:
         device.kind = birth.kind

@@ -42,6 +42,7 @@ _FAULTS: dict[str, str] = {
     "roster": "không có ai trực",
     "ladder": "không báo được cho ai",
     "canary": "kênh {name} chưa thử thông",
+    "update": "cập nhật {name} bị dừng",
 }
 CANARY = "Kẻng: thử kênh hằng ngày, không phải báo động."
 _TAIL: dict[Cause, str] = {"fire": "Gọi 114.", "sos": "Gọi 113."}

@@ -7,11 +7,13 @@ for it each time while the loop is busy.
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
 from gateway.domain import outages
+from gateway.domain.campaigns import Campaign, Progress
 from gateway.domain.facts import Identity
 from gateway.domain.incidents import Incident
 from gateway.domain.ringing import Order
@@ -23,6 +25,7 @@ from protocol.messages import CommandAnswer, Delivery
 
 _CORE = TypeAdapter(Core)
 _ORDER = TypeAdapter(Order)
+_CAMPAIGN = TypeAdapter(Campaign)
 
 _TABLES = {
     "event": ("id", "device", "point", "type", "state", "received_ms", "at_ms", "at_from", "raw"),
@@ -36,10 +39,14 @@ _TABLES = {
     ),
     "fault": ("key", "since_ms", "words", "name", "names", "told_ms", "line"),
     "canary": ("channel", "since_ms", "slot_ms", "proved_ms", "real_ms", "asked_ms", "delivery", "failed"),
+    "campaign": ("number", "state", "began_ms", "ended_ms", "body"),
+    "board_update": (
+        *("campaign", "device", "state", "wave", "order_id", "start", "tries", "from_version", "from_app", "ordered_ms", "at_ms", "words"),
+    ),
     "command": ("person", "id", "at_ms", "request", "answer"),
     "device": (
         *("id", "kind", "place", "group_id", "state", "life", "boot", "born_ms", "watch_s", "last_seen_ms"),
-        *("firmware", "rssi", "battery", "mains", "refused", "faults", "lost_ms"),
+        *("firmware", "rssi", "battery", "mains", "refused", "faults", "lost_ms", "app", "updating"),
     ),
     "report": ("device", "at_ms", "up", "heap", "rssi", "mains", "battery", "waiting", "dropped", "refused", "measured"),
 }
@@ -119,6 +126,8 @@ def batch(situation: Situation, effects: Effects, snapshots: dict[str, bytes], o
         "delivery": [_delivery(sent) for sent in outgoing],
         "fault": [_fault(situation, key, words, now_ms) for key, words in effects.faults.items() if words is not None],
         "canary": [(channel, *canary) for channel, canary in effects.canaries.items() if canary is not None],
+        "campaign": [_campaign(effects.campaign)] if effects.campaign else [],
+        "board_update": _board_updates(situation, effects),
         "command": [
             (person, command.id, at_ms, command.payload().decode(), answer.payload().decode())
             for person, at_ms, command, answer in effects.commands
@@ -154,6 +163,8 @@ def device_rows(devices: Iterable[Device]) -> list[tuple[Any, ...]]:
             device.refused,
             json.dumps(device.faults, ensure_ascii=False),
             device.lost_ms,
+            device.app,
+            device.updating,
         )
         for device in devices
     ]
@@ -175,6 +186,7 @@ def restore(db: sqlite3.Connection, situation: Situation, *, now_s: float) -> No
     _restore_faults(db, situation)
     for channel, *canary in db.execute(f"SELECT {', '.join(_TABLES['canary'])} FROM canary").fetchall():  # noqa: S608
         situation.canaries[channel] = Canary(*canary)
+    _restore_campaign(db, situation)
     situation.log.next_id = db.execute("SELECT ifnull(max(id), 0) + 1 FROM maintenance").fetchone()[0]
     situation.next_incident = db.execute("SELECT ifnull(max(number), 0) + 1 FROM incident").fetchone()[0]
     situation.next_delivery = db.execute("SELECT ifnull(max(id), 0) + 1 FROM delivery").fetchone()[0]
@@ -258,6 +270,36 @@ def _fault(situation: Situation, key: str, words: str, now_ms: int) -> tuple[Any
     return key, known.since_ms, words, known.name, names, known.told_ms, situation.log.of_fault.get(key)
 
 
+def _campaign(campaign: Campaign) -> tuple[Any, ...]:
+    return campaign.number, campaign.state, campaign.began_ms, campaign.ended_ms, _CAMPAIGN.dump_json(campaign).decode()
+
+
+def _board_updates(situation: Situation, effects: Effects) -> list[tuple[Any, ...]]:
+    campaign = situation.campaign
+    return [(campaign.number, *astuple(row)) for row in effects.updates.values()] if campaign else []
+
+
+def _restore_campaign(db: sqlite3.Connection, situation: Situation) -> None:
+    """The newest campaign, whose boards may still say what became of it."""
+    newest = db.execute("SELECT body FROM campaign ORDER BY number DESC LIMIT 1").fetchone()
+    if newest is not None:
+        situation.campaign = read_campaign(newest[0])
+        situation.next_campaign = situation.campaign.number + 1
+        situation.updates = {row.device: row for row in read_board_updates(db, situation.campaign.number)}
+
+
+def read_campaign(body: str) -> Campaign:
+    """The campaign of a row's `body`. Raises ValueError for what is none."""
+    return _CAMPAIGN.validate_json(body)
+
+
+def read_board_updates(db: sqlite3.Connection, campaign: int) -> list[Progress]:
+    """How far each board is, or came, in a campaign."""
+    columns = ", ".join(_TABLES["board_update"][1:])
+    rows = db.execute(f"SELECT {columns} FROM board_update WHERE campaign = ? ORDER BY device", (campaign,))  # noqa: S608
+    return [Progress(*row) for row in rows.fetchall()]
+
+
 def _restore_faults(db: sqlite3.Connection, situation: Situation) -> None:
     for key, since_ms, words, name, names, told_ms, line in db.execute(f"SELECT {', '.join(_TABLES['fault'])} FROM fault").fetchall():  # noqa: S608
         situation.faults[key] = words
@@ -284,3 +326,4 @@ def _restore_device(situation: Situation, row: tuple[Any, ...], now_s: float) ->
     device.refused, device.faults = stored["refused"], json.loads(stored["faults"])
     # One that an older version has noted as lost says not when: long ago, and not together with others.
     device.lost_ms = stored["lost_ms"]
+    device.app, device.updating = stored["app"], stored["updating"]

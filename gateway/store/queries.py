@@ -59,7 +59,7 @@ class BoardFault(NamedTuple):
 
 
 class DeviceRow(NamedTuple):
-    """One board as the engine last knew it. `rssi` in dBm, `battery` in percent; None: never said."""
+    """One board as the engine last knew it. `app`, `updating`: as Device has. `rssi` in dBm, `battery` in percent; None: never said."""
 
     id: str
     kind: str
@@ -74,6 +74,8 @@ class DeviceRow(NamedTuple):
     refused: int
     faults: list[BoardFault]
     troubles: tuple[Trouble, ...] = ()
+    app: str = ""
+    updating: str = ""
 
 
 class BellTested(NamedTuple):
@@ -250,7 +252,8 @@ def incidents_since(db: sqlite3.Connection, since_ms: int, *, limit: int) -> lis
 def devices(db: sqlite3.Connection) -> list[DeviceRow]:
     """Every board of the site's description and every other that was heard, by id. Last seen is up to 10 s behind."""
     rows = db.execute(
-        "SELECT id, kind, place, group_id, state, last_seen_ms, firmware, rssi, battery, mains, refused, faults FROM device ORDER BY id"
+        "SELECT id, kind, place, group_id, state, last_seen_ms, firmware, rssi, battery, mains, refused, faults, app, updating"
+        " FROM device ORDER BY id"
     )
     found = [_device(*row) for row in rows.fetchall()]
     troubles = _troubles(db)
@@ -290,6 +293,6 @@ def _troubles(db: sqlite3.Connection) -> dict[str, list[Trouble]]:
 
 
 def _device(*row: Any) -> DeviceRow:
-    mains, _, faults = row[9:]
+    mains, refused, faults, *rest = row[9:]
     found = [BoardFault(what_of(key), words) for key, words in json.loads(faults).items()]
-    return DeviceRow._make((*row[:9], None if mains is None else bool(mains), row[10], found, ()))
+    return DeviceRow._make((*row[:9], None if mains is None else bool(mains), refused, found, (), *rest))

@@ -122,6 +122,8 @@ def _drop_unreadable(db: sqlite3.Connection) -> None:
         _drop_if(db, journal.read_order, values, "DELETE FROM ring WHERE group_id = ?", key)
     for key, *values in db.execute("SELECT id, faults FROM device").fetchall():
         _drop_if(db, json.loads, values, "DELETE FROM device WHERE id = ?", key)
+    for key, *values in db.execute("SELECT number, body FROM campaign").fetchall():
+        _drop_if(db, journal.read_campaign, values, "DELETE FROM campaign WHERE number = ?", key)
     for row in db.execute(f"SELECT {', '.join(journal.DELIVERY_COLUMNS)} FROM delivery").fetchall():  # noqa: S608 - our own names
         _drop_if(db, journal.read_message, [row], "DELETE FROM delivery WHERE id = ?", row[0])
 

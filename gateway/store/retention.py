@@ -7,7 +7,7 @@ its number must not come again.
 import sqlite3
 from typing import Literal, NamedTuple
 
-Class = Literal["events", "incidents", "maintenance", "deliveries", "audit"]
+Class = Literal["events", "incidents", "maintenance", "deliveries", "audit", "updates"]
 
 
 class Kept(NamedTuple):
@@ -33,6 +33,7 @@ CLASSES: dict[Class, Kept] = {
     ),
     "maintenance": Kept("maintenance", "id", "at_ms", "id NOT IN (SELECT line FROM fault WHERE line IS NOT NULL)"),
     "deliveries": Kept("delivery", "id", "decided_ms", "state <> 'waiting'"),
+    "updates": Kept("campaign", "number", "began_ms", "ended_ms IS NOT NULL", rows=1),  # with a row for each of its boards
     "audit": Kept("command", "rowid", "at_ms", "1"),
 }
 

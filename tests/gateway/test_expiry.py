@@ -57,6 +57,10 @@ def commands(count: int, at_ms: int, *, first: int = 1) -> list[tuple[Any, ...]]
     return [("truc-ban-1", f"c-{n}", at_ms, "{}", "{}") for n in range(first, first + count)]
 
 
+def board_update(campaign: int, device: str) -> tuple[Any, ...]:
+    return (campaign, device, "kept", 1, "u-1", "9c41f2aa-1", 1, "1.0.0", "", START_MS, START_MS, "")
+
+
 def lines(count: int, at_ms: int, *, first: int = 1) -> list[dict[str, Any]]:
     return [
         {"id": n, "at_ms": at_ms, "device": "H03-01", "place": "", "point": "", "what": "board_lost", "detail": ""}
@@ -84,16 +88,28 @@ def test_each_class_goes_after_its_own_time_and_the_newest_row_stays_for_its_num
                 journal.insert(db, "delivery", deliveries(450, at_ms, first=first))
                 journal.insert(db, "command", commands(450, at_ms, first=first))
                 insert_lines(db, lines(450, at_ms, first=first))
+                journal.insert(db, "campaign", [(first + n, "done", at_ms, at_ms, "{}") for n in range(3)])
+                journal.insert(db, "board_update", [board_update(first + n, device) for n in range(3) for device in ("H03-01", "H03-02")])
 
         await store.write(fill)
         before = Clocks().expiry(store, maintenance_days=1098)
         gone = await before.sweep(pause_s=0)
-        assert gone == {"events": 450, "incidents": 0, "maintenance": 0, "deliveries": 450, "audit": 450}
-        gone = await Clocks().expiry(store, events_days=30, deliveries_days=30, audit_days=30, maintenance_days=30).sweep(pause_s=0)
-        assert gone == {"events": 449, "incidents": 0, "maintenance": 899, "deliveries": 449, "audit": 450}
+        assert gone == {"events": 450, "incidents": 0, "maintenance": 0, "deliveries": 450, "audit": 450, "updates": 0}
+        days = {"events_days": 30, "deliveries_days": 30, "audit_days": 30, "maintenance_days": 30, "updates_days": 366}
+        gone = await Clocks().expiry(store, **days).sweep(pause_s=0)
+        assert gone == {"events": 449, "incidents": 0, "maintenance": 899, "deliveries": 449, "audit": 450, "updates": 3}
+        left = store.reading.execute("SELECT count(*), min(campaign) FROM board_update").fetchone()
+        assert left == (6, 1001), "the boards of a campaign go with it"
         return counts(store)
 
-    assert with_store(tmp_path / "keng.db", work) == {"events": 1, "incidents": 0, "maintenance": 1, "deliveries": 1, "audit": 0}
+    assert with_store(tmp_path / "keng.db", work) == {
+        "events": 1,
+        "incidents": 0,
+        "maintenance": 1,
+        "deliveries": 1,
+        "audit": 0,
+        "updates": 3,
+    }
 
 
 def test_what_is_open_active_or_waits_stays_however_old(tmp_path: Path) -> None:

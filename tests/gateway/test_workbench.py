@@ -35,12 +35,15 @@ Rows = list[tuple[str, str, str]]
 def answers(folder: Path, commands: list[BoardCommand], rows: Rows | None = None, user: str = USER) -> list[BoardAnswer]:
     """What is answered to these, one after the other. `rows`: boards that the database is to know."""
 
+    async def settled() -> bool:
+        return True
+
     async def run() -> list[BoardAnswer]:
         found: asyncio.Queue[BoardAnswer] = asyncio.Queue()
         acts: list[Act] = []
         async with open_store(folder / "keng.db") as store, asyncio.timeout(60):
             await store.write(lambda db: db.executemany(ROW, rows or []))
-            ties = Ties(store, None, acts.append, lambda _user, answer: found.put_nowait(answer), lambda: NOW_S)  # type: ignore[arg-type]
+            ties = Ties(store, None, acts.append, lambda _user, answer: found.put_nowait(answer), lambda: NOW_S, settled)  # type: ignore[arg-type]
             bench = Workbench(Settings(), SITE, folder, ties)
             work = asyncio.create_task(bench.run())
             told = []

@@ -1,0 +1,169 @@
+"""What people order about updates over the air, and what they ask: the engine's half of `keng update` (protocol/campaigns.py)."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from gateway import bundles
+from gateway.bundles import NoBundle
+from gateway.domain import campaigns, updates
+from gateway.domain.campaigns import Campaign, Progress
+from gateway.domain.situation import Act, Situation, Turn
+from gateway.domain.updates import Refusal, Wish
+from gateway.identity.register import Refused
+from gateway.settings import Updates
+from gateway.store import journal, queries
+from protocol.boards import PAGE, BoardAnswer, BoardCommand, Flashed
+from protocol.campaigns import BoardUpdate, CampaignReport
+from protocol.site import Site
+
+NEWEST = 20  # campaigns of a history
+WORDS_MAX = 200
+
+
+class Updating:
+    """`put` gives an act to the intake; `settled()` returns once it is decided, True if it is on the disk."""
+
+    def __init__(
+        self,
+        settings: Updates,
+        site: Site,
+        database: Path,
+        situation: Situation,
+        *,
+        put: Callable[[Act], None],
+        settled: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._settings = settings
+        self._site = site
+        self._database = database
+        self._situation = situation
+        self._put = put
+        self._settled = settled
+
+    async def done(self, user: str, command: BoardCommand) -> BoardAnswer:
+        """What became of a command. Raises Refused, FileMistakes, OSError, sqlite3.Error."""
+        if command.do == "updates":
+            return await self._answer(command)
+        if command.do == "update_start":
+            wish = await asyncio.to_thread(self._wish, user, command)
+            campaign = await self._act(partial(updates.begin, wish=wish))
+        elif command.do == "update_resume":
+            campaign = await self._act(partial(updates.resume, by=user, retry=command.retry))
+        else:
+            campaign = await self._act(partial(updates.halt if command.do == "update_halt" else updates.end, by=user))
+        return BoardAnswer(id=command.id, ok=True, campaigns=[_report(campaign, self._situation.updates.values())])
+
+    async def _act(self, decide: Callable[[Turn], Campaign]) -> Campaign:
+        outcome: list[Campaign | Refusal] = []
+
+        def act(turn: Turn) -> None:
+            try:
+                outcome[:] = [decide(turn)]
+            except Refusal as exc:
+                outcome[:] = [exc]
+
+        self._put(act)
+        is_kept = await self._settled()
+        if not outcome or isinstance(outcome[0], Refusal):
+            raise Refused(str(outcome[0]) if outcome else "engine error: see its log")
+        if not is_kept:
+            raise Refused("expected a disk that can be written, got one that takes nothing: what was ordered may be gone after a start")
+        return outcome[0]
+
+    def _wish(self, user: str, command: BoardCommand) -> Wish:
+        """In a thread of its own: files are read and verified."""
+        trusted = bundles.keys(self._settings)
+        try:
+            release, _ = bundles.find(self._database.parent, command.bundle or "", trusted)
+        except NoBundle as exc:
+            raise Refused(str(exc)) from None
+        known = {board.id for board in self._site.boards}
+        if strange := [board for board in command.only if board not in known]:
+            raise Refused(f"expected boards of the commune's description, got {', '.join(strange[:5])}")
+        boards = tuple(board.id for board in self._site.boards if not command.only or board.id in command.only)
+        return Wish(
+            release=release,
+            by=user,
+            boards=boards,
+            types=self._types(),
+            sizes=campaigns.sizes(self._settings.waves, len(boards)),
+            downgrade=command.downgrade,
+            at_once=self._settings.at_once,
+            soak_s=self._settings.soak_min * 60,
+            within_s=self._settings.within_min * 60,
+        )
+
+    def _types(self) -> dict[str, str]:
+        with closing(queries.connect(self._database)) as db:
+            return {device: Flashed.model_validate_json(told).board for device, told in db.execute("SELECT device, result FROM flashed")}
+
+    async def _answer(self, command: BoardCommand) -> BoardAnswer:
+        found = await asyncio.to_thread(_read, self._database, command.campaign)
+        current = self._situation.campaign
+        if not found:
+            return BoardAnswer(id=command.id, ok=True, campaigns=[], updates=[])
+        chosen = next((one for one, _ in found if command.campaign in (None, one.number)), None)
+        if chosen is None:
+            raise Refused(f"expected one of the campaigns {', '.join(str(one.number) for one, _ in found)}, got {command.campaign}")
+        rows = next(rows for one, rows in found if one is chosen)
+        is_live = current is not None and current.number == chosen.number and not current.is_over
+        after = [row for row in rows if row.device > (command.after or "")]
+        page = [self._row(row, chosen, is_live=is_live) for row in after[:PAGE]]
+        reports = [_report(one, rows) for one, rows in found]
+        return BoardAnswer(id=command.id, ok=True, campaigns=reports, campaign=chosen.number, updates=page, more=len(after) > len(page))
+
+    def _row(self, row: Progress, campaign: Campaign, *, is_live: bool) -> BoardUpdate:
+        words, percent = row.words, None
+        if is_live and row.state == "waiting":
+            words = updates.why_not(self._situation, row) or words
+        if is_live and row.state == "fetching":
+            known = self._situation.pace.steps.get(row.device)
+            percent = min(100, max(0, known.offset if known else 0) * 100 // campaign.release.size)
+        return BoardUpdate(
+            device=row.device,
+            state=row.state,
+            wave=row.wave,
+            tries=row.tries,
+            from_version=row.from_version,
+            from_app=row.from_app,
+            ordered_ms=row.ordered_ms,
+            at_ms=row.at_ms,
+            words=words[:WORDS_MAX],
+            percent=percent,
+        )
+
+
+def _read(database: Path, wanted: int | None) -> list[tuple[Campaign, list[Progress]]]:
+    """The newest campaigns and the wanted one, newest first. In a thread of its own."""
+    with closing(queries.connect(database)) as db:
+        found = [journal.read_campaign(body) for (body,) in _bodies(db, wanted)]
+        return [(one, journal.read_board_updates(db, one.number)) for one in found]
+
+
+def _bodies(db: sqlite3.Connection, wanted: int | None) -> list[tuple[str]]:
+    newest = "number IN (SELECT number FROM campaign ORDER BY number DESC LIMIT ?)"
+    return db.execute(f"SELECT body FROM campaign WHERE {newest} OR number = ? ORDER BY number DESC", (NEWEST, wanted)).fetchall()  # noqa: S608
+
+
+def _report(campaign: Campaign, rows: Iterable[Progress]) -> CampaignReport:
+    return CampaignReport(
+        number=campaign.number,
+        bundle=campaign.release.bundle,
+        version=campaign.release.version,
+        board=campaign.release.board,
+        downgrade=campaign.downgrade,
+        state=campaign.state,
+        wave=campaign.wave,
+        waves=len(campaign.sizes) + 1,
+        counts=dict(Counter(row.state for row in rows)),
+        by=campaign.by,
+        began_ms=campaign.began_ms,
+        ended_ms=campaign.ended_ms,
+        ended_by=campaign.ended_by,
+        why=campaign.why[:WORDS_MAX],
+    )
