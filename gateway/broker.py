@@ -19,7 +19,7 @@ from gateway.identity.accounts import Accounts
 from gateway.identity.private import IDENTITY, NO_WRITES, has_identity, locked, write_private
 from gateway.mqtt import Account
 from gateway.settings import Broker, Settings, is_loopback
-from gateway.store.queries import groups_told
+from gateway.store.queries import groups_settled
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes
 
@@ -80,7 +80,8 @@ def _write(choice: Choice, settings: Settings, site: Site, data: Path, users: Ac
         if has_identity(data):
             raise FileMistakes(["broker: expected mosquitto for boards with certificates, got the embedded broker; apt install mosquitto"])
         return embedded.write(accounts.directory(data), settings.broker, users)
-    return mosquitto.write(accounts.directory(data), site, settings.broker, users, _certified(data))
+    settled = groups_settled(data / "keng.db")
+    return mosquitto.write(accounts.directory(data), site, settings.broker, users, settled=settled, certified=_certified(data))
 
 
 def _certified(data: Path) -> mosquitto.Certified | None:
@@ -95,7 +96,7 @@ def _certified(data: Path) -> mosquitto.Certified | None:
         if exc.errno not in NO_WRITES:
             raise
         logger.warning("the broker's certificate is not renewed: %s", exc)
-    return mosquitto.Certified(data / IDENTITY, register.users(register.load(data)), groups_told(data / "keng.db"))
+    return mosquitto.Certified(data / IDENTITY, register.users(register.load(data)))
 
 
 def reload(data: Path) -> bool:

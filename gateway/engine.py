@@ -17,7 +17,7 @@ from gateway.delivery import targets
 from gateway.delivery.queue import Queue
 from gateway.delivery.targets import Courier
 from gateway.delivery.webhooks import WebhookLoop
-from gateway.domain import canaries, desks, facts, incidents, notices, telling, updates
+from gateway.domain import canaries, desks, facts, incidents, moves, notices, telling, updates
 from gateway.domain.situation import DeliveryRow, Effects, Now, Situation, Turn
 from gateway.expiry import Expiry
 from gateway.housekeeping import DISK, DiskIsBack, Housekeeping
@@ -359,6 +359,7 @@ class _Engine:
     async def _roster(self) -> None:
         while True:
             self._intake.put(telling.roster)
+            self._intake.put(moves.settle_all)
             if not self._rivals.keep_still(self._monotonic()):
                 self._intake.put(notices.tell)
             await asyncio.sleep(ROSTER_S)

@@ -72,6 +72,7 @@ class Workbench:
         self._waiting: asyncio.Queue[tuple[str, BoardCommand]] = asyncio.Queue()
         self._answers: OrderedDict[tuple[str, str], BoardAnswer | None] = OrderedDict()
         self._tests: dict[str, list[asyncio.Future[str]]] = {}
+        self._moved = asyncio.Event()
 
     def take(self, user: str, command: BoardCommand) -> None:
         """A command has come. One that was answered is answered again, one that is under way is not begun again."""
@@ -85,7 +86,11 @@ class Workbench:
             self._ties.answer(user, known)
 
     def seen(self, effects: Effects) -> None:
-        """A batch is on the disk: test events of boards that have their receipt are what self-tests wait for."""
+        """A batch is on the disk: test events of boards that have their receipt are what self-tests wait for, and boards that have come
+        into another group lose their rights in the one before.
+        """
+        if effects.moved:
+            self._moved.set()
         receipted = {event for _, event in effects.receipts} if self._tests else ()
         for row in effects.events if self._tests else ():
             if row.type == "test" and row.id in receipted:
@@ -96,9 +101,19 @@ class Workbench:
     async def run(self) -> None:
         """Never returns; cancel it."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_moves(), name="rights")
             while True:
                 user, command = await self._waiting.get()
                 tasks.create_task(self._work(user, command), name=f"bench {command.do}")
+
+    async def _follow_moves(self) -> None:
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            try:
+                await asyncio.to_thread(self._give_rights)
+            except (Refused, FileMistakes, BrokerMissing, OSError) as exc:
+                logger.warning("rights after a change of group: %s", exc)
 
     async def _work(self, user: str, command: BoardCommand) -> None:
         try:
@@ -173,6 +188,8 @@ class Workbench:
 
     def _give_rights(self) -> None:
         choice = brokers.choose(self._settings.broker)
+        if choice.kind == "external":
+            return
         brokers.write_files(choice, self._settings, self._site, self._data)
         if choice.kind == "mosquitto" and not brokers.reload(self._data):
             raise Refused(f"expected mosquitto to run on {self._data / 'broker'}: the rights are written, its next start reads them")

@@ -17,6 +17,7 @@ from gateway.domain import (
     health,
     incidents,
     maintenance,
+    moves,
     outages,
     proofs,
     supervision,
@@ -124,6 +125,7 @@ def birth(turn: Turn, ident: str, fact: Birth, *, retained: bool, unknown: list[
     device = _device(turn, ident)
     entries = supervision.born(device, fact, retained=retained, now_ms=turn.now.ms, now_s=turn.now.s)
     turn.effects.devices.add(ident)
+    moves.settle(turn, device)
     _supervised(turn, entries)
     if device.life == fact.life and device.boot == fact.boot:
         updates.born(turn, device, fact, retained=retained)

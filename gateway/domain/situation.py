@@ -260,7 +260,7 @@ class Situation:
         """Be as `committed` is. What no disk knows is as it was; when boards were heard, as it is."""
         for ident, device in self.devices.items():
             before = committed.device(ident)
-            before.watched_s, before.last_seen_ms = device.watched_s, device.last_seen_ms
+            before.watched_s, before.last_seen_ms, before.shown = device.watched_s, device.last_seen_ms, device.shown
             if before.state == "unknown" and device.state == "online":
                 before.state = "online"
         committed.course, committed.desk, committed.pace = self.course, self.desk, self.pace
@@ -273,7 +273,8 @@ class Situation:
 class Effects:
     """What a batch of decisions stores (in one commit) and then sends. `gone`: incidents that nobody shall be shown any more; `faults`:
     of the gateway itself, None for one that is over; `withdrawn`: ids of messages that are not to be sent any more. `lines`: of the
-    maintenance log, made of `entries` at the end; `parts_of`: board -> the fault of the gateway that its own loss is part of.
+    maintenance log, made of `entries` at the end; `parts_of`: board -> the fault of the gateway that its own loss is part of; `moved`:
+    boards that have left a group for another, so that they lose their rights there.
     """
 
     events: list[EventRow] = field(default_factory=list)
@@ -298,6 +299,7 @@ class Effects:
     campaign: Campaign | None = None
     updates: dict[str, Progress] = field(default_factory=dict)
     errands: list[tuple[str, messages.Order]] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
     news: dict[str, list[News]] = field(default_factory=dict)
     clock_set: bool = False
     _by_id: dict[str, list[EventRow]] = field(default_factory=dict)

@@ -18,7 +18,8 @@ class Device:
 
     `life`, `boot`: its newest birth. `watched_s`: monotonic time of its last message, or of the start of the watch. `lost_ms`: since when
     it is lost. `app`: which bundle it runs, "" if none; `updating`: what its newest update over the air has come to. `faults`: fault (see
-    `what_of`) -> words, all found since its newest birth and ending with the next.
+    `what_of`) -> words, all found since its newest birth and ending with the next. `shown`: the group that its newest birth has named;
+    `settled`: its group, once it has shown that it knows it. Until then it has the rights of both.
     """
 
     id: str
@@ -42,6 +43,8 @@ class Device:
     mains: bool | None = None
     refused: int = 0
     faults: dict[str, str] = field(default_factory=dict)
+    shown: str | None = None
+    settled: str | None = None
 
 
 def heard(device: Device, *, now_ms: int, now_s: float) -> list[Entry]:
@@ -67,7 +70,7 @@ def born(device: Device, birth: Birth, *, retained: bool, now_ms: int, now_s: fl
         device.faults = {}
     elif (device.life, device.boot) != (birth.life, birth.boot):
         return entries
-    device.firmware, device.app = birth.fw, birth.app or ""
+    device.firmware, device.app, device.shown = birth.fw, birth.app or "", birth.group
     device.updating = " ".join((birth.update.state, birth.update.bundle, birth.update.error or "")).rstrip() if birth.update else ""
     device.watch_s = 2 * birth.next_s if birth.sleeping and birth.next_s else LOST_S
     if not device.placed:
@@ -82,6 +85,19 @@ def born(device: Device, birth: Birth, *, retained: bool, now_ms: int, now_s: fl
         words = f"configured for group {birth.group}, belongs to {device.group}"
         entries += found(device, "group_fault", words, now_ms=now_ms)
     return entries
+
+
+def is_moving(device: Device) -> bool:
+    """True for a board that has shown its group, and is settled in another or none. Which group it is, the site file says: a board that
+    names any other has no rights there.
+    """
+    return device.group is not None and device.shown == device.group != device.settled
+
+
+def settle(device: Device) -> str | None:
+    """The board is of its group alone from now on. Returns the group that it was in before, None for none."""
+    before, device.settled = device.settled, device.group
+    return before
 
 
 def dead(device: Device, will: Will, *, now_ms: int) -> list[Entry]:

@@ -81,14 +81,14 @@ def programs(site: Site) -> dict[str, Rights]:
     return {"engine": engine(site.id), "console": console(site.id), "bench": bench(site.id), "observer": observer(site.id)}
 
 
-def boards(site: Site, users: Mapping[str, str] | None = None, told: Mapping[str, str] | None = None) -> dict[str, Rights]:
-    """Every board's rights, by user. `users`: device -> user, of those that have one; None: each has its own name. `told`: device -> the
-    group of its last birth: a board that has not moved yet to its group in the site file must still hear the one before.
+def boards(site: Site, users: Mapping[str, str] | None = None, settled: Mapping[str, str] | None = None) -> dict[str, Rights]:
+    """Every board's rights, by user. `users`: device -> user, of those that have one; None: each has its own name. `settled`: device ->
+    the group in which it has shown itself last: a board that does not know its group in the site file yet must still hear the one before.
     """
     rights = {}
     for known in site.boards:
         user = known.id if users is None else users.get(known.id)
-        groups = {site.group_of(known.id) or "", (told or {}).get(known.id) or ""} & {group.id for group in site.groups}
+        groups = {site.group_of(known.id) or "", (settled or {}).get(known.id) or ""} & {group.id for group in site.groups}
         if user:
             rights[user] = board(site.id, known.id, *sorted(groups))
     return rights

@@ -23,17 +23,17 @@ PACKET_MAX = HOST + 1024  # the longest payload and its topic
 
 
 class Certified(NamedTuple):
-    """Boards come with certificates: `folder` holds the authority's files. `users`, `told`: see acl.boards."""
+    """Boards come with certificates: `folder` holds the authority's files. `users`: see acl.boards."""
 
     folder: Path
     users: Mapping[str, str]
-    told: Mapping[str, str]
 
 
-def write(directory: Path, site: Site, broker: Broker, accounts: Accounts, certified: Certified | None) -> Path:
-    """Write all files into `directory`, which mosquitto uses for its own too. Returns the configuration's path."""
-    users, told = (certified.users, certified.told) if certified else (None, None)
-    boards, programs = acl.boards(site, users, told), acl.programs(site)
+def write(
+    directory: Path, site: Site, broker: Broker, accounts: Accounts, *, settled: Mapping[str, str], certified: Certified | None
+) -> Path:
+    """Write all files into `directory`, which mosquitto uses for its own too; `settled`: see acl.boards. Returns the configuration."""
+    boards, programs = acl.boards(site, certified.users if certified else None, settled), acl.programs(site)
     for name, rights in (("boards", boards), ("programs", programs)):
         keep_private(directory / f"{name}.acl", acl_file(rights))
     for name, known in (("boards", {} if certified else boards), ("programs", programs)):

@@ -46,7 +46,7 @@ _TABLES = {
     "command": ("person", "id", "at_ms", "request", "answer"),
     "device": (
         *("id", "kind", "place", "group_id", "state", "life", "boot", "born_ms", "watch_s", "last_seen_ms"),
-        *("firmware", "rssi", "battery", "mains", "refused", "faults", "lost_ms", "app", "updating"),
+        *("firmware", "rssi", "battery", "mains", "refused", "faults", "lost_ms", "app", "updating", "settled"),
     ),
     "report": ("device", "at_ms", "up", "heap", "rssi", "mains", "battery", "waiting", "dropped", "refused", "measured"),
 }
@@ -165,6 +165,7 @@ def device_rows(devices: Iterable[Device]) -> list[tuple[Any, ...]]:
             device.lost_ms,
             device.app,
             device.updating,
+            device.settled,
         )
         for device in devices
     ]
@@ -327,3 +328,4 @@ def _restore_device(situation: Situation, row: tuple[Any, ...], now_s: float) ->
     # One that an older version has noted as lost says not when: long ago, and not together with others.
     device.lost_ms = stored["lost_ms"]
     device.app, device.updating = stored["app"], stored["updating"]
+    device.settled = stored["settled"]

@@ -195,14 +195,14 @@ def record(db: sqlite3.Connection, ident: str) -> Record | None:
     )
 
 
-def groups_told(database: Path) -> dict[str, str]:
-    """Board -> the group that its last birth named; empty without a database that can be read."""
+def groups_settled(database: Path) -> dict[str, str]:
+    """Board -> the group in which it is settled: see gateway/domain/moves.py. Empty without a database that can be read."""
     try:
         db = connect(database)
     except (OSError, sqlite3.Error):
         return {}
     try:
-        return dict(db.execute("SELECT id, group_id FROM device WHERE group_id IS NOT NULL"))
+        return dict(db.execute("SELECT id, settled FROM device WHERE settled IS NOT NULL"))
     except sqlite3.Error:
         return {}
     finally:

@@ -60,7 +60,7 @@ def test_a_board_that_was_away_comes_back_with_its_password(tmp_path: Path) -> N
 def test_nobody_else_can_read_what_the_broker_needs(tmp_path: Path) -> None:
     found = accounts.ensure(tmp_path, COMMUNE, BROKER)
     folder = accounts.directory(tmp_path)
-    mosquitto.write(folder, COMMUNE, BROKER, found, None)
+    mosquitto.write(folder, COMMUNE, BROKER, found, settled={}, certified=None)
     assert folder.stat().st_mode & 0o077 == 0
     files = list(folder.iterdir())
     assert len(files) == 7

@@ -147,11 +147,11 @@ def test_the_brokers_certificate_is_renewed_in_time_and_keeps_its_name(data: Pat
     assert authority.server_name == "gw.local"
 
 
-def test_a_board_in_another_group_than_its_birth_said_has_the_rights_of_both(data: Path) -> None:
+def test_a_board_in_another_group_than_it_has_shown_has_the_rights_of_both(data: Path) -> None:
     with sqlite3.connect(data / "keng.db", isolation_level=None) as db:
         upgrade(db, data / "keng.db")
         db.execute(
-            "INSERT INTO device (id, kind, place, group_id, state, watch_s, firmware, refused, faults)"
+            "INSERT INTO device (id, kind, place, settled, state, watch_s, firmware, refused, faults)"
             " VALUES ('DCC-017', 'fire_point', '', 'TLG-03', 'online', 80, '', 0, '{}')"
         )
     new_certificate(data, "DCC-017")
