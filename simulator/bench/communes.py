@@ -1,10 +1,11 @@
-"""Communes of any size, written as site files: groups of homes, a board in each, one duty officer."""
+"""Communes of any size, written as site files: groups of homes, a board in each, one duty officer, one technician."""
 
 from pathlib import Path
 
 GROUP_SIZE = 12
 SITE = "xa-do"
 DUTY = "truc-ban"
+TECHNICIAN = "ky-thuat"
 FLOOR = "floor"  # the user under which a floor tells how many reports it has handled
 
 
@@ -26,6 +27,7 @@ def write(path: Path, boards: int) -> None:
     parts += [_home(number) for number in range(boards)]
     parts += [f'[[boards]]\nid = "{board_id(number)}"\nkind = "household"\nplace = "H{number:05d}"\n' for number in range(boards)]
     parts += [f'[[people]]\nid = "{DUTY}"\nname = "Trực ban"\nrole = "duty"\n']
+    parts += [f'[[people]]\nid = "{TECHNICIAN}"\nname = "Kỹ thuật"\nrole = "technician"\n']
     path.write_text("\n".join(parts), encoding="utf-8")
 
 

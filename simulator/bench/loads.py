@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -43,12 +43,25 @@ class Timing(NamedTuple):
     webhook_ms: list[float]
 
 
-async def alarms(rig: Rig, fleet: Fleet, *, groups: int, enough: Callable[[Timing], bool], resolve: bool) -> Timing:
-    """Alarms one after the other in so many groups in turn, each a new incident, until it is enough. Raises NotMeasured."""
+async def alarms(
+    rig: Rig,
+    fleet: Fleet,
+    *,
+    groups: int,
+    enough: Callable[[Timing], bool],
+    resolve: bool,
+    ready: Callable[[], Awaitable[None]] | None = None,
+) -> Timing:
+    """Alarms one after the other in so many groups in turn, each a new incident and when it is `ready`, until it is enough.
+
+    Raises NotMeasured.
+    """
     timing = Timing([], [], [])
     for number in itertools.count():
         if enough(timing):
             return timing
+        if ready:
+            await ready()
         device = board_id(number % groups * GROUP_SIZE + number // groups % GROUP_SIZE)
         before = len(rig.webhook.posts)
         alarm = fleet.press(device, bells=GROUP_SIZE)

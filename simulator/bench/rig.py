@@ -71,6 +71,10 @@ class Rig:
         """The boards with these numbers, to be connected with `async with`."""
         return Fleet(self.accounts, {communes.board_id(number): communes.group_id(number) for number in numbers}, self.watch)
 
+    async def keng(self, *words: str, site: bool = True) -> str:
+        """What a command of the gateway prints, given its files. Raises PartFailed."""
+        return await answer("keng", *words, *self._options()[0 if site else 2 :])
+
     def stored(self) -> int:
         """Reports on the engine's disk; its database is asked because nothing on the wire says so."""
         database = sqlite3.connect(f"file:{self.directory / 'data' / 'keng.db'}?mode=ro", uri=True)
