@@ -10,9 +10,18 @@ import typer
 
 from gateway import startup
 from gateway.commands import DATA, Data, Json
+from gateway.console.people.book import own_database
+from gateway.settings import Console
 from gateway.store import backup as backups
 from gateway.store.backup import Contents
 from protocol.tomlfile import FileMistakes
+
+People = Annotated[
+    Path | None,
+    typer.Option(
+        "--people", help="Where the page's accounts lie, if the settings say so ([console] database). Else they are found.", metavar="FILE"
+    ),
+]
 
 backup, restore = (typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False) for _ in range(2))
 
@@ -21,10 +30,11 @@ backup, restore = (typer.Typer(add_completion=False, rich_markup_mode=None, pret
 def _backup(
     file: Annotated[Path, typer.Argument(help="Where to write it, such as keng-2026-11-22.tar.gz; in a folder under the time as name.")],
     data: Data = DATA,
+    people: People = None,
     keep: Annotated[int | None, typer.Option("--keep", help="Delete the oldest of the folder beyond so many.", min=1, metavar="N")] = None,
     as_json: Json = False,
 ) -> None:
-    """A safe copy of events, incidents, boards and the broker's passwords in one file, while everything runs.
+    """A safe copy of events, incidents, boards, certificates, and the accounts of broker and page in one file, while everything runs.
 
     The copy is checked before it gets its name. It holds passwords and phone numbers: keep it where only you can read it.
 
@@ -40,7 +50,7 @@ def _backup(
         folder = file
         if file.is_dir():
             file = backups.name_in(folder, datetime.now().astimezone())
-        made = backups.make(data, file, progress=_progress)
+        made = backups.make(data, file, _own(people, data), progress=_progress)
         if keep:
             backups.prune(folder, keep)
         _say(made, file, "written", as_json=as_json)
@@ -50,6 +60,7 @@ def _backup(
 def _restore(
     file: Annotated[Path, typer.Argument(help="A file that keng backup has written.")],
     data: Data = DATA,
+    people: People = None,
     replace: Annotated[bool, typer.Option("--replace", help="Set aside the database that is there; nothing is deleted.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -61,10 +72,14 @@ def _restore(
       keng restore keng-2026-11-22.tar.gz --data /var/lib/keng --replace
     """
     with startup.reported("keng restore"):
-        found, aside = backups.restore(file, data, replace=replace, now=datetime.now().astimezone())
+        found, aside = backups.restore(file, data, _own(people, data), replace=replace, now=datetime.now().astimezone())
         _say(found, data / backups.DATABASE, "restored", as_json=as_json)
         if aside and not as_json:
             print(f"{aside}: the database that was there")
+
+
+def _own(people: Path | None, data: Path) -> Path:
+    return people or own_database(Console(), data)
 
 
 def _progress(done: int, pages: int) -> None:
@@ -78,4 +93,5 @@ def _say(contents: Contents, file: Path, done: str, *, as_json: bool) -> None:
         return
     accounts = "with the broker's accounts" if contents.accounts else "without accounts of the broker"
     counts = f"{contents.events} events, {contents.incidents} incidents, {contents.devices} boards"
-    print(f"{file}: {done}: {counts}, {accounts}, {contents.bytes / 1e6:.1f} MB")
+    page = "without accounts of the page" if contents.people is None else f"{contents.people} accounts of the page"
+    print(f"{file}: {done}: {counts}, {accounts}, {page}, {contents.bytes / 1e6:.1f} MB")

@@ -137,7 +137,10 @@ def _folders(layout: Layout, run: Run) -> None:
         f"d {layout.settings.parent} 0750 root {USER} -",
         f"d {layout.data} 0750 {USER} {USER} -",
         f"d {layout.data / 'broker'} 0700 {USER} {USER} -",
-        f"d {layout.console_data} 0700 {CONSOLE_USER} {CONSOLE_USER} -",
+        f"d {layout.console_data} 0750 {CONSOLE_USER} {CONSOLE_USER} -",
+        # Its group is the page's own, and the nightly copy's. SQLite takes an empty file for a new database.
+        f"f {layout.console_data / 'console.db'} 0640 {CONSOLE_USER} {CONSOLE_USER} -",
+        f"z {layout.console_data / 'console.db*'} 0640 {CONSOLE_USER} {CONSOLE_USER} -",
         f"d {layout.backups} 0700 {USER} {USER} -",
         f"Z {layout.data} - {USER} {USER} -",  # what was made here as root
     ]

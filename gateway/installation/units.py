@@ -171,7 +171,7 @@ MemoryHigh=256M
 MemoryMax=384M
 TasksMax=64
 StateDirectory=keng-console
-StateDirectoryMode=0700
+StateDirectoryMode=0750
 PrivateDevices=yes
 {HARDENED}
 
@@ -181,7 +181,7 @@ WantedBy=keng.target
 
 
 def backup(layout: Layout) -> str:
-    """A safe copy, while everything runs."""
+    """A safe copy, while everything runs: of the page's accounts too, which only it may read besides the page."""
     return f"""\
 [Unit]
 Description=Kẻng: safe copy
@@ -191,6 +191,7 @@ RequiresMountsFor={layout.backups}
 Type=oneshot
 User={USER}
 Group={USER}
+SupplementaryGroups={CONSOLE_USER}
 ExecStart={layout.program} backup {layout.backups} --keep 14 --data {layout.data}
 Nice=10
 CPUWeight=20

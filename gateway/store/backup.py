@@ -1,7 +1,7 @@
 """Safe copies of what the gateway knows: one file, made while the engine runs, checked before it counts, and brought back.
 
-The file is a tar.gz with the database, the broker's accounts and the identity. It holds passwords, the authority's key and people's phone
-numbers: only its owner reads it.
+The file is a tar.gz with the database, the broker's accounts, the identity and the database of the page's accounts. It holds passwords, the
+authority's key and people's phone numbers: only its owner reads it.
 """
 
 import fcntl
@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from gateway import owners
 from gateway.identity import private, register
+from gateway.store import queries
 from gateway.store.migrations import upgrade
 from gateway.store.store import FILE_MODE, FOLDER_MODE, FileInUse
 
@@ -27,6 +28,7 @@ ACCOUNTS = "broker/accounts.json"
 # ca.key last, since with it there is an identity: see gateway/identity/authority.py.
 IDENTITY = tuple(f"identity/{name}" for name in ("ca.pem", "broker.pem", "broker.key", "boards.json", "ca.key"))
 FILES = (ACCOUNTS, *IDENTITY)
+PEOPLE = "console.db"  # in the archive, wherever it lies on the gateway
 PAGES_AT_ONCE = 500  # 2 MB: the engine commits between the steps
 BACKUP_MODE = 0o600
 
@@ -36,19 +38,23 @@ class Unusable(OSError):
 
 
 class Contents(NamedTuple):
-    """What is in a backup."""
+    """What is in a backup. `people`: how many have an account of the page; None: those are not in it."""
 
     events: int
     incidents: int
     devices: int
     accounts: bool
+    people: int | None
     bytes: int
 
 
-def make(data: Path, file: Path, *, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Contents:
+def make(
+    data: Path, file: Path, people: Path | None = None, *, progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> Contents:
     """Write the backup of the folder `data` to `file`, which is there whole or not at all. `progress` gets pages done and of all.
 
-    Works while the engine runs. Raises OSError; Unusable if the database is damaged.
+    `people`: the console's own database. One that is not there, or that this user may not read, is not in it.
+    Works while everything runs. Raises OSError; Unusable if a database is damaged.
     """
     source = data / DATABASE
     with source.open("rb"):  # says FileNotFoundError or PermissionError where SQLite says "unable to open"
@@ -64,16 +70,20 @@ def make(data: Path, file: Path, *, progress: Callable[[int, int], None] = lambd
         except sqlite3.DatabaseError as exc:
             raise Unusable(f"{source}: expected a sound database, got: {exc}") from None
         _check(copy)
+        accounts = Path(folder) / PEOPLE
+        count = _copied_people(people, accounts) if people else None
         packed = Path(folder) / "packed"
         with tarfile.open(packed, "w:gz") as archive:
             archive.add(copy, DATABASE)
+            if count is not None:
+                archive.add(accounts, PEOPLE)
             for name in FILES:
                 if (data / name).exists():
                     archive.add(data / name, name)
         packed.chmod(BACKUP_MODE)
         with packed.open("rb") as written:
             os.fsync(written.fileno())
-        found = _contents(copy, has_accounts=(data / ACCOUNTS).exists(), size=packed.stat().st_size)
+        found = _contents(copy, has_accounts=(data / ACCOUNTS).exists(), people=count, size=packed.stat().st_size)
         packed.replace(file)
     return found
 
@@ -94,9 +104,11 @@ def prune(folder: Path, keep: int) -> None:
         old.unlink()
 
 
-def restore(file: Path, data: Path, *, replace: bool, now: datetime) -> tuple[Contents, Path | None]:
+def restore(file: Path, data: Path, people: Path | None = None, *, replace: bool, now: datetime) -> tuple[Contents, Path | None]:
     """Bring a backup back into the folder `data`. The database that was there is set aside if `replace`, and its name returned.
 
+    `people`: where the console's own database belongs; None, or a folder in which this user may not write: it is not brought back.
+    Nobody is logged in then.
     Raises Unusable; FileExistsError if there is a database and not `replace`; FileInUse while an engine runs; OSError; NewerFile.
     """
     target = data / DATABASE
@@ -112,7 +124,10 @@ def restore(file: Path, data: Path, *, replace: bool, now: datetime) -> tuple[Co
             raise FileExistsError(f"{target}: expected no database, got one; --replace sets it aside")
         with tempfile.TemporaryDirectory(dir=data, prefix=".keng-restore-") as folder:
             copy = _unpacked(file, Path(folder))
-            found = _contents(copy, has_accounts=(Path(folder) / ACCOUNTS).exists(), size=file.stat().st_size)
+            accounts = Path(folder) / PEOPLE
+            comes = people is not None and accounts.exists() and _may_write(people.parent)
+            count = _people(accounts) if comes else None
+            found = _contents(copy, has_accounts=(Path(folder) / ACCOUNTS).exists(), people=count, size=file.stat().st_size)
             aside = _set_aside(target, now) if target.exists() else None
             copy.chmod(FILE_MODE)
             copy.replace(target)
@@ -121,6 +136,8 @@ def restore(file: Path, data: Path, *, replace: bool, now: datetime) -> tuple[Co
             for name in FILES:
                 if (Path(folder) / name).exists():
                     _bring_back(Path(folder) / name, data / name, now)
+            if comes and people is not None:
+                _bring_people_back(accounts, people, now)
     finally:
         os.close(lock)
     return found, aside
@@ -131,7 +148,7 @@ def _unpacked(file: Path, folder: Path) -> Path:
     copy = folder / DATABASE
     try:
         with tarfile.open(file, "r:gz") as archive:
-            for name in (DATABASE, *FILES):
+            for name in (DATABASE, *FILES, PEOPLE):
                 if name in archive.getnames():
                     archive.extract(name, folder, filter="data")
     except (tarfile.TarError, EOFError, OSError) as exc:
@@ -154,6 +171,51 @@ def _keep_rights_taken(restored: Path, here: Path) -> None:
         boards[1].write_bytes(register.merged(boards[0].read_bytes(), boards[1].read_bytes()))
 
 
+def _copied_people(source: Path, copy: Path) -> int | None:
+    """A copy of the console's database, and how many have an account in it; None if there is none to be read."""
+    copy.touch()
+    try:
+        with closing(queries.connect(source)) as db, closing(sqlite3.connect(copy)) as target:
+            db.backup(target)
+    except (FileNotFoundError, PermissionError):
+        return None
+    except sqlite3.DatabaseError as exc:
+        raise Unusable(f"{source}: expected a sound database, got: {exc}") from None
+    return _people(copy)
+
+
+def _people(copy: Path) -> int:
+    """How many have an account. Raises Unusable for what is no database of the console."""
+    try:
+        with closing(sqlite3.connect(copy)) as db:
+            if (said := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+                raise Unusable(f"{PEOPLE}: expected a sound database, got: {said}")
+            if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                return 0  # the console has not begun yet
+            count: int = db.execute("SELECT count(*) FROM account").fetchone()[0]
+            return count
+    except sqlite3.DatabaseError as exc:
+        raise Unusable(f"{PEOPLE}: expected a database of the console, got: {exc}") from None
+
+
+def _may_write(folder: Path) -> bool:
+    """Where the folder is not there yet, its parent counts."""
+    return os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK)
+
+
+def _bring_people_back(source: Path, target: Path, now: datetime) -> None:
+    """The console's database, without whoever was logged in: a session that was ended since would live again."""
+    with closing(sqlite3.connect(source, isolation_level=None)) as db:
+        if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'session'").fetchone()[0]:
+            db.execute("DELETE FROM session")
+    source.chmod(target.stat().st_mode if target.exists() else FILE_MODE)
+    target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    if target.exists() and target.stat().st_size:
+        _set_aside(target, now)
+    shutil.move(source, target)  # it may lie on another file system
+    owners.as_folder(target)
+
+
 def _bring_back(source: Path, target: Path, now: datetime) -> None:
     """A file of the broker's or the identity's; what was there stays under another name."""
     private.folder(target.parent)
@@ -164,7 +226,7 @@ def _bring_back(source: Path, target: Path, now: datetime) -> None:
 
 
 def _set_aside(database: Path, now: datetime) -> Path:
-    aside = database.with_name(f"{DATABASE}.before-{now:%Y%m%d-%H%M%S}")
+    aside = database.with_name(f"{database.name}.before-{now:%Y%m%d-%H%M%S}")
     for ending in ("-wal", "-shm", ""):
         part = database.with_name(database.name + ending)
         if part.exists():
@@ -183,10 +245,10 @@ def _check(copy: Path) -> None:
         raise Unusable(f"{copy.name}: expected a sound database, got: {found[0]}")
 
 
-def _contents(copy: Path, *, has_accounts: bool, size: int) -> Contents:
+def _contents(copy: Path, *, has_accounts: bool, people: int | None, size: int) -> Contents:
     with closing(sqlite3.connect(copy)) as db:
         events, incidents, devices = (
             db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  # names of our own
             for table in ("event", "incident", "device")
         )
-    return Contents(events, incidents, devices, has_accounts, size)
+    return Contents(events, incidents, devices, has_accounts, people, size)

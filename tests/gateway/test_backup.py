@@ -7,6 +7,7 @@ import stat
 import tarfile
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from brokers import wait_until
 from engines import Town, free_port, mosquitto
 from typed import keng
 
+from gateway.console.people import book
 from gateway.store import backup, queries
 from gateway.store.store import FileInUse, open_store
 
@@ -134,7 +136,9 @@ def test_the_commands_say_what_they_did(tmp_path):
     data, file = made(tmp_path / "data"), tmp_path / "safe.tar.gz"
     done = keng("backup", file, "--data", data)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"{file}: written: 0 events, 0 incidents, 0 boards, with the broker's accounts, 0.0 MB")
+    assert done.stdout.startswith(
+        f"{file}: written: 0 events, 0 incidents, 0 boards, with the broker's accounts, without accounts of the page, "
+    )
     done = keng("restore", file, "--data", data)
     assert (done.returncode, done.stdout) == (1, "")
     assert "--replace sets it aside" in done.stderr
@@ -170,3 +174,52 @@ def test_a_backup_that_fails_deletes_no_older_one(tmp_path):
 def test_keep_needs_a_folder(tmp_path):
     done = keng("backup", tmp_path / "safe.tar.gz", "--keep", "2", "--data", tmp_path)
     assert (done.returncode, done.stderr) == (2, f"--keep: expected a folder that is there, got {tmp_path / 'safe.tar.gz'}\n")
+
+
+def console_database(path: Path, *people: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with book.opened(path) as own:
+        for person in people:
+            asyncio.run(own.write(partial(_account, person)))
+
+
+def _account(person: str, db: sqlite3.Connection) -> None:
+    db.execute("INSERT INTO account VALUES (?, 'hash', 1, 1)", (person,))
+    db.execute("INSERT INTO session VALUES (?, ?, 1, 1, '', '')", (person.encode(), person))
+
+
+def accounts_in(path: Path) -> tuple[list[str], int]:
+    with closing(sqlite3.connect(path)) as db:
+        people = [row[0] for row in db.execute("SELECT id FROM account ORDER BY id")]
+        return people, db.execute("SELECT count(*) FROM session").fetchone()[0]
+
+
+def test_accounts_of_the_page_come_along_and_nobody_is_logged_in(tmp_path):
+    """In the folder beside the data, as on an installed gateway; what was there stays under another name."""
+    data, file = made(tmp_path / "keng"), tmp_path / "safe.tar.gz"
+    console_database(tmp_path / "keng-console/console.db", "chief-1", "truc-ban-1")
+    assert keng("backup", file, "--data", data, "--json").returncode == 0
+    console_database(tmp_path / "other-console/console.db", "quan-tri")
+    done = keng("restore", file, "--data", tmp_path / "other", "--json")
+    assert json.loads(done.stdout)["people"] == 2
+    assert accounts_in(tmp_path / "other-console/console.db") == (["chief-1", "truc-ban-1"], 0)
+    (aside,) = (tmp_path / "other-console").glob("console.db.before-*[0-9]")
+    assert accounts_in(aside) == (["quan-tri"], 1)
+    assert not (tmp_path / "other/console.db").exists()
+
+
+def test_settings_that_put_the_accounts_elsewhere_are_followed(tmp_path):
+    data, file = made(tmp_path / "keng"), tmp_path / "safe.tar.gz"
+    console_database(tmp_path / "elsewhere/people.db", "chief-1")
+    assert "1 accounts of the page" in keng("backup", file, "--data", data, "--people", tmp_path / "elsewhere/people.db").stdout
+    done = keng("restore", file, "--data", tmp_path / "other", "--people", tmp_path / "there/people.db")
+    assert "1 accounts of the page" in done.stdout
+    assert accounts_in(tmp_path / "there/people.db") == (["chief-1"], 0)
+
+
+def test_a_damaged_database_of_accounts_gives_no_backup(tmp_path):
+    data, file = made(tmp_path / "keng"), tmp_path / "safe.tar.gz"
+    (data / "console.db").write_bytes(b"no database" * 1000)
+    done = keng("backup", file, "--data", data)
+    assert (done.returncode, file.exists()) == (1, False)
+    assert "expected a sound database, got" in done.stderr

@@ -50,9 +50,12 @@ def test_users_folders_files_and_services_are_there(installed: Path) -> None:
     assert "keng-console" in groups["keng"][3].split(",")
     site = (installed / "etc/keng/site.toml").stat()
     assert (stat.S_IMODE(site.st_mode), site.st_uid, site.st_gid) == (0o640, 0, int(groups["keng"][2]))
-    for folder, mode, user in (("keng", 0o750, "keng"), ("keng/broker", 0o700, "keng"), ("keng-console", 0o700, "keng-console")):
+    for folder, mode, user in (("keng", 0o750, "keng"), ("keng/broker", 0o700, "keng"), ("keng-console", 0o750, "keng-console")):
         found = (installed / "var/lib" / folder).stat()
         assert (stat.S_IMODE(found.st_mode), found.st_uid) == (mode, int(names[user][2])), folder
+    accounts = (installed / "var/lib/keng-console/console.db").stat()
+    assert (stat.S_IMODE(accounts.st_mode), accounts.st_gid) == (0o640, int(groups["keng-console"][2])), "for the nightly copy"
+    assert "SupplementaryGroups=keng-console\n" in (installed / UNITS / "keng-backup.service").read_text()
     wanted = {path.name for path in (installed / UNITS / "keng.target.wants").iterdir()}
     assert wanted == {"keng-broker.service", "keng-engine.service", "keng-console.service", "keng-backup.timer"}
     assert {path.name for path in (installed / UNITS / "multi-user.target.wants").iterdir()} == {"keng.target", "keng-firewall.service"}
@@ -76,7 +79,7 @@ def test_uninstalling_leaves_what_people_wrote_and_purge_leaves_nothing(installe
     done = keng("uninstall", "--root", str(installed))
     assert done.returncode == 0, done.stderr
     ours = {name for name in files(installed) if "keng" in name}
-    assert ours == {"etc/keng/site.toml", "etc/keng/keng.toml", "var/lib/keng/keng.db"}
+    assert ours == {"etc/keng/site.toml", "etc/keng/keng.toml", "var/lib/keng/keng.db", "var/lib/keng-console/console.db"}
     assert list(installed.rglob("*.wants/keng*")) == []
     done = keng("uninstall", "--purge", "--yes", "--root", str(installed))
     assert done.returncode == 0, done.stderr
