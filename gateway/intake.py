@@ -209,9 +209,9 @@ class Intake:
         situation = self._parts.situation
         unwritten = situation.unwritten()
         turn = self._turn()
+        if set_by_ms := self._clock_set_by(turn.now):
+            acts = [partial(facts.clock_set, by_ms=set_by_ms), *acts]  # one of them: it survives what raises beside it
         try:
-            if set_by_ms := self._clock_set_by(turn.now):
-                facts.clock_set(turn, set_by_ms)
             for act in acts:
                 act(turn)
             committed = await self._commit(turn)

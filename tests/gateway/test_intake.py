@@ -191,6 +191,42 @@ def test_a_clock_that_is_set_during_a_fire_silences_nothing(tmp_path):
     play(tmp_path / "keng.db", scene)
 
 
+@pytest.mark.parametrize("bad_first", [True, False])
+def test_a_clock_that_is_set_beside_a_bug_is_not_forgotten(tmp_path, bad_first):
+    def bad(_turn: Turn) -> None:
+        raise Bug("beside the step")
+
+    async def scene(desk: Desk) -> None:
+        desk.press("H03-07", 1)
+        await desk.done()
+        desk.moment[0] += 86_400 * 365
+        acts = [bad, facts.time]
+        for act in acts if bad_first else reversed(acts):
+            desk.intake.put(act)
+        await desk.done()
+        desk.intake.put(facts.time)
+        await desk.done()
+        (incident,) = desk.situation.incidents.values()
+        assert incident.sounding_ms == desk.moment[0] * 1000, "moved by the year, once"
+        assert desk.situation.orders[GROUP].pattern == "fire"
+
+    play(tmp_path / "keng.db", scene)
+
+
+def test_a_bug_in_a_step_of_the_clock_stops_no_alarm(tmp_path, monkeypatch):
+    def bad(_turn: Turn, *, by_ms: int) -> None:
+        raise Bug(f"a step of {by_ms} ms")
+
+    async def scene(desk: Desk) -> None:
+        monkeypatch.setattr(facts, "clock_set", bad)
+        desk.moment[0] += 86_400
+        desk.press("H03-07", 1)
+        await desk.done()
+        assert desk.situation.orders[GROUP].pattern == "fire"
+
+    play(tmp_path / "keng.db", scene)
+
+
 def test_what_comes_all_at_once_is_decided_in_its_order_a_piece_at_a_time_and_settles_at_its_end(tmp_path):
     turns: list[Turn] = []
     order: list[int] = []
