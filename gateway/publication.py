@@ -11,7 +11,7 @@ from protocol.boards import BoardAnswer
 from protocol.messages import CommandAnswer, Fault, Gateway, Hello, Receipt, Tick
 from protocol.wire import clean
 
-FAULTS_MAX, BOARDS_MAX = 60, 50  # in 64 kB
+FAULTS_MAX, BOARDS_MAX = 60, 50
 
 
 class Publication:
@@ -70,10 +70,8 @@ class Publication:
 
     def gateway(self, situation: Situation) -> None:
         """I am here, with these faults."""
-        lasting = [_fault(situation, key, words) for key, words in sorted(situation.faults.items())[:FAULTS_MAX]]
-        faults = [clean(f"{fault.key}: {fault.words}") for fault in lasting]
-        message = Gateway(online=True, engine=self._engine, version=self._version, faults=faults, lasting=lasting)
-        self._link.publish(topics.gateway(self._site), message.payload(), retain=True)
+        payload = gateway(situation, engine=self._engine, version=self._version).payload()
+        self._link.publish(topics.gateway(self._site), payload, retain=True)
 
     def tick(self) -> None:
         """I live, and this is the time."""
@@ -86,11 +84,36 @@ class Publication:
         self._link.publish(topics.device(self._site, device, "hello"), hello.payload())
 
 
-def _fault(situation: Situation, key: str, words: str) -> Fault:
+def gateway(situation: Situation, *, engine: str, version: str) -> Gateway:
+    """What the engine says of itself and of areas, in at most 64 kB: fewer boards of each fault, then fewer faults, those of the gateway
+    itself first. What is left out is counted.
+    """
+    keys = sorted(situation.faults, key=lambda key: (key.startswith("area:"), key))
+    count, boards = min(len(keys), FAULTS_MAX), BOARDS_MAX
+    while True:
+        lasting = [_fault(situation, key, boards) for key in keys[:count]]
+        left_out = len(keys) - count
+        faults = [clean(f"{fault.key}: {fault.words}") for fault in lasting]
+        faults += [f"{left_out} more faults are left out"] if left_out else []
+        message = Gateway(online=True, engine=engine, version=version, faults=faults, lasting=lasting, left_out=left_out)
+        if len(message.payload()) <= topics.LIMITS["gateway"]:
+            return message
+        count, boards = (count, boards // 2) if boards else (count // 2, 0)
+
+
+def _fault(situation: Situation, key: str, boards_max: int) -> Fault:
     known = situation.lasting.get(key, Lasting(0))
     kind, _, name = key.partition(":")
-    boards = list(known.names[:BOARDS_MAX])
-    return Fault(key=clean(key), kind=kind, name=known.name or name, words=clean(words), since_ms=known.since_ms, boards=boards)
+    boards = list(known.names[:boards_max])
+    return Fault(
+        key=clean(key),
+        kind=kind,
+        name=clean(known.name or name) if known.name or name else "",
+        words=clean(situation.faults[key]),
+        since_ms=known.since_ms,
+        boards=boards,
+        boards_left_out=len(known.names) - len(boards),
+    )
 
 
 def last_will(site: str, engine: str, version: str) -> Will:

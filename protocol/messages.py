@@ -303,7 +303,8 @@ class Chunk(Compact):
 
 class Fault(Message):
     """Something that is wrong with the gateway or with an area, and lasts. `kind`: a word of docs/faults.md; `key` tells two of a kind
-    apart. `name`: of what, in words people know; `words`: why, in English; `boards`: the first of those that it is about.
+    apart. `name`: of what, in words people know; `words`: why, in English; `boards`: the first of those that it is about, and
+    `boards_left_out` how many more there are.
     """
 
     key: Text
@@ -312,11 +313,12 @@ class Fault(Message):
     words: Text
     since_ms: UnixMs
     boards: list[Id] = []
+    boards_left_out: Count = 0
 
 
 class Gateway(Message):
     """Engine: online, or (last will) not; and what is wrong with the gateway itself. Retained. `lasting` says the same as `faults`, in
-    parts.
+    parts; `left_out`: how many faults more there are than have room.
     """
 
     online: bool
@@ -324,6 +326,7 @@ class Gateway(Message):
     version: Text
     faults: list[Text] = []
     lasting: list[Fault] = []
+    left_out: Count = 0
 
 
 class Place(Message):

@@ -27,7 +27,7 @@ class Liveness:
     """What is known of broker and engine. offline: it said so, or its last will did. silent: online, yet no tick for 25 s.
 
     unknown: we do not reach the broker, or nobody has said anything there. `since_ms`: Unix time at which this began. `faults`: what
-    a running engine says is wrong with the gateway; `lasting`: the same in parts, of an engine that says so.
+    a running engine says is wrong with the gateway; `lasting`: the same in parts, of an engine that says so; `left_out`: how many more.
     """
 
     broker: Literal["connected", "lost"]
@@ -35,6 +35,7 @@ class Liveness:
     since_ms: int
     faults: tuple[str, ...] = ()
     lasting: tuple[Fault, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -166,10 +167,10 @@ class Feed:
         engine = self._engine() if connected else "unknown"
         broker: Literal["connected", "lost"] = "connected" if connected else "lost"
         said = self._gateway if self._gateway and engine == "online" else None
-        faults, lasting = (tuple(said.faults), tuple(said.lasting)) if said else ((), ())
+        what = (tuple(said.faults), tuple(said.lasting), said.left_out) if said else ((), (), 0)
         before = self.liveness
-        if (broker, engine, faults, lasting) != (before.broker, before.engine, before.faults, before.lasting):
-            self.liveness = Liveness(broker, engine, self._clock.now_ms(), faults, lasting)
+        if (broker, engine, *what) != (before.broker, before.engine, before.faults, before.lasting, before.left_out):
+            self.liveness = Liveness(broker, engine, self._clock.now_ms(), *what)
             self._changes.tell()
 
     def _engine(self) -> EngineState:

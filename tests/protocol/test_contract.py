@@ -51,7 +51,8 @@ TO_BOARD = {
 }
 DESK = {
     "gateway": b'{"v":1,"online":true,"engine":"5be07711-204","version":"0.1.0","faults":["disk: full"],'
-    b'"lasting":[{"v":1,"key":"disk","kind":"disk","name":"","words":"full","since_ms":1763791234610,"boards":[]}]}',
+    b'"lasting":[{"v":1,"key":"disk","kind":"disk","name":"","words":"full","since_ms":1763791234610,"boards":[],'
+    b'"boards_left_out":0}],"left_out":0}',
     "desk_alive": b'{"v":1,"pages":2,"audible":1}',
     "desk_command": b'{"v":1,"id":"c-77","t":1763791234610,"do":"acknowledge","incident":"2026-000123","version":7}',
 }
