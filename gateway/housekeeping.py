@@ -11,6 +11,7 @@ from gateway.domain.situation import Situation
 from gateway.store import damage, standin
 from gateway.store.damage import Damaged
 from gateway.store.store import Store
+from gateway.threads import apart
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Housekeeping:
     async def _say_what_is_set_aside(self) -> None:
         """The fault lasts until somebody has moved the file away."""
         while True:
-            names = await asyncio.to_thread(damage.put_aside, self._database)
+            names = await apart(damage.put_aside, self._database)
             aside = f"a damaged database is set aside as {names[-1]}: see docs/backup.md" if names else None
             self._tell(DATABASE, f"damaged: {self._found}; a new one is begun once no incident is open" if self._found else aside)
             await asyncio.sleep(LOOK_S)
@@ -61,7 +62,7 @@ class Housekeeping:
         """Look at what the start had no time for."""
         await asyncio.sleep(EXAMINE_AFTER_S)
         try:
-            await asyncio.to_thread(damage.look, self._store.path, self._store.unchecked.tables, limit_s=ALL_S)
+            await apart(damage.look, self._store.path, self._store.unchecked.tables, limit_s=ALL_S)
         except Damaged as exc:
             logger.error("%s: damaged: %s", self._store.path, exc)  # noqa: TRY400  # the reason says it all
             self._found = str(exc)
@@ -82,6 +83,6 @@ class Housekeeping:
     async def _wait_for_disk(self) -> None:
         await asyncio.sleep(self._pause_s)
         while True:
-            if await asyncio.to_thread(standin.is_writable, self._database):
+            if await apart(standin.is_writable, self._database):
                 raise DiskIsBack
             await asyncio.sleep(LOOK_S)

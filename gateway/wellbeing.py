@@ -12,6 +12,7 @@ from gateway.domain.health import Limits, Reading
 from gateway.domain.situation import Act
 from gateway.mqtt import Link
 from gateway.settings import Health
+from gateway.threads import apart
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ async def watch(reader: Callable[[], Reading], limits: Limits, put: Callable[[Ac
     """Never returns; cancel it. An alarm never waits for a reading: it is taken in a thread."""
     while True:
         try:
-            put(partial(health.judge, reading=await asyncio.to_thread(reader), limits=limits))
+            put(partial(health.judge, reading=await apart(reader), limits=limits))
         except Exception:
             logger.exception("the machine cannot be read")  # what cannot be measured ends no engine
         await asyncio.sleep(every_s)
