@@ -283,6 +283,7 @@ class _Engine:
         """The broker may have forgotten everything: say what is retained, and what rings."""
         self._hears_incidents = True
         if self._begun:
+            self._intake.put(facts.watch_again)  # however short it was: nothing may have come for long before the link was found dead
             self._intake.put(self._say_everything)
 
     def _changed(self) -> None:
@@ -333,14 +334,11 @@ class _Engine:
                 self._link.unsubscribe(topics.incident(self._site, "+"))
 
     async def _clockwork(self) -> None:
-        was_still = was_deaf = False
+        was_still = False
         while True:
             await asyncio.sleep(CLOCKWORK_S)
             self._count_unreadable()
             is_deaf = not self._link.up.is_set()
-            if was_deaf and not is_deaf:
-                self._intake.put(facts.watch_again)
-            was_deaf = is_deaf
             is_still = self._rivals.keep_still(self._monotonic())
             if is_still:
                 was_still = True

@@ -87,3 +87,24 @@ def test_while_the_broker_is_gone_no_board_and_no_desk_is_lost_and_then_each_has
         assert at_ms >= back_ms + 6000
     finally:
         town.close()
+
+
+def test_a_link_that_is_back_before_anybody_looks_gives_each_board_its_whole_time_too(tmp_path):
+    port = free_port()
+    town = None
+    try:
+        with mosquitto(tmp_path, port):
+            town = Town(tmp_path, port)
+            town.paces["gateway.engine.CLOCKWORK_S"] = 1.0  # it looks so seldom that it never sees the link down
+            town.start()
+            town.birth("H03-07", sleeping=True, next_s=1)  # so it is watched for 2 s
+            wait_until(lambda: town.of("dev/H03-07/hello"), "greeted")
+            time.sleep(1.5)
+            back_ms = int(time.time() * 1000)
+        with mosquitto(tmp_path, port):
+            wait_until(lambda: rows(town, "SELECT 1 FROM maintenance WHERE what = 'board_lost'"), "it is silent still")
+        ((at_ms,),) = rows(town, "SELECT at_ms FROM maintenance WHERE what = 'board_lost'")
+        assert at_ms >= back_ms + 2000
+    finally:
+        if town:
+            town.close()
