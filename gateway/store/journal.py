@@ -26,6 +26,8 @@ from protocol.messages import CommandAnswer, Delivery
 _CORE = TypeAdapter(Core)
 _ORDER = TypeAdapter(Order)
 _CAMPAIGN = TypeAdapter(Campaign)
+_NAMES = TypeAdapter(list[str])
+_FAULTS = TypeAdapter(dict[str, str])
 
 _TABLES = {
     "event": ("id", "device", "point", "type", "state", "received_ms", "at_ms", "at_from", "raw"),
@@ -198,6 +200,16 @@ def read_incident(snapshot: str, hidden: str) -> Incident:
     return restored(messages.Incident.model_validate_json(snapshot), _CORE.validate_json(hidden))
 
 
+def read_names(names: str) -> tuple[str, ...]:
+    """The boards of a fault's `names`. Raises ValueError for what is none."""
+    return tuple(_NAMES.validate_json(names))
+
+
+def read_faults(faults: str) -> dict[str, str]:
+    """A board's `faults`. Raises ValueError for what is none."""
+    return _FAULTS.validate_json(faults)
+
+
 def read_order(body: str) -> Order:
     """The order of a row's `body`. Raises ValueError for what is none."""
     return _ORDER.validate_json(body)
@@ -304,7 +316,7 @@ def read_board_updates(db: sqlite3.Connection, campaign: int) -> list[Progress]:
 def _restore_faults(db: sqlite3.Connection, situation: Situation) -> None:
     for key, since_ms, words, name, names, told_ms, line in db.execute(f"SELECT {', '.join(_TABLES['fault'])} FROM fault").fetchall():  # noqa: S608
         situation.faults[key] = words
-        situation.lasting[key] = Lasting(since_ms, name, tuple(json.loads(names)), told_ms)
+        situation.lasting[key] = Lasting(since_ms, name, read_names(names), told_ms)
         if line is not None:
             situation.log.of_fault[key] = line
         if told_ms is not None:
@@ -324,7 +336,7 @@ def _restore_device(situation: Situation, row: tuple[Any, ...], now_s: float) ->
     device.watch_s, device.watched_s, device.last_seen_ms = stored["watch_s"], now_s, stored["last_seen_ms"]
     device.firmware, device.rssi, device.battery = stored["firmware"], stored["rssi"], stored["battery"]
     device.mains = None if stored["mains"] is None else bool(stored["mains"])
-    device.refused, device.faults = stored["refused"], json.loads(stored["faults"])
+    device.refused, device.faults = stored["refused"], read_faults(stored["faults"])
     # One that an older version has noted as lost says not when: long ago, and not together with others.
     device.lost_ms = stored["lost_ms"]
     device.app, device.updating = stored["app"], stored["updating"]

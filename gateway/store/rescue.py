@@ -3,7 +3,6 @@
 A damaged file is read from both ends of each table, newest first: what lies beyond a bad page from one side is reached from the other.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable
@@ -121,7 +120,9 @@ def _drop_unreadable(db: sqlite3.Connection) -> None:
     for key, *values in db.execute("SELECT group_id, body FROM ring").fetchall():
         _drop_if(db, journal.read_order, values, "DELETE FROM ring WHERE group_id = ?", key)
     for key, *values in db.execute("SELECT id, faults FROM device").fetchall():
-        _drop_if(db, json.loads, values, "DELETE FROM device WHERE id = ?", key)
+        _drop_if(db, journal.read_faults, values, "DELETE FROM device WHERE id = ?", key)
+    for key, *values in db.execute("SELECT key, names FROM fault").fetchall():
+        _drop_if(db, journal.read_names, values, "DELETE FROM fault WHERE key = ?", key)
     for key, *values in db.execute("SELECT number, body FROM campaign").fetchall():
         _drop_if(db, journal.read_campaign, values, "DELETE FROM campaign WHERE number = ?", key)
     for row in db.execute(f"SELECT {', '.join(journal.DELIVERY_COLUMNS)} FROM delivery").fetchall():  # noqa: S608 - our own names

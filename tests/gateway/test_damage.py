@@ -57,6 +57,27 @@ def a_delivery(path: Path) -> None:
         db.commit()
 
 
+def a_handed_delivery(path: Path) -> None:
+    """The same of one that was handed over and whose report may come still: it is read for the modem alone."""
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("UPDATE delivery SET state = 'handed', channel = 'sms', tries = -1 WHERE state = 'waiting'").rowcount
+        db.commit()
+
+
+def rubbish(path: Path) -> None:
+    """Text that is none, read while the loops are made: SQLite finds it sound, and says so with an error that is no word of damage."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("INSERT INTO rubbish VALUES ('H03-07', CAST(x'ff' AS TEXT), 1, 1, '', x'')")
+        db.commit()
+
+
+def a_fault(path: Path) -> None:
+    """A fault of the gateway whose boards cannot be read."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("INSERT INTO fault (key, since_ms, words, names) VALUES ('area:group-TLG-03', 1, 'out', '[\"H03')")
+        db.commit()
+
+
 def _overwrite(path: Path, at: int, content: bytes) -> None:
     with path.open("r+b") as file:
         file.seek(at)
@@ -86,6 +107,9 @@ DAMAGES = [
     cut,
     words,
     a_delivery,
+    a_handed_delivery,
+    rubbish,
+    a_fault,
     *map(a_page_of, ("engine", "incident", "event", "event_identity", "report", "delivery")),
 ]
 
@@ -93,6 +117,7 @@ DAMAGES = [
 @pytest.mark.parametrize("spoil", DAMAGES, ids=lambda spoil: spoil.__name__)
 def test_a_damaged_database_stops_no_bell_and_is_set_aside_and_shown(used: Town, spoil) -> None:
     spoil(used.database)
+    used.settings["sms"] = {"port": str(used.database.parent / "no-modem")}  # so that its messages are read
     used.start()
     event = used.press("H03-07", 2)
     wait_until(lambda: used.receipts("H03-07", event), "a receipt, so it is on the disk")
