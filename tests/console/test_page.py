@@ -48,14 +48,11 @@ def test_an_alarm_appears_without_reload(page: Page, console: RunningConsole, en
     opened(page, console)
     expect(page.locator("#incidents")).to_contain_text("Không có báo động nào đang mở.")
     page.evaluate("window.sameDocument = true")
-    began = time.monotonic()
     engine.publish(incident())
-    page.wait_for_selector(f"#card-{IDENT}")
-    took = time.monotonic() - began
+    page.wait_for_selector(f"#card-{IDENT}")  # how soon: press_to_console_ms of `make bench`
     expect(page.locator(f"#card-{IDENT}")).to_contain_text("CHÁY: Hộ mẫu 03-07")
     expect(page).to_have_title(re.compile("BÁO ĐỘNG"))
     assert page.evaluate("window.sameDocument")
-    assert took < 1.0, f"snapshot to page took {took:.2f} s"
 
 
 def test_the_words_are_there_in_nfc(page: Page, console: RunningConsole, engine: EnginePeer, database: Database) -> None:

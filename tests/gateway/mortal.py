@@ -21,6 +21,7 @@ from gateway import mqtt
 from gateway.delivery.sms import port
 
 fatal, log, begin, _, _, script, *arguments = sys.argv[1:]
+_said = bytearray()  # by the modem
 _LOG = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 _lock = threading.Lock()
 _WRITES = ("BEGIN", "INSERT", "UPDATE", "DELETE", "COMMIT")
@@ -94,8 +95,16 @@ def modem_write(file: int, data: bytes) -> int:
 
 def modem_read(file: int, size: int) -> bytes:
     data = os.read(file, size)
-    point("answer of the modem")
+    ends = _ends(bytes(_said) + data) - _ends(bytes(_said))
+    _said.extend(data)
+    for _ in range(ends):  # and not for each piece that is read: into how many an answer falls is the kernel's to say
+        point("answer of the modem")
     return data
+
+
+def _ends(said: bytes) -> int:
+    """How many answers, prompts and reports have come to their end."""
+    return sum(said.count(end) for end in (b"OK\r\n", b"ERROR", b"> ", b"+CDS:", b"+CMT", b"+CDSI:"))
 
 
 publish, mqtt.Link.publish = mqtt.Link.publish, mortal_publish  # type: ignore[method-assign]

@@ -4,6 +4,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -244,13 +246,19 @@ def read_as_nobody(path: Path) -> str:
     return done.stdout.strip() or done.stderr
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that another user may enter: pytest closes its own to others whenever one starts on this machine."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("ending", ["stopped", "killed", "running"])
-def test_another_user_of_the_group_reads_history(tmp_path, ending):
+def test_another_user_of_the_group_reads_history(open_folder, ending):
     """With the engine stopped, killed and running."""
-    for parent in (tmp_path, *tmp_path.parents[:-2]):
-        parent.chmod(parent.stat().st_mode | 0o011)
-    path = tmp_path / "data" / "keng.db"
+    path = open_folder / "data" / "keng.db"
     world = World()
     world.press("H03-07")
     asyncio.run(keep(path, world))
