@@ -10,6 +10,7 @@ from protocol.site import Kind
 FIRMWARE = Path(__file__).parents[1] / "firmware"
 BELL = "bell"
 BELL_SENSE = "bell-sense"
+JUMPER = "jumper"
 CONTACTS = ("contact", "mains")  # drivers of points with two levels; the others are turned
 
 
@@ -69,7 +70,7 @@ class Terminals:
 
     def wired(self, kind: Kind, fitted: tuple[str, ...]) -> list[str]:
         """The inputs with two levels on which something hangs: terminals of different kinds share a GPIO and rest at different levels."""
-        return [name for name in (*WIRINGS[kind].contacts(fitted), BELL_SENSE) if name in self.inputs]
+        return [name for name in (*WIRINGS[kind].contacts(fitted), BELL_SENSE, JUMPER) if name in self.inputs]
 
 
 def load(board: str = "esp32_wroom") -> Terminals:

@@ -2,6 +2,8 @@
 
 from littlefs import LittleFS
 
+from firmware.bench.points import Jumper
+
 BLOCK = 4096
 SMALL = 32  # program, read and look-ahead: what VfsLfs2 of the ESP32 port uses
 NAME_MAX = 255
@@ -16,14 +18,24 @@ if "{PROVISIONED}" in __import__("os").listdir("/"):
     import boot
 """
 MAIN = f"""\
-# Written by keng device flash. A board that has passed its self-test runs the program, and Ctrl-C at the console ends it no more.
+# Written by keng device flash. A board that has passed its self-test runs the program, and Ctrl-C at the console ends it no more, unless
+# the jumper is in.
 if "{PROVISIONED}" in __import__("os").listdir("/"):
-    import micropython
-    micropython.kbd_intr(-1)
+    import machine, micropython
+    if OPENED:
+        print("keng: the jumper is in, this console is open")
+    else:
+        micropython.kbd_intr(-1)
     import main
 else:
     print("keng: this board waits for the bench")
 """
+
+
+def main(jumper: Jumper | None) -> bytes:
+    """main.py of a board type with this jumper. It stays as it is for the life of the board, so it asks the pin and no program."""
+    opened = f"machine.Pin({jumper.gpio}, machine.Pin.IN, machine.Pin.PULL_UP).value() == {jumper.level}" if jumper else "False"
+    return MAIN.replace("OPENED", opened).encode()
 
 
 def image(size: int, files: dict[str, bytes]) -> bytes:
@@ -48,8 +60,8 @@ def image(size: int, files: dict[str, bytes]) -> bytes:
     return bytes(system.context.buffer)
 
 
-def files(program: dict[str, bytes], config: bytes, tls: dict[str, bytes]) -> dict[str, bytes]:
-    """Everything that lies on a new board: path -> content. `tls`: ca.der, board.der, key.der."""
-    found = {"boot.py": BOOT.encode(), "main.py": MAIN.encode(), "config.json": config}
+def files(program: dict[str, bytes], config: bytes, tls: dict[str, bytes], jumper: Jumper | None = None) -> dict[str, bytes]:
+    """Everything that lies on a new board: path -> content. `tls`: ca.der, board.der, key.der. `jumper`: of its type."""
+    found = {"boot.py": BOOT.encode(), "main.py": main(jumper), "config.json": config}
     found |= {f"{APP}/{path}": content for path, content in program.items()}
     return found | {f"tls/{name}": content for name, content in tls.items()}

@@ -192,7 +192,8 @@ class Flasher:
             "key.der": board.key,
         }
         config = board.config.model_dump_json(exclude_defaults=True, exclude={"v"}).encode()
-        content = filesystem.files(self._materials.package.files, b'{"v":1,' + config[1:], tls)
+        jumper = points.jumper(self._materials.board)
+        content = filesystem.files(self._materials.package.files, b'{"v":1,' + config[1:], tls, jumper)
         with tempfile.TemporaryDirectory(prefix="keng-flash-") as folder:  # of this user alone: a key is in it
             files = Path(folder, "files.bin")
             files.write_bytes(filesystem.image(image.files_size, content))

@@ -8,7 +8,7 @@ from protocol.config import BoardConfig
 
 CONTACTS = ("contact", "mains")  # drivers of points with two levels
 How = Literal["contact", "voltage", "output", "bell"]
-BELL, BELL_SENSE, BATTERY = "bell", "bell-sense", "battery"
+BELL, BELL_SENSE, BATTERY, JUMPER = "bell", "bell-sense", "battery", "jumper"
 BATTERY_UV = (1_500_000, 2_150_000)  # a cell of 3.0 to 4.3 V behind a divider of 1:2
 
 
@@ -25,6 +25,19 @@ class Trial(NamedTuple):
     pull: bool = True
     sense: tuple[int, int] | None = None
     limits: tuple[int, int] | None = None
+
+
+class Jumper(NamedTuple):
+    """The terminal that opens a board's console while it has this level at a start."""
+
+    gpio: int
+    level: int
+
+
+def jumper(board: str) -> Jumper | None:
+    """That of a board type; None if it has none."""
+    pins: dict[str, Any] = runpy.run_path(str(ROOT / f"firmware/boards/{board}.py"))
+    return Jumper(*pins["INPUTS"][JUMPER]) if JUMPER in pins["INPUTS"] else None
 
 
 def trials(config: BoardConfig, board: str) -> tuple[list[Trial], list[str]]:

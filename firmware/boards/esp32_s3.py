@@ -1,7 +1,8 @@
 """ESP32-S3-WROOM-1 development board (N8 and up): the GPIO of each terminal. A bundle carries one such file, as the module `pins`.
 
 Strapping pins (0, 3, 45, 46), USB (19, 20), flash and octal PSRAM (26 to 37) and the console (43, 44) are left alone: ESP-IDF Programming
-Guide 5.3 for the ESP32-S3, "GPIO & RTC GPIO". Every other GPIO has a pull-up. See esp32_wroom.py for levels.
+Guide 5.3 for the ESP32-S3, "GPIO & RTC GPIO"; but for 3, which chooses a debugger on chips alone whose eFuses ask for that. Every other
+GPIO has a pull-up. See esp32_wroom.py for levels.
 """
 
 NAME = "esp32_s3"
@@ -34,6 +35,7 @@ INPUTS = {
     "extinguisher-8": (17, 1),
     "door": (18, 1),
     "tamper": (38, 1),
+    "jumper": (3, 0),  # to ground it opens the console: a strapping pin whose level does not matter at a start
     "mains": (39, 1),
     "bell-sense": (40, 1),
 }

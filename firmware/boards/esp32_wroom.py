@@ -1,8 +1,8 @@
 """ESP32-WROOM-32 development board: the GPIO of each terminal. A bundle carries one such file, as the module `pins`.
 
 Strapping pins (0, 2, 5, 12, 15), flash pins (6 to 11) and the console (1, 3) are left alone: ESP-IDF Programming Guide 5.2, "GPIO & RTC
-GPIO". 16 and 17 are free on a WROOM; a WROVER has its PSRAM there. No input whose edges are latched is on 36 or 39, which glitch while
-Wi-Fi sleeps (the same page).
+GPIO"; but for 15, whose low level at a start only silences the ROM. 16 and 17 are free on a WROOM; a WROVER has its PSRAM there. No input
+whose edges are latched is on 36 or 39, which glitch while Wi-Fi sleeps (the same page).
 Contacts switch to ground with the internal pull-up on; the level is the one that means "active". Switches that report an absence
 (presence, door, tamper) rest closed, so a cut wire reads as active. One GPIO may be a terminal of several kinds, never two of one kind.
 """
@@ -37,6 +37,7 @@ INPUTS = {
     "extinguisher-8": (23, 1),
     "door": (13, 1),
     "tamper": (21, 1),
+    "jumper": (15, 0),  # to ground it opens the console: a strapping pin whose level does not matter at a start
     "mains": (35, 1),  # an optocoupler that conducts while there is mains, with 10 kΩ to 3.3 V
     "bell-sense": (34, 1),  # comparator on the bell's current; a push-pull output, so no pull-up is needed
 }

@@ -1,7 +1,7 @@
 """Wireless-Tag WT32-ETH01 v1.4, an ESP32 with wired Ethernet: the GPIO of each terminal. A bundle carries one such file, as `pins`.
 
 The LAN8720 takes GPIO 0 (its clock, 50 MHz in), 16 (the oscillator's power), 18, 19, 21, 22, 23, 25, 26 and 27 (WT32-ETH01 datasheet
-v1.3, section 2.3); the strapping pins (2, 5, 12, 15), the flash's (6 to 11) and the console's (1, 3) are left alone as on every ESP32.
+v1.3, section 2.3); the strapping pins (2, 5, 12; not 15), the flash's (6 to 11) and the console's (1, 3) are left alone as on every ESP32.
 Eight remain: room for a home with its usual points and a battery, for nothing larger. See esp32_wroom.py for levels.
 """
 
@@ -20,6 +20,7 @@ INPUTS = {
     "button-2": (33, 0),
     "smoke-1": (17, 0),
     "extinguisher-1": (14, 1),
+    "jumper": (15, 0),  # to ground it opens the console: a strapping pin whose level does not matter at a start
     "silence": (35, 0),  # 10 kΩ to 3.3 V: no pull-up inside
     "bell-sense": (39, 1),  # comparator on the bell's current; a push-pull output, so no pull-up is needed
 }

@@ -98,9 +98,9 @@ def _wishes(
         raise FileMistakes(
             [f"settings: console.port: expected {FIRST_FREE_PORT} or more, got {chosen.console.port}: the page's user is not root"]
         )
-    if not is_loopback(chosen.broker.host) and chosen.broker.kind != "external" and not has_identity(layout.real(layout.data)):
-        first = f"first keng identity init --site {chosen_site} --data {layout.real(layout.data)}"
-        raise FileMistakes([f"settings: broker.host: expected an identity for an address that others reach, got none: {first}"])
+    if start and not is_loopback(chosen.broker.host) and chosen.broker.kind != "external" and not has_identity(layout.real(layout.data)):
+        first = f"keng install --no-start, then sudo -u keng keng identity init --site {layout.site} --data {layout.data}, or keng restore"
+        raise FileMistakes([f"settings: broker.host: expected an identity for an address that others reach, got none; first {first}"])
     return Wishes(site, settings, chosen, ssh_ports, with_firewall, start)
 
 

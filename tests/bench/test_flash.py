@@ -13,7 +13,7 @@ import pytest
 from firmware.bench.desk import Desk, DeskFailed, load_access
 from simulator.usb.boards import Boards, mac
 from tests.bench.hall import SITE, TECHNICIAN, Gateway, eventually, json_of, keng, state
-from tests.simulator.usb import serial, until
+from tests.simulator.usb import evaluated, serial, until
 
 BOARDS: list[dict[str, object]] = [{}]
 POINTS = {
@@ -43,6 +43,23 @@ def test_a_board_is_flashed_tried_registered_and_rings(gateway: Gateway, boards:
         line_says_nothing(line)
     boards.ask(0, "press", "button-1")
     eventually(lambda: state(boards, 0)["bell_times"] > before, "its own bell, after somebody has knocked at its console")
+
+    boards.ask(0, "hold", "jumper")
+    boards.ask(0, "reset")
+    eventually(lambda: "jumper: tamper" in faults(gateway), "the jumper is told")
+    assert evaluated(boards.ports[0], "__import__('machine').unique_id().hex()") == mac(0), "the console is open"
+    boards.ask(0, "release", "jumper")
+    boards.ask(0, "reset")
+    eventually(lambda: "jumper: tamper" not in faults(gateway), "the jumper is out")
+    with serial(boards.ports[0]) as line:
+        line_says_nothing(line)
+
+
+def faults(gateway: Gateway) -> list[str]:
+    with gateway.desk() as desk:
+        answer = desk.ask("boards", device="H03-01")
+    assert answer.boards
+    return answer.boards[0].faults
 
 
 REQUEST = base64.b64encode(b"no request").decode()

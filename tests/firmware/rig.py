@@ -325,7 +325,8 @@ class Board:
         gpio, level = PINS["INPUTS"][terminal]
         self._levels[str(gpio)] = level if active else 1 - level
         at = time.monotonic()
-        self._socket.sendto(b"%d %d" % (gpio, self._levels[str(gpio)]), self._peer)
+        if self._process:
+            self._socket.sendto(b"%d %d" % (gpio, self._levels[str(gpio)]), self._peer)
         return at
 
     def millivolts(self, at_adc: int, terminal: str = "battery") -> None:

@@ -241,3 +241,34 @@ def test_reset_reason_is_told(make_board: MakeBoard, engine: Engine, reason: str
     engine.heard.clear()
     board.start()
     assert birth(engine)["reset"] == reason
+
+
+def test_a_jumper_that_opens_the_console_is_tamper_and_its_end_is_told_after_a_start_without_it(
+    make_board: MakeBoard, engine: Engine
+) -> None:
+    board = make_board(start=False)
+    board.set("jumper", True)
+    board.start()
+    engine.hello("B1")
+    event = engine.wait("dev/B1/event", lambda m: m["point"] == "jumper")
+    assert (event["type"], event["state"], event.get("calling", False)) == ("tamper", "active", False)
+    engine.receipt("B1", event["id"])
+    board.set("jumper", False)
+    assert engine.wait("dev/B1/event", lambda m: m["point"] == "jumper" and m["state"] == "clear")
+    board.set("jumper", True)
+    assert engine.wait("dev/B1/event", lambda m: m["point"] == "jumper" and m["state"] == "active" and m["id"] != event["id"])
+    board.cut()
+    board.set("jumper", False)
+    engine.heard.clear()
+    board.start()
+    engine.hello("B1")
+    assert engine.wait("dev/B1/event", lambda m: m["point"] == "jumper" and m["state"] == "clear")
+
+
+def test_a_board_that_nobody_opens_has_no_point_for_it(make_board: MakeBoard, engine: Engine) -> None:
+    board = make_board()
+    engine.hello("B1")
+    board.set("jumper", True)  # too late: the launcher has looked
+    board.set("button-1", True)
+    engine.wait("dev/B1/event", lambda m: m["point"] == "button-1")
+    assert not engine.all("dev/B1/event", lambda m: m["point"] == "jumper")

@@ -88,6 +88,18 @@ def test_uninstalling_leaves_what_people_wrote_and_purge_leaves_nothing(installe
 
 
 @needs_systemd
+def test_a_gateway_that_gets_its_identity_afterwards_is_furnished_and_not_started(image: Path, tmp_path: Path) -> None:
+    """As docs/install.md has it: nobody is there who could make an identity before the users and folders are."""
+    settings = tmp_path / "keng.toml"
+    settings.write_text('[broker]\nkind = "mosquitto"\nhost = "0.0.0.0"\nport = 8883\n')
+    words = ["install", "--site", str(DEMO), "--settings", str(settings), "--program", PROGRAM, "--root", str(image)]
+    refused = keng(*words)
+    assert refused.returncode == 2
+    assert "first keng install --no-start, then sudo -u keng keng identity init --site /etc/keng/site.toml --data" in refused.stderr
+    assert keng(*words, "--no-start").returncode == 0
+
+
+@needs_systemd
 def test_dry_run_says_what_would_be_done_and_does_nothing(image: Path) -> None:
     done = keng("install", "--site", str(DEMO), "--program", PROGRAM, "--root", str(image), "--dry-run")
     assert done.returncode == 0

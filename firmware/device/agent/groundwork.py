@@ -16,6 +16,7 @@ from agent.once import once
 
 CONFIG = "/config.json"
 CA = "/tls/ca.der"
+OPENED = ("jumper", "tamper", "never", "contact")  # a row as in kinds/
 
 
 def lay():
@@ -39,6 +40,8 @@ def lay():
         settings.points = once("agent.plain", "chosen", "agent.plain", kind, settings.points)
     gong = _bell(hardware, kind, settings)
     plan = once("agent.fit", "plan", "agent.fit", settings.kind, kind, settings.points, pins)
+    if _is_opened(hardware, states):
+        plan[3].append(OPENED)
     wiring = __import__("agent.wiring", None, None, ("Wiring",))  # not before the others have gone
     wires = wiring.Wiring(plan, hardware, states=states, bell=gong, unix=ticks.unix)
     lights = [] if safe else [(name, hardware.switch(name)) for name in wires.outputs if name in ("indicator", "strobe", "light")]
@@ -70,6 +73,17 @@ def lay():
         "lights": lights,
         "faults": faults,
     }
+
+
+def _is_opened(hardware, states):
+    """True if the jumper that opens the console (firmware/bench/filesystem.py) is in, or was at the last start: then its end is told too.
+
+    Only then it is a point: a board that nobody has opened pays nothing for it.
+    """
+    name = OPENED[0]
+    if name not in pins.INPUTS:
+        return False
+    return hardware.contact(name)() or (name in states and states[name].state != "clear")
 
 
 def _settings(files, faults):
