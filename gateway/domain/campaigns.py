@@ -104,6 +104,7 @@ class Pace:
     not_before_s: dict[str, float] = field(default_factory=dict)
     through_s: float | None = None
     next_s: float = 0.0
+    looked: bool = False  # whether all its boards are in the commune's description, which is that of a start
 
     def step(self, device: str, now_s: float) -> Step:
         """What is known of a board under way; from now on, if nothing is."""

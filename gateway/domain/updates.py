@@ -185,6 +185,9 @@ def step(turn: Turn) -> None:
     if situation.campaign is None or situation.campaign.is_over:
         return
     pace.next_s = turn.now.s + EVERY_S
+    if not pace.looked:
+        pace.looked = True
+        _let_go(turn)
     if not may_go_on(situation):
         for row in _under_way(situation):
             _stand_still(pace.step(row.device, turn.now.s), turn.now.s)
@@ -210,13 +213,18 @@ def why_not(situation: Situation, row: Progress) -> str:
     return "safe mode" if "safe_mode" in device.faults else ""
 
 
+def _let_go(turn: Turn) -> None:
+    """Boards that the commune's description does not have any more."""
+    for row in list(turn.situation.updates.values()):
+        if row.state in ("waiting", *UNDER_WAY) and turn.situation.commune.place_of(row.device).id is None:
+            _put_board(turn, replace(row, state="gone", at_ms=turn.now.ms, words="no longer in the commune's description"))
+
+
 def _look_after(turn: Turn, row: Progress) -> None:
     """A board under way: is it there, does it answer, does it make steps?"""
     situation, now_s = turn.situation, turn.now.s
     device, known = situation.device(row.device), situation.pace.step(row.device, now_s)
-    if not _is_placed(situation, row.device):
-        _put_board(turn, replace(row, state="gone", at_ms=turn.now.ms, words="no longer in the commune's description"))
-    elif device.state == "lost":
+    if device.state == "lost":
         if any(area.key in situation.outages for area in situation.commune.areas_of(row.device)):
             _stand_still(known, now_s)  # not its update is to blame: the whole area has no power or network
             return
@@ -239,7 +247,7 @@ def _chase(turn: Turn, row: Progress, known: Step) -> None:
     elif campaign.state == "open" and row.state == "ordered" and now_s - known.asked_s >= AGAIN_S:
         _send(turn, campaign, row)
     elif campaign.state == "open" and row.state == "fetching" and now_s - known.asked_s >= RESUME_S:
-        _order(turn, campaign, replace(row, state="waiting"))
+        _begun_anew(turn, row)
 
 
 def _advance(turn: Turn, campaign: Campaign) -> None:
@@ -277,11 +285,9 @@ def _ask(turn: Turn, campaign: Campaign) -> None:
         free = min(free, campaign.quota - _taken(situation, campaign))
     if free <= 0:
         return
-    for row in [row for row in situation.updates.values() if row.state == "waiting"]:
+    for row in [row for row in situation.updates.values() if row.state == "waiting" and situation.device(row.device).state == "online"]:
         group = _group(situation, row.device)
-        if not _is_placed(situation, row.device):
-            _put_board(turn, replace(row, state="gone", at_ms=turn.now.ms, words="no longer in the commune's description"))
-        elif group not in busy and _may_be_asked(turn, campaign, row):
+        if group not in busy and _may_be_asked(turn, campaign, row):
             campaign = _order(turn, campaign, replace(row, wave=campaign.wave, tries=row.tries + 1))
             busy.add(group)
             free -= 1
@@ -347,7 +353,7 @@ def _moved(turn: Turn, row: Progress, state: BoardState, words: str) -> None:
 
 
 def _begun_anew(turn: Turn, row: Progress) -> None:
-    """It has started again, or let it drop, and knows of no update: it is asked again. A new board in its place is as well."""
+    """It has started again or let it drop, as it says or as nothing comes: it is asked again. A new board in its place is as well."""
     if row.tries >= TRIES_MAX:
         _failed(turn, row, "late", f"begun {row.tries} times and never finished")
     else:
@@ -427,10 +433,6 @@ def _taken(situation: Situation, campaign: Campaign) -> int:
 
 def _group(situation: Situation, device: str) -> str:
     return situation.commune.group_of(device) or f" {device}"  # alone: no group has such a name
-
-
-def _is_placed(situation: Situation, device: str) -> bool:
-    return situation.commune.place_of(device).id is not None
 
 
 def _stand_still(known: Step, now_s: float) -> None:
