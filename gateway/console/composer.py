@@ -28,6 +28,7 @@ Show = Literal["desk", "log", "boards", "strip"]
 # What stands below each other in a card; the columns themselves are desk.css's to arrange.
 CARD = {"act": ("head", "actions", "call"), "place": ("map", "scene"), "people": ("bells", "roll", "ladder"), "more": ("more",)}
 RECENT = 5
+TOLD = ("delivered", "delivery_failed")  # of the timeline: what a channel did, and no person
 
 
 class Sees(NamedTuple):
@@ -209,6 +210,7 @@ def _environment(catalogue: Words, names: dict[str, str], roles: dict[str, Role]
         "name_of": lambda ident: names.get(ident, ident),
         "role_of": roles.get,
         "detail_of": lambda entry: _detail(catalogue, entry, names),
+        "doer_of": lambda entry: catalogue.channel(entry.who) if entry.what in TOLD else names.get(entry.who, entry.who),
         "boost": BOOST,
         "parts_here": Markup(PARTS),  # noqa: S704  # a constant
     }

@@ -70,6 +70,21 @@ class Words:
         numbered = _NUMBERED.match(point)
         return f"{self.of('point', numbered[1])} {numbered[2]}" if numbered else self.of("point", point)
 
+    def point_state(self, point: str, state: str) -> str:
+        """What a point said: a bell rings, everything else reports; and the faults of wires."""
+        key = f"ring_{state}" if point.startswith("bell") and f"point_state.ring_{state}" in self.texts else state
+        return self.of("point_state", key)
+
+    def deed(self, what: str, detail: str) -> str:
+        """The detail of an entry of the record of who did what: its own words, each as it is said to people."""
+        areas = {"ordered": ("record.do", "deed", "outcome", "roll"), "looked": ("deed",)}.get(what, ())
+        return " ".join(self._said(word, areas) for word in detail.split(" "))
+
+    def _said(self, word: str, areas: tuple[str, ...]) -> str:
+        bare = word.rstrip(":")
+        known = next((self.texts[f"{area}.{bare}"] for area in areas if f"{area}.{bare}" in self.texts), "")
+        return known + word[len(bare) :] if known else word
+
     def detail(self, detail: str) -> str:
         """A timeline's detail: an outcome, what a delivery told, or a point; free text stays as it is."""
         for area in ("outcome", "timeline"):

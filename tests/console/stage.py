@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,12 +178,13 @@ class RunningConsole:
     """A real console, feed, shelf and uvicorn in a thread of their own; `url` ends without a slash. The duty officer is logged in with
     TOKEN."""
 
-    def __init__(self, port: int, database: Path, settings: Settings, answer_s: float, site: Site = SITE) -> None:
+    def __init__(self, port: int, database: Path, settings: Settings, answer_s: float, site: Site = SITE, address: str = "") -> None:
         account = Account("127.0.0.1", port, "console", "")
         self.own = database.with_name("console.db")
         log_in(self.own, DUTY, TOKEN)
         self.book = book.Book(self.own)
-        self.console = build(settings, site, account, database=database, book=self.book, answer_s=answer_s)
+        console = build(settings, site, account, database=database, book=self.book, answer_s=answer_s)
+        self.console = replace(console, address=address)
         self.url = ""
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -235,9 +237,10 @@ class RunningConsole:
 
 @contextmanager
 def running(
-    port: int, database: Path, settings: Settings | None = None, *, answer_s: float = 5.0, site: Site = SITE
+    port: int, database: Path, settings: Settings | None = None, *, answer_s: float = 5.0, site: Site = SITE, address: str = ""
 ) -> Iterator[RunningConsole]:
-    console = RunningConsole(port, database, settings or Settings(), answer_s, site)
+    """`address`: how phones reach it, as a certificate would say."""
+    console = RunningConsole(port, database, settings or Settings(), answer_s, site, address)
     console.start()
     try:
         yield console

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from stage import BELLS, COOKIES, NOON_MS, SITE, START, Broker, Database, EnginePeer, RunningConsole, incident, place_named, until
 
 from protocol import topics
-from protocol.messages import Command, CommandAnswer, Fault, Gateway
+from protocol.messages import Command, CommandAnswer, Fault, Gateway, LadderPosition
 
 IDENT = "2026-000123"
 # What a person on duty must be able to read, letter for letter.
@@ -110,6 +110,37 @@ def test_acknowledge_goes_over_the_wire_and_the_button_goes_away(page: Page, con
     engine.publish(incident(state="acknowledged", version=8, acknowledged_ms=1, acknowledged_by="truc-ban-1"))
     expect(page.locator(f"#acknowledge-{IDENT}")).to_have_count(0)
     expect(page.locator(f"#card-{IDENT}")).to_contain_text("bởi Cán bộ mẫu 01")
+
+
+def test_one_thing_is_next_and_it_is_filled(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    """Acknowledge, on the way, on scene: design.md promises one for each card."""
+    opened(page, console)
+    steps = [("open", "acknowledge"), ("acknowledged", "on_the_way"), ("on_the_way", "on_scene"), ("on_scene", None)]
+    for version, (state, wanted) in enumerate(steps, 8):
+        engine.publish(incident(state=state, version=version, acknowledged_ms=1, acknowledged_by="truc-ban-1"))
+        expect(page.locator(f"#actions-{IDENT} [name=version]").first).to_have_value(str(version))
+        main = page.locator(f"#actions-{IDENT} button.main").evaluate_all("buttons => buttons.map((one) => one.id)")
+        assert main == ([f"{wanted}-{IDENT}"] if wanted else []), state
+
+
+def test_a_ladder_that_reaches_nobody_is_said(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    at = LadderPosition(cause="fire", round=1, step=1, due_ms=NOON_MS + 60_000, next=["truc-ban-1"])
+    engine.publish(incident(deliveries=[], ladder=at))
+    expect(page.locator(f"#ladder-{IDENT}")).to_contain_text("Cán bộ mẫu 01")
+    expect(page.locator(f"#ladder-{IDENT}")).not_to_contain_text("CHƯA BÁO ĐƯỢC CHO AI")
+    engine.publish(incident(deliveries=[], ladder=at.model_copy(update={"next": []}), revision=22))
+    expect(page.locator(f"#ladder-{IDENT}")).to_contain_text("CHƯA BÁO ĐƯỢC CHO AI")
+
+
+def test_what_was_said_of_an_order_stays_on_the_page_that_it_was_said_on(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    engine.publish(incident())
+    page.click(f"#acknowledge-{IDENT}")
+    expect(page.locator("#notice")).to_contain_text(f"Đã xác nhận {IDENT}.")
+    page.click("#tab-log")
+    expect(page.locator("#filter")).to_be_visible()
+    expect(page.locator("#notice")).to_be_empty()
 
 
 def test_a_refused_order_is_said_on_the_page(page: Page, console: RunningConsole, engine: EnginePeer) -> None:

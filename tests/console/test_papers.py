@@ -71,8 +71,9 @@ def test_without_a_database_the_page_says_so(recorded: Database, console: Runnin
 def test_on_paper_it_has_no_more_than_the_record(page: Page, recorded: Database, console: RunningConsole) -> None:
     page.goto(f"{console.url}/incidents/{IDENT}/record")
     expect(page.locator("h1")).to_have_text(f"Biên bản sự cố {IDENT}")
-    for words in ("Hộ mẫu 03-07 (Đặng Văn Lượng)", "Diễn tập", "02/11/2026 13:13:20", "no network", "Kết thúc", "nút ấn 1"):
+    for words in ("Hộ mẫu 03-07 (Đặng Văn Lượng)", "Diễn tập", "02/11/2026 13:13:20", "no network", "Kết thúc", "nút ấn 1", "kêu"):
         expect(page.locator("body")).to_contain_text(words)
+    assert "active" not in page.locator("body").inner_text()
     expect(page.locator(".screen")).to_be_visible()
     page.emulate_media(media="print")
     expect(page.locator(".screen")).to_be_hidden()

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 from stage import ROOT, SITE, Broker, Database, EnginePeer, RunningConsole, incident, log_in, peopled, resolved, running, until
 
+from gateway.console.people import book, door
 from protocol.messages import Activation, Delivery, Incident, LadderPosition, RollCall, TimelineEntry
 
 KEPT = ROOT / "docs/pictures"
@@ -47,15 +49,22 @@ SHOTS = (
     Shot("handover", "truc-ban-1", "/handover", "calm", ".signatures"),
     Shot("record", "truc-ban-1", "/incidents/2026-000121/record", "calm", ".signatures"),
     Shot("login", "", "/login", "calm", "main"),
+    Shot("code", "", "/invitation", "calm", "main", PHONE),
+    Shot("invitation", "", "/invitation/{code}", "calm", "main", PHONE),
+    Shot("invited", "administrator-1", "/people", "calm", "main", (1366, 900), press="#invite-to-truong-03"),
+    Shot("message", "truc-ban-1", "/nowhere", "calm", "main"),
+    Shot("group-offline", "", "/group/offline/{language}", "calm", "main", PHONE),
     Shot("account", "truc-ban-1", "/account", "calm", "main"),
     Shot("groups", "truc-ban-1", "/group/", "calm", "main"),
     Shot("people", "administrator-1", "/people", "calm", "main"),
     Shot("audit", "administrator-1", "/audit", "calm", "main"),
     Shot("group-calm", "household-1", "/group/TLG-03", "calm", "#state", PHONE),
     Shot("desk-alarm", "truc-ban-1", "/", "alarm", MAP),
+    Shot("desk-whole", "truc-ban-1", "/", "alarm", MAP, (1920, 1080)),
     Shot("group-household", "household-1", "/group/TLG-03", "alarm", "#state", PHONE),
     Shot("group-own-home", "chu-ho-03-07", "/group/TLG-03", "alarm", "#state", PHONE),
-    Shot("group-leader", "leader-1", "/group/TLG-03", "alarm", "#state", (390, 1700)),  # down to the roll call
+    Shot("group-leader", "leader-1", "/group/TLG-03", "alarm", "#state", (390, 1800)),  # down to the roll call
+    Shot("group-end", "leader-1", "/group/TLG-03", "alarm", "#state", (390, 1500), press=f"#end-{BURNING} summary"),
     Shot("desk-end", "truc-ban-1", "/", "taken", MAP, press=f"#false_alarm-summary-{BURNING}"),
     Shot("desk-phone", "truc-ban-1", "/", "taken", MAP, PHONE),
     Shot("desk-queue", "truc-ban-1", f"/?incident={BURNING}", "queue", MAP),
@@ -75,6 +84,11 @@ class Scene:
             self.tokens[person] = secrets.token_urlsafe(32)
             log_in(self.console.own, person, self.tokens[person])
         return self.tokens[person]
+
+    def code(self) -> str:
+        """An invitation for somebody who has no account yet."""
+        with closing(book.connect(self.console.own)) as db:
+            return book.transaction(db, lambda db: door.invitation(db, ident="team-2", by="quan-tri", now_ms=self.now_ms))
 
     def night(self) -> None:
         for bell in SITE.bells_of("TLG-03") + SITE.bells_of("DCC-N5"):
@@ -165,17 +179,17 @@ def scene(broker: Broker, engine: EnginePeer, database: Database) -> Iterator[Sc
     own = SITE.people[0].model_copy(
         update={"id": "chu-ho-03-07", "name": "Chủ hộ mẫu 03-07", "role": "household", "group": "TLG-03", "home": "H03-07", "phone": None}
     )
-    with running(broker.port, database.path, site=peopled(own)) as console:
+    with running(broker.port, database.path, site=peopled(own), address="https://keng.example") as console:
         until(lambda: console.health()["engine"] == "online", "the engine is heard")
         made = Scene(broker, engine, database, console)
         made.night()
         yield made
 
 
-def shoot(page: Page, scene: Scene, shot: Shot) -> bytes:
+def shoot(page: Page, scene: Scene, shot: Shot, language: str) -> bytes:
     """The picture as PNG of few colours, for it lies in the repository."""
     scene.engine.tick()
-    page.goto(scene.console.url + shot.path)
+    page.goto(scene.console.url + shot.path.format(code=scene.code() if "{code}" in shot.path else "", language=language))
     page.wait_for_selector(shot.ready)
     if page.locator("#sound-enable").count():
         page.locator("#sound-enable:visible, #sound-heard:visible").first.wait_for()
@@ -206,7 +220,7 @@ def test_every_page_has_its_picture(browser: Browser, scene: Scene, tmp_path: Pa
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, locale="vi-VN")  # type: ignore[arg-type]
         cookies = {"language": language} | ({"session": scene.token(shot.who)} if shot.who else {})
         context.add_cookies([{"name": name, "value": value, "url": "http://127.0.0.1"} for name, value in cookies.items()])
-        picture = shoot(context.new_page(), scene, shot)
+        picture = shoot(context.new_page(), scene, shot, language)
         context.close()
         assert 3_000 < len(picture) < MOST_BYTES, f"{shot.name}: {len(picture)} bytes"
         (folder / f"{shot.name}.{language}.{theme}.png").write_bytes(picture)

@@ -64,7 +64,7 @@ def test_every_key_that_code_and_templates_name_exists_and_every_text_is_used() 
     areas = ("state", "engine", "broker", "kind", "outcome", "bell", "script", "timeline", "what", "device.state", "device.kind", "health")
     areas += ("point", "delivery", "verdict", "expected", "nav", "history", "maintenance", "record.do", "fault")
     areas += ("role", "refused", "audited", "says", "said", "tested", "roll", "decide", "not_done", "ready", "channel", "water", "reason")
-    areas += ("log_column", "remark")
+    areas += ("log_column", "remark", "point_state", "deed")
     unused = {key for key in VI.texts if key not in named and not key.startswith(tuple(f"{area}." for area in areas))}
     assert named <= VI.texts.keys()
     assert not unused
@@ -90,3 +90,19 @@ def test_a_wild_clock_is_shown_and_does_not_break_the_page() -> None:
 
 def test_seconds_are_written_as_the_language_writes_them() -> None:
     assert (VI.seconds(410), EN.seconds(410)) == ("0,4 s", "0.4 s")
+
+
+def test_the_record_of_who_did_what_speaks_the_language_of_its_reader() -> None:
+    assert VI.deed("ordered", "resolve false_alarm nấu ăn v2: done") == "Kết thúc Báo cháy giả nấu ăn v2: đã làm"
+    assert EN.deed("ordered", "roll_call H03-02 need_help refused: expected").startswith("Roll call H03-02 Needs help refused:")
+    assert VI.deed("looked", "handover 12 h") == "biên bản bàn giao ca 12 h"
+    assert VI.deed("login", "record done") == "record done", "what a browser calls itself stays as it is"
+
+
+def test_what_a_point_said_is_said_in_words() -> None:
+    assert (VI.point_state("bell", "active"), VI.point_state("button-1", "active"), VI.point_state("bell", "open")) == (
+        "kêu",
+        "báo",
+        "đứt dây",
+    )
+    assert VI.point_state("button-1", "strange") == "strange"

@@ -174,6 +174,7 @@ body.addEventListener("htmx:sendError", () => {
   look();
 });
 body.addEventListener("htmx:afterSettle", markTab);
+body.addEventListener("htmx:pushedIntoHistory", () => element("notice").replaceChildren()); // what was said belongs to the page that was left
 element("sound-enable").addEventListener("click", ask);
 element("sound-heard").addEventListener("click", () => heardIt(true));
 element("sound-unheard").addEventListener("click", () => heardIt(false));

@@ -49,6 +49,7 @@
     waiting = { form, issue, until: performance.now() + seconds * 1000, timer: setInterval(step, 100) };
     document.getElementById("grace-text").textContent = form.dataset.graceText;
     bar.hidden = false;
+    document.getElementById("notice").replaceChildren();
     document.getElementById("grace-undo").focus();
     step();
   });
