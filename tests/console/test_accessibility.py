@@ -2,7 +2,9 @@
 
 import re
 import secrets
+import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 import pytest
@@ -25,6 +27,7 @@ from stage import (
     until,
 )
 
+from gateway.console.people import book, door
 from protocol.messages import Command, CommandAnswer, Delivery, LadderPosition, RollCall
 
 IDENT = "2026-000123"
@@ -33,9 +36,11 @@ GRAVE = ("serious", "critical")
 PAGES = {
     **{"desk": "/", "two": f"/?incident={IDENT}", "log": "/log", "filtered": "/log?what=board_lost", "history": "/history"},
     **{"handover": "/handover", "record": "/incidents/2026-000100/record", "account": "/account", "message": "/nowhere"},
-    **{"groups": "/group/", "group": "/group/TLG-03", "login": "/login"},
+    **{"groups": "/group/", "group": "/group/TLG-03", "code": "/invitation", "offline": "/group/offline/vi"},
 }
 OF_ADMINISTRATOR = {"people": "/people", "audit": "/audit"}
+OF_GROUP = {"own group": "/group/TLG-03"}
+OF_NOBODY = {"login": "/login"}
 
 
 def busy(ident: str = IDENT, **more: object) -> object:
@@ -81,6 +86,29 @@ def administrator(standing: RunningConsole) -> str:
     return token
 
 
+@pytest.fixture(scope="module")
+def group(standing: RunningConsole) -> tuple[str, str]:
+    """Tokens of a leader and of a household."""
+    tokens = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    for person, token in zip(("leader-1", "household-1"), tokens, strict=True):
+        log_in(standing.own, person, token)
+    return tokens
+
+
+def all_pages(
+    browser: Browser, console: RunningConsole, administrator: str, group: tuple[str, str], language: str, theme: str
+) -> dict[str, list[str]]:
+    """What is wrong on any page, as whom it is for."""
+    with closing(book.connect(console.own)) as db:
+        code = book.transaction(db, lambda db: door.invitation(db, ident="team-2", by="", now_ms=time.time_ns() // 1_000_000))
+    wrong = look(browser, console, COOKIES["session"], PAGES, language, theme)
+    wrong |= look(browser, console, administrator, OF_ADMINISTRATOR, language, theme, press="#invite-household-2")
+    wrong |= look(browser, console, "", OF_NOBODY | {"invitation": f"/invitation/{code}"}, language, theme)
+    for token in group:
+        wrong |= look(browser, console, token, OF_GROUP, language, theme)
+    return wrong
+
+
 def context_of(browser: Browser, token: str, language: str, theme: str) -> BrowserContext:
     context = browser.new_context(viewport={"width": 1366, "height": 768}, color_scheme=theme, locale=language)  # type: ignore[arg-type]
     cookies = {"session": token, "language": language} if token else {"language": language}
@@ -94,7 +122,10 @@ def grave(page: Page) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in GRAVE]
 
 
-def look(browser: Browser, console: RunningConsole, token: str, pages: dict[str, str], language: str, theme: str) -> dict[str, list[str]]:
+def look(
+    browser: Browser, console: RunningConsole, token: str, pages: dict[str, str], language: str, theme: str, *, press: str = ""
+) -> dict[str, list[str]]:
+    """`press`: what leads from the first of the pages to one more."""
     wrong = {}
     context = context_of(browser, token, language, theme)
     page = context.new_page()
@@ -107,25 +138,29 @@ def look(browser: Browser, console: RunningConsole, token: str, pages: dict[str,
             summary.click()
         if found := grave(page):
             wrong[name] = found
+    if press:
+        page.goto(console.url + next(iter(pages.values())))
+        page.click(press)
+        page.wait_for_load_state("load")
+        if found := grave(page):
+            wrong[press] = found
     context.close()
     return wrong
 
 
 @pytest.mark.parametrize(("language", "theme"), [("vi", "dark"), ("en", "light")])
 def test_axe_finds_nothing_grave_on_any_page(
-    browser: Browser, standing: RunningConsole, administrator: str, language: str, theme: str
+    browser: Browser, standing: RunningConsole, administrator: str, group: tuple[str, str], language: str, theme: str
 ) -> None:
-    assert look(browser, standing, COOKIES["session"], PAGES, language, theme) == {}
-    assert look(browser, standing, administrator, OF_ADMINISTRATOR, language, theme) == {}
+    assert all_pages(browser, standing, administrator, group, language, theme) == {}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("language", "theme"), [("vi", "light"), ("en", "dark")])
 def test_axe_finds_nothing_grave_in_the_other_pairs(
-    browser: Browser, standing: RunningConsole, administrator: str, language: str, theme: str
+    browser: Browser, standing: RunningConsole, administrator: str, group: tuple[str, str], language: str, theme: str
 ) -> None:
-    assert look(browser, standing, COOKIES["session"], PAGES, language, theme) == {}
-    assert look(browser, standing, administrator, OF_ADMINISTRATOR, language, theme) == {}
+    assert all_pages(browser, standing, administrator, group, language, theme) == {}
 
 
 def test_axe_would_find_something(browser: Browser, standing: RunningConsole) -> None:

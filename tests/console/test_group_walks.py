@@ -18,7 +18,13 @@ from simulator.mqtt import Client, Message
 from simulator.terminals import BELL
 
 LEADER, HOUSEHOLD = "to-truong-03", "chu-ho-03-08"
-LANGUAGES = ["vi", pytest.param("en", marks=pytest.mark.long)]
+PHONE, SMALL, DESKTOP = (390, 844), (360, 640), (1366, 768)
+PAIRS = [
+    ("vi", PHONE),
+    pytest.param("en", PHONE, marks=pytest.mark.long),
+    pytest.param("vi", DESKTOP, marks=pytest.mark.long),
+    pytest.param("en", SMALL, marks=pytest.mark.long),
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +42,14 @@ def calm(commune: Commune) -> Iterator[Commune]:
         yield commune
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_household_from_the_alarm_to_safe(browser: Browser, calm: Commune, language: str) -> None:
+@pytest.mark.parametrize(("language", "size"), PAIRS)
+def test_a_household_from_the_alarm_to_safe(browser: Browser, calm: Commune, language: str, size: tuple[int, int]) -> None:
     words = {
         "vi": ("Tổ không có báo động", "CHÁY", "Tôi an toàn", "Cần trợ giúp", "Đang gửi…", "Đã ghi: an toàn.", "kêu, đo được"),
         "en": ("No alarm in the group", "FIRE", "I am safe", "I need help", "Sending…", "Noted: safe.", "rings, measured"),
     }
     quiet, burning, safe, help_, sending, noted, rings = words[language]
-    context, page = calm.phone(browser, HOUSEHOLD, language=language)
+    context, page = calm.phone(browser, HOUSEHOLD, language=language, size=size)
     expect(page.locator("#state")).to_contain_text(quiet)
 
     began = time.monotonic()
@@ -72,14 +78,24 @@ def test_a_household_from_the_alarm_to_safe(browser: Browser, calm: Commune, lan
     context.close()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_leader_sees_who_has_not_answered(browser: Browser, calm: Commune, language: str) -> None:
+@pytest.mark.parametrize(("language", "size"), PAIRS)
+def test_a_leader_sees_who_has_not_answered_and_ends_it(browser: Browser, calm: Commune, language: str, size: tuple[int, int]) -> None:
     words = {
         "vi": ("Chưa trả lời: 12", "Chưa trả lời: 11", "An toàn", "Tôi đang đến", "Đang đến: Tổ trưởng mẫu 03", "Nhà này an toàn"),
         "en": ("No answer yet: 12", "No answer yet: 11", "Safe", "I am on the way", "On the way: Tổ trưởng mẫu 03", "They are safe"),
     }
     nobody, eleven, safe, going, on_the_way, they_are_safe = words[language]
-    context, page = calm.phone(browser, LEADER, language=language)
+    rings, undone, false_alarm, over = {
+        "vi": ("kêu, đo được", "Đã hoàn tác", "Báo cháy giả", "Tổ không có báo động"),
+        "en": ("rings, measured", "Undone", "False alarm", "No alarm in the group"),
+    }[language]
+    context, page = calm.phone(browser, LEADER, language=language, size=size)
+    began = time.monotonic()
+    page.locator("#test-all").click()
+    expect(page.locator("#bells li", has_text=rings)).to_have_count(12, timeout=PATIENCE_MS)
+    assert all(calm.now(lambda home=home: calm.stage.world.first_on(home, BELL, began)) for home in SITE.bells_of(GROUP)), (
+        "all have sounded"
+    )  # type: ignore[misc]
     calm.press("H03-05")
     expect(page.locator(".count.no_answer")).to_contain_text(nobody, timeout=PATIENCE_MS)
     expect(page.locator(".homes > li")).to_have_count(12)
@@ -95,6 +111,19 @@ def test_a_leader_sees_who_has_not_answered(browser: Browser, calm: Commune, lan
     page.get_by_role("button", name=going).click()
     expect(page.locator("#state")).to_contain_text(on_the_way, timeout=PATIENCE_MS)
     until(lambda: calm.incident and calm.incident.on_the_way_by == LEADER, "the engine says who", WAIT_S)
+
+    page.locator(f"#end-{incident.id} summary").click()
+    page.locator(f"#reason-{incident.id}").fill("nấu ăn")
+    page.locator(f"#false-{incident.id}").get_by_role("button", name=false_alarm).click()
+    page.locator("#grace-undo").click()
+    expect(page.locator("#notice")).to_contain_text(undone)
+    assert calm.incident, "it is open still"
+    page.locator(f"#false-{incident.id}").get_by_role("button", name=false_alarm).click()
+    expect(page.locator("#state")).to_contain_text(over, timeout=PATIENCE_MS)
+    until(lambda: calm.incident is None, "the engine has ended it", WAIT_S)
+    ended = calm.stage.observer.incidents[incident.id]
+    assert (ended.resolved_by, ended.outcome) == (LEADER, "false_alarm")
+    assert [one.detail for one in ended.timeline if one.what == "resolved"] == ["nấu ăn"]
     context.close()
 
 

@@ -112,6 +112,28 @@ def test_acknowledge_goes_over_the_wire_and_the_button_goes_away(page: Page, con
     expect(page.locator(f"#card-{IDENT}")).to_contain_text("bởi Cán bộ mẫu 01")
 
 
+def test_the_desk_has_one_number_to_call_and_the_words_to_say(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    place = SITE.place_of("H03-05")
+    engine.publish(incident(place=place, activations=[incident().activations[0].model_copy(update={"place": place})]))
+    call = page.locator(f"#call-{IDENT}")
+    assert call.locator("a.call.big").get_attribute("href") == "tel:114"
+    said = (
+        "Đọc cho 114: Cháy tại Hộ mẫu 03-05",
+        place.address,
+        "Mốc: đối diện giếng làng.",
+        "Lối vào: Vào từ đường Đê",
+        "Trong nhà có cụ bà 82 tuổi",
+    )
+    for words in said:
+        expect(call.locator(".script")).to_contain_text(words)
+    engine.publish(incident(kind="sos", revision=22))
+    expect(call.locator(".script")).to_contain_text("Có người cần giúp tại Hộ mẫu 03-07")
+    engine.publish(incident(kind="drill", revision=23))
+    expect(call).to_contain_text("DIỄN TẬP: không gọi 114.")
+    expect(call.locator("a")).to_have_count(0)
+
+
 def test_one_thing_is_next_and_it_is_filled(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
     """Acknowledge, on the way, on scene: design.md promises one for each card."""
     opened(page, console)

@@ -82,6 +82,16 @@ def test_on_paper_it_has_no_more_than_the_record(page: Page, recorded: Database,
     assert b"/MediaBox [0 0 594.9" in pdf or b"/MediaBox [0 0 595" in pdf, "A4 upright"
 
 
+def test_the_hand_over_sheet_prints_on_a4_with_room_to_sign(page: Page, recorded: Database, console: RunningConsole) -> None:
+    page.goto(f"{console.url}/handover")
+    expect(page.locator(".screen")).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.locator(".screen")).to_be_hidden()
+    expect(page.locator(".signatures")).to_contain_text("Người giao ca")
+    pdf = page.pdf(prefer_css_page_size=True)
+    assert b"/MediaBox [0 0 594.9" in pdf or b"/MediaBox [0 0 595" in pdf, "A4 upright"
+
+
 def test_the_record_speaks_the_browser_s_language(recorded: Database, console: RunningConsole) -> None:
     text = get(f"{console.url}/incidents/{IDENT}/record", cookies={"language": "en"}).text
     assert f"Record of incident {IDENT}" in text

@@ -60,7 +60,7 @@ SHOTS = (
     Shot("audit", "administrator-1", "/audit", "calm", "main"),
     Shot("group-calm", "household-1", "/group/TLG-03", "calm", "#state", PHONE),
     Shot("desk-alarm", "truc-ban-1", "/", "alarm", MAP),
-    Shot("desk-whole", "truc-ban-1", "/", "alarm", MAP, (1920, 1080)),
+    Shot("desk-whole", "truc-ban-1", "/", "alarm", MAP, (1600, 860)),
     Shot("group-household", "household-1", "/group/TLG-03", "alarm", "#state", PHONE),
     Shot("group-own-home", "chu-ho-03-07", "/group/TLG-03", "alarm", "#state", PHONE),
     Shot("group-leader", "leader-1", "/group/TLG-03", "alarm", "#state", (390, 1800)),  # down to the roll call

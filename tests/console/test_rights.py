@@ -191,6 +191,19 @@ def test_whoever_may_not_decide_is_shown_no_order_on_any_page(town: Town) -> Non
         assert (bool(orders)) == bool(allowed), person
 
 
+def test_who_needs_help_and_phone_numbers_are_for_who_is_responsible_and_while_it_burns(town: Town) -> None:
+    """At the desk. The page of a group has its own test."""
+    helps, phone = "cụ bà 82 tuổi", "tel:+84"
+    for person, sees in {"truc-ban-1": True, "chief-1": True, "viewer-1": False, "ky-thuat-1": False}.items():
+        text = httpx.get(f"{town.console.url}/", cookies=town.session(person)).text
+        assert ("CHÁY: Hộ mẫu 03-07" in text, helps in text) == (True, sees), person
+        assert sees or phone not in text, person
+        for path in ("/log", "/history", "/handover", f"/incidents/{IDENT}/record", f"/incidents/{IDENT}/record.json", "/map.geojson"):
+            text = httpx.get(town.console.url + path, cookies=town.session(person)).text
+            assert helps not in text, (person, path)
+            assert phone not in text, (person, path)
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_other_methods_do_nothing(town: Town, method: str) -> None:
     cookies = town.session("truc-ban-1")

@@ -51,6 +51,16 @@ def test_sound_is_loudly_off_until_somebody_clicks_then_follows_the_alarm(page: 
     sound(page, "fire")
 
 
+def test_an_alarm_that_nobody_has_acknowledged_flashes_in_title_and_icon(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    heard(page)
+    engine.publish(incident())
+    page.wait_for_function("() => document.title.startsWith('● BÁO ĐỘNG (1) CHÁY') && icon.href.endsWith('icon-alarm.svg')")
+    page.wait_for_function("() => document.title.startsWith('BÁO ĐỘNG (1) CHÁY') && icon.href.endsWith('icon.svg')")
+    engine.publish(incident(state="acknowledged", version=8))
+    page.wait_for_function("() => document.title.startsWith('Kẻng') && icon.href.endsWith('icon.svg')")
+
+
 def test_the_desk_hears_what_leaves_the_loudspeaker(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
     """The samples themselves: a chime to be heard, loud in an alarm, nothing but zeros when it is acknowledged."""
     opened(page, console)

@@ -74,10 +74,11 @@ class Commune:
             self.do(self.stage.desk.order("resolve", found.id, found.version, "test"))
             until(lambda found=found: self.incident is None or self.incident.id != found.id, "the incident is closed", WAIT_S)  # type: ignore[misc]
 
-    def phone(self, browser: Browser, person: str, *, language: str) -> tuple[BrowserContext, Page]:
-        """Somebody takes up the invitation on a phone, and sees the own group's page."""
+    def phone(self, browser: Browser, person: str, *, language: str, size: tuple[int, int] = (390, 844)) -> tuple[BrowserContext, Page]:
+        """Somebody takes up the invitation on a phone, or a screen of another size, and sees the own group's page."""
         code = self.do(self.stage.invite(person))
-        context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, locale="vi-VN")
+        width, height = size
+        context = browser.new_context(viewport={"width": width, "height": height}, has_touch=width < 600, locale="vi-VN")
         context.add_cookies([{"name": "language", "value": language, "url": self.url}])
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
