@@ -75,7 +75,7 @@ def administration(console: Console) -> APIRouter:
 
 def qr(link: str) -> Markup:
     """A link as a QR code: SVG without any style of its own, black on white with its quiet zone, by day and by night."""
-    drawn = segno.make(link, error="m", micro=False).svg_inline(scale=5, dark="#000", light="#fff", svgclass="qr", lineclass=None)
+    drawn = segno.make(link, error="m", micro=False).svg_inline(dark="#000", light="#fff", svgclass="qr", lineclass=None, omitsize=True)
     return Markup(drawn)  # noqa: S704  # our own drawing: the link is in it as squares only
 
 

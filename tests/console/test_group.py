@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -413,6 +414,31 @@ def test_the_leader_sees_who_has_not_answered_and_answers_for_them(browser: Brow
     expect(page.locator("#notice")).to_contain_text("Noted: safe.")
     assert [(command.home, command.says) for command in town.engine.commands] == [("H03-07", "safe")]
     assert town.engine.users == ["leader-1"]
+    context.close()
+
+
+def test_over_a_slow_link_it_opens_and_the_alarm_comes(browser: Browser, town: Town) -> None:
+    """EDGE at the edge of its cell: 100 kbit/s down, half of it up, 400 ms there and back."""
+    context = phone(browser, town, "household-1")
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    line = context.new_cdp_session(page)
+    came: list[int] = []
+    line.on("Network.loadingFinished", lambda event: came.append(int(event["encodedDataLength"])))
+    line.send("Network.enable")
+    slow = {"offline": False, "latency": 400, "downloadThroughput": 12_500, "uploadThroughput": 6_250}
+    line.send("Network.emulateNetworkConditions", slow)
+    began = time.monotonic()
+    page.goto(f"{town.console.url}/group/")
+    expect(page.locator("#state")).to_contain_text("Tổ không có báo động")
+    expect(page.locator("html")).to_have_attribute("data-link", "live")
+    print(f"over a slow link: {sum(came)} bytes, {time.monotonic() - began:.1f} s")
+    assert 3_000 < sum(came) < 20_000
+    town.engine.publish(fire())
+    expect(page.locator("#state h2")).to_contain_text("CHÁY", timeout=20_000)
+    page.get_by_role("button", name="Tôi an toàn").click()
+    expect(page.locator("#notice")).to_contain_text("Đã ghi: an toàn.", timeout=20_000)
+    assert [command.says for command in town.engine.commands] == ["safe"]
     context.close()
 
 
