@@ -1,12 +1,12 @@
 """What people order about updates over the air, and what they ask: the engine's half of `keng update` (protocol/campaigns.py)."""
 
 import asyncio
-import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway import bundles
 from gateway.bundles import NoBundle
@@ -22,6 +22,7 @@ from protocol.campaigns import BoardUpdate, CampaignReport
 from protocol.site import Site
 
 NEWEST = 20  # campaigns of a history
+ANSWER_BYTES = 40_000  # of 65,536: a longer message would cost the engine its connection, and the campaigns come on top
 WORDS_MAX = 200
 
 
@@ -56,7 +57,8 @@ class Updating:
             campaign = await self._act(partial(updates.resume, by=user, retry=command.retry))
         else:
             campaign = await self._act(partial(updates.halt if command.do == "update_halt" else updates.end, by=user))
-        return BoardAnswer(id=command.id, ok=True, campaigns=[_report(campaign, self._situation.updates.values())])
+        counts = dict(Counter[str](row.state for row in self._situation.updates.values()))
+        return BoardAnswer(id=command.id, ok=True, campaigns=[_report(campaign, counts)])
 
     async def _act(self, decide: Callable[[Turn], Campaign]) -> Campaign:
         outcome: list[Campaign | Refusal] = []
@@ -103,19 +105,24 @@ class Updating:
             return {device: Flashed.model_validate_json(told).board for device, told in db.execute("SELECT device, result FROM flashed")}
 
     async def _answer(self, command: BoardCommand) -> BoardAnswer:
-        found = await asyncio.to_thread(_read, self._database, command.campaign)
+        read = await asyncio.to_thread(_read, self._database, command.campaign, command.after or "")
         current = self._situation.campaign
-        if not found:
+        if not read.campaigns:
             return BoardAnswer(id=command.id, ok=True, campaigns=[], updates=[])
-        chosen = next((one for one, _ in found if command.campaign in (None, one.number)), None)
+        chosen = read.chosen
         if chosen is None:
-            raise Refused(f"expected one of the campaigns {', '.join(str(one.number) for one, _ in found)}, got {command.campaign}")
-        rows = next(rows for one, rows in found if one is chosen)
+            raise Refused(f"expected one of the campaigns {', '.join(str(one.number) for one in read.campaigns)}, got {command.campaign}")
         is_live = current is not None and current.number == chosen.number and not current.is_over
-        after = [row for row in rows if row.device > (command.after or "")]
-        page = [self._row(row, chosen, is_live=is_live) for row in after[:PAGE]]
-        reports = [_report(one, rows) for one, rows in found]
-        return BoardAnswer(id=command.id, ok=True, campaigns=reports, campaign=chosen.number, updates=page, more=len(after) > len(page))
+        page: list[BoardUpdate] = []
+        bytes_left = ANSWER_BYTES
+        for row in read.rows[:PAGE]:
+            page.append(self._row(row, chosen, is_live=is_live))
+            bytes_left -= len(page[-1].payload())
+            if bytes_left < 0:
+                break
+        reports = [_report(one, read.counts.get(one.number, {})) for one in read.campaigns]
+        more = len(read.rows) > len(page)
+        return BoardAnswer(id=command.id, ok=True, campaigns=reports, campaign=chosen.number, updates=page, more=more)
 
     def _row(self, row: Progress, campaign: Campaign, *, is_live: bool) -> BoardUpdate:
         words, percent = row.words, None
@@ -138,19 +145,30 @@ class Updating:
         )
 
 
-def _read(database: Path, wanted: int | None) -> list[tuple[Campaign, list[Progress]]]:
-    """The newest campaigns and the wanted one, newest first. In a thread of its own."""
+class _Read(NamedTuple):
+    """The newest campaigns, newest first, how many boards of each are in which state, and a page of the boards of the `chosen` one."""
+
+    campaigns: list[Campaign]
+    counts: dict[int, dict[str, int]]
+    chosen: Campaign | None
+    rows: list[Progress]
+
+
+def _read(database: Path, wanted: int | None, after: str) -> _Read:
+    """In a thread of its own. Boards are counted by the database: a city has thousands of them."""
+    newest = "number IN (SELECT number FROM campaign ORDER BY number DESC LIMIT ?) OR number = ?"
     with closing(queries.connect(database)) as db:
-        found = [journal.read_campaign(body) for (body,) in _bodies(db, wanted)]
-        return [(one, journal.read_board_updates(db, one.number)) for one in found]
+        bodies = db.execute(f"SELECT body FROM campaign WHERE {newest} ORDER BY number DESC", (NEWEST, wanted)).fetchall()  # noqa: S608
+        found = [journal.read_campaign(body) for (body,) in bodies]
+        counts: dict[int, dict[str, int]] = {}
+        for number, state, boards in db.execute("SELECT campaign, state, count(*) FROM board_update GROUP BY campaign, state"):
+            counts.setdefault(number, {})[state] = boards
+        chosen = next((one for one in found if wanted in (None, one.number)), None)
+        rows = journal.read_board_updates(db, chosen.number, after=after, limit=PAGE + 1) if chosen else []
+        return _Read(found, counts, chosen, rows)
 
 
-def _bodies(db: sqlite3.Connection, wanted: int | None) -> list[tuple[str]]:
-    newest = "number IN (SELECT number FROM campaign ORDER BY number DESC LIMIT ?)"
-    return db.execute(f"SELECT body FROM campaign WHERE {newest} OR number = ? ORDER BY number DESC", (NEWEST, wanted)).fetchall()  # noqa: S608
-
-
-def _report(campaign: Campaign, rows: Iterable[Progress]) -> CampaignReport:
+def _report(campaign: Campaign, counts: dict[str, int]) -> CampaignReport:
     return CampaignReport(
         number=campaign.number,
         bundle=campaign.release.bundle,
@@ -160,7 +178,7 @@ def _report(campaign: Campaign, rows: Iterable[Progress]) -> CampaignReport:
         state=campaign.state,
         wave=campaign.wave,
         waves=len(campaign.sizes) + 1,
-        counts=dict(Counter(row.state for row in rows)),
+        counts=counts,
         by=campaign.by,
         began_ms=campaign.began_ms,
         ended_ms=campaign.ended_ms,

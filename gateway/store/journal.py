@@ -306,10 +306,11 @@ def read_campaign(body: str) -> Campaign:
     return _CAMPAIGN.validate_json(body)
 
 
-def read_board_updates(db: sqlite3.Connection, campaign: int) -> list[Progress]:
-    """How far each board is, or came, in a campaign."""
+def read_board_updates(db: sqlite3.Connection, campaign: int, *, after: str = "", limit: int = -1) -> list[Progress]:
+    """How far boards are, or came, in a campaign: those after the id `after`, at most `limit` (-1: all)."""
     columns = ", ".join(_TABLES["board_update"][1:])
-    rows = db.execute(f"SELECT {columns} FROM board_update WHERE campaign = ? ORDER BY device", (campaign,))  # noqa: S608
+    which = "campaign = ? AND device > ? ORDER BY device LIMIT ?"
+    rows = db.execute(f"SELECT {columns} FROM board_update WHERE {which}", (campaign, after, limit))  # noqa: S608
     return [Progress(*row) for row in rows.fetchall()]
 
 

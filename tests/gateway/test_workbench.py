@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
-from gateway.domain.situation import Act
+from gateway.domain.campaigns import Campaign, Progress, Release
+from gateway.domain.deadlines import Limits
+from gateway.domain.situation import Act, Situation
 from gateway.settings import Settings
-from gateway.store import queries
+from gateway.store import journal, queries
 from gateway.store.store import open_store
 from gateway.workbench import KEPT, Ties, Workbench
 from protocol import site as site_files
@@ -20,6 +24,7 @@ from protocol.wire import DecodeError
 from tests.gateway.brokers import DEMO
 
 SITE = site_files.load(DEMO)
+SITUATION = Situation(SITE, Limits(ring_max_ms=1_800_000, verify_ms=60_000))
 NOW_S = 1_795_300_000.0
 USER = "ky-thuat-1"
 
@@ -43,7 +48,7 @@ def answers(folder: Path, commands: list[BoardCommand], rows: Rows | None = None
         acts: list[Act] = []
         async with open_store(folder / "keng.db") as store, asyncio.timeout(60):
             await store.write(lambda db: db.executemany(ROW, rows or []))
-            ties = Ties(store, None, acts.append, lambda _user, answer: found.put_nowait(answer), lambda: NOW_S, settled)  # type: ignore[arg-type]
+            ties = Ties(store, SITUATION, acts.append, lambda _user, answer: found.put_nowait(answer), lambda: NOW_S, settled)
             bench = Workbench(Settings(), SITE, folder, ties)
             work = asyncio.create_task(bench.run())
             told = []
@@ -70,6 +75,36 @@ def test_a_long_list_comes_in_pages_that_fit(tmp_path: Path) -> None:
         seen += [one.id for one in answer.boards]
         more, rows = answer.more, None
     assert seen == [f"B{number:03d}" for number in range(100)]
+
+
+def test_a_campaign_of_a_city_comes_in_pages_that_fit(tmp_path: Path) -> None:
+    release = Release("0" * 16, 1000, "2.0.0", "esp32_wroom")
+    campaigns = [Campaign(n, release, USER, 1, (1,), state="ended", ended_ms=2, why="ư" * 200) for n in range(1, 31)]
+    words = "không nghe được nữa " * 10
+    boards = [Progress(f"B{n:03d}", "lost", 1, "u-1", "9c41f2aa-1", 1, "1.0.0", "0" * 16, 1, 1, words) for n in range(250)]
+
+    async def fill() -> None:
+        async with open_store(tmp_path / "keng.db") as store:
+            rows = [(one.number, one.state, 1, 2, TypeAdapter(Campaign).dump_json(one).decode()) for one in campaigns]
+            await store.write(lambda db: journal.insert(db, "campaign", rows))
+            for number in (29, 30):
+                of_boards = [(number, *astuple(one)) for one in boards]
+                await store.write(lambda db, of_boards=of_boards: journal.insert(db, "board_update", of_boards))
+
+    asyncio.run(fill())
+    seen: list[str] = []
+    more = True
+    while more:
+        fields = {"after": seen[-1], "campaign": 29} if seen else {"campaign": 29}
+        (answer,) = answers(tmp_path, [asked("updates", **fields)])
+        assert answer.updates
+        assert answer.campaigns
+        assert len(answer.payload()) < LIMITS["bench_answer"]
+        assert (answer.campaign, [one.number for one in answer.campaigns]) == (29, list(range(30, 10, -1)))
+        assert answer.campaigns[0].counts == answer.campaigns[1].counts == {"lost": 250}
+        seen += [one.device for one in answer.updates]
+        more = answer.more
+    assert seen == [one.device for one in boards]
 
 
 def test_what_was_flashed_is_kept_and_told(tmp_path: Path) -> None:
