@@ -77,6 +77,11 @@ class DeviceRow(NamedTuple):
     app: str = ""
     updating: str = ""
 
+    @property
+    def update_state(self) -> str:
+        """What its newest update over the air has come to, as one word; "" if there was none."""
+        return self.updating.partition(" ")[0]
+
 
 class BellTested(NamedTuple):
     """The newest test of a board's bell: `result` is measured, commanded, no_answer, or what the board says is wrong."""

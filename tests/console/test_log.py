@@ -26,6 +26,7 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsol
     database.log("odd_event", at_ms=NOON_MS, device="H03-07", point="", detail='=cmd|"/c calc"!A1;\nhai dòng')
     database.board("H03-05", "lost")
     database.board("H03-01")
+    database.db.execute("UPDATE device SET updating = 'trial 3f9a6c01d2e4b587' WHERE id = 'H03-01'")
     with running(broker.port, database.path) as console:
         until(lambda: console.health()["engine"] == "online", "the engine is heard")
         yield console
@@ -108,6 +109,8 @@ def test_what_is_wrong_stands_first_and_a_filter_finds_without_a_reload(page: Pa
     page.goto(f"{standing.url}/log")
     expect(page.locator("#faults")).to_contain_text("Hộ mẫu 03-05")
     expect(page.locator("#faults")).not_to_contain_text("Hộ mẫu 03-01")
+    expect(page.locator("#device-H03-01")).to_contain_text("1.0.0 · đang chạy thử bản mới")
+    expect(page.locator("#device-H03-05")).not_to_contain_text("bản mới")
     page.evaluate("window.sameDocument = true")
     page.fill("#filter-place", "dau ngo")
     page.select_option("#filter-what", "extinguisher_taken")

@@ -11,6 +11,7 @@ from stage import NOON_MS
 from gateway.console import words
 from gateway.domain import incidents, maintenance
 from gateway.domain.policy import Kind
+from protocol.messages import UpdateState
 
 CONSOLE = Path(words.__file__).parent
 VI, EN = words.load("vi"), words.load("en")
@@ -64,7 +65,7 @@ def test_every_key_that_code_and_templates_name_exists_and_every_text_is_used() 
     areas = ("state", "engine", "broker", "kind", "outcome", "bell", "script", "timeline", "what", "device.state", "device.kind", "health")
     areas += ("point", "delivery", "verdict", "expected", "nav", "history", "maintenance", "record.do", "fault")
     areas += ("role", "refused", "audited", "says", "said", "tested", "roll", "decide", "not_done", "ready", "channel", "water", "reason")
-    areas += ("log_column", "remark", "point_state", "deed")
+    areas += ("log_column", "remark", "point_state", "deed", "updating")
     unused = {key for key in VI.texts if key not in named and not key.startswith(tuple(f"{area}." for area in areas))}
     assert named <= VI.texts.keys()
     assert not unused
@@ -106,3 +107,8 @@ def test_what_a_point_said_is_said_in_words() -> None:
         "đứt dây",
     )
     assert VI.point_state("button-1", "strange") == "strange"
+
+
+@pytest.mark.parametrize("state", get_args(UpdateState))
+def test_every_state_of_an_update_that_is_shown_has_its_word(state: str) -> None:
+    assert (VI.of("updating", state) != state) == (state != "kept"), "what is kept is shown as the version alone"
