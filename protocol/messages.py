@@ -437,7 +437,8 @@ class Incident(Message):
     """The incident, whole. `version` rises with what changes a decision (a new activation, acknowledged, silenced, resolved), not
     with each bell's proof, so that a desk command is not stale merely because a bell has answered. `revision` rises with everything.
 
-    `groups`: all that it has reached, `group` the first; `resolve_asked`: nothing was heard for so long that it may be over.
+    `groups`: all that it has reached, `group` the first; `resolve_asked`: nothing was heard for so long that it may be over. `left_out`:
+    so many bells and homes had no room in 64 kB (those with trouble have it first; all are without their names then).
     """
 
     engine: Start
@@ -467,6 +468,7 @@ class Incident(Message):
     activations: list[Activation]
     bells: list[Bell]
     roll_call: list[RollCall] = []
+    left_out: Count = 0
     ladder: LadderPosition | None = None
     deliveries: list[Delivery] = []
     timeline: list[TimelineEntry] = []

@@ -2,11 +2,15 @@
 
 from typing import NamedTuple
 
-from gateway.domain.bells import Bell
+from gateway.domain.bells import SOUNDS, Bell
 from gateway.domain.incidents import TIMELINE_MAX, Incident, Verify, shortened
 from gateway.domain.ladder import Climb
 from protocol import messages
 from protocol.topics import LIMITS
+
+
+HOMES_MANY = 100
+WORST_FIRST = ("need_help", "no_answer", "coming", "safe")
 
 
 class Core(NamedTuple):
@@ -21,11 +25,13 @@ class Core(NamedTuple):
     active: dict[str, str]
     events: dict[str, str]
     bells: tuple[Bell, ...]
+    roll_call: tuple[messages.RollCall, ...] = ()
 
 
 def core(incident: Incident) -> Core:
-    """What `snapshot` does not say."""
-    return Core(*(getattr(incident, name) for name in Core._fields))
+    """What `snapshot` does not say; the roll call, too, if it may not say all of it."""
+    found = Core(*(getattr(incident, name) for name in Core._fields))
+    return found if len(incident.roll_call) > HOMES_MANY else found._replace(roll_call=())
 
 
 def restored(shown: messages.Incident, hidden: Core) -> Incident:
@@ -54,10 +60,9 @@ def restored(shown: messages.Incident, hidden: Core) -> Incident:
         resolved_by=shown.resolved_by,
         outcome=shown.outcome,
         activations=tuple(shown.activations),
-        roll_call=tuple(shown.roll_call),
         deliveries=tuple(shown.deliveries),
         timeline=tuple(shown.timeline),
-        **hidden._asdict(),
+        **(hidden._asdict() | {"roll_call": hidden.roll_call or tuple(shown.roll_call)}),
     )
 
 
@@ -68,8 +73,24 @@ def payload(incident: Incident, *, engine: str, group_name: str) -> bytes:
     while len(found) > LIMITS["incident"] and longest > 1:
         longest //= 2
         lists = {"activations": incident.activations, "deliveries": incident.deliveries, "timeline": incident.timeline}
-        found = shown.model_copy(update={name: list(shortened(items, longest)) for name, items in lists.items()}).payload()
+        shorter = shown.model_copy(update={name: list(shortened(items, longest)) for name, items in lists.items()})
+        found = shorter.payload()
+        if longest == 1 and len(found) > LIMITS["incident"]:
+            found = _without_names(shorter)
     return found
+
+
+def _without_names(shown: messages.Incident) -> bytes:
+    """One that reaches whole villages: no names of bells and homes, and then no more of them than fit, those with trouble first."""
+    bells = sorted((bell.model_copy(update={"place": ""}) for bell in shown.bells), key=lambda bell: bell.state in SOUNDS)
+    homes = sorted((home.model_copy(update={"name": ""}) for home in shown.roll_call), key=lambda home: WORST_FIRST.index(home.says))
+    most = max(len(bells), len(homes))
+    while True:
+        left_out = len(bells[most:]) + len(homes[most:])
+        found = shown.model_copy(update={"bells": bells[:most], "roll_call": homes[:most], "left_out": left_out}).payload()
+        if len(found) <= LIMITS["incident"] or not most:
+            return found
+        most //= 2
 
 
 def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.Incident:

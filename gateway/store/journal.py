@@ -257,7 +257,14 @@ def answer(db: sqlite3.Connection, person: str, command: str) -> CommandAnswer |
 
 def _incident(incident: Incident, snapshot: bytes) -> tuple[Any, ...]:
     number = int(incident.id.rpartition("-")[2])
-    return number, incident.id, incident.state, incident.opened_ms, snapshot.decode(), json.dumps(core(incident))
+    return (
+        number,
+        incident.id,
+        incident.state,
+        incident.opened_ms,
+        snapshot.decode(),
+        json.dumps(core(incident), default=messages.RollCall.model_dump),
+    )
 
 
 def _delivery(sent: Outgoing) -> tuple[Any, ...]:

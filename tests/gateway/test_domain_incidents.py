@@ -1,10 +1,12 @@
 from dataclasses import replace
 
 import pytest
-from commune import GROUP, World, site
+from commune import GROUP, START_MS, World, site
 
 from gateway.domain import facts, incidents, snapshots
+from gateway.domain.bells import Bell
 from gateway.domain.incidents import NEXT
+from gateway.store import journal
 from protocol import messages
 from protocol.messages import decode, decode_event
 
@@ -280,6 +282,28 @@ def test_a_snapshot_fits_its_topic_however_long_it_lasts_and_whatever_fails():
     payload = snapshots.payload(replace(world.only, activations=activations), engine="5be07711-1", group_name="Tổ")
     shown = decode(messages.Incident, payload)
     assert (shown.activations[0].n, shown.activations[-1].n) == (1, 300)
+
+
+@pytest.mark.parametrize(("homes", "left_out"), [(40, False), (229, False), (3000, True)])
+def test_a_fire_through_whole_villages_fits_its_topic_and_forgets_nobody(homes, left_out):
+    """Groups that are neighbours join one after the other."""
+    world = World(channels=("hook",))
+    for _ in range(100):
+        world.press("H03-07")
+        world.command("acknowledge")
+    bells = tuple(Bell(f"H{number:04d}-00", "Hộ mẫu (Đỗ Xuân Trường)", "measured", START_MS, START_MS, 120) for number in range(homes))
+    bells = (*bells[:-1], bells[-1]._replace(state="silent"))
+    calls = tuple(messages.RollCall(home=f"H{number:04d}", name="Hộ mẫu (Đỗ Xuân Trường)") for number in range(homes))
+    calls = (*calls[:-1], calls[-1].model_copy(update={"says": "need_help"}))
+    incident = replace(world.only, bells=bells, roll_call=calls)
+    shown = decode(messages.Incident, snapshots.payload(incident, engine="5be07711-1", group_name="Tổ"))
+    assert len(shown.bells) + len(shown.roll_call) + shown.left_out == 2 * homes
+    assert bool(shown.left_out) == left_out
+    assert "need_help" in {home.says for home in shown.roll_call}
+    assert "silent" in {bell.state for bell in shown.bells}
+    row = journal._incident(incident, shown.payload())
+    again = journal.read_incident(row[4], row[5])
+    assert (again.bells, again.roll_call) == (bells, calls)
 
 
 def test_a_board_that_is_pressed_again_and_again_does_not_flood_the_channels():
