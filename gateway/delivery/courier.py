@@ -1,7 +1,8 @@
 """The process that hands messages to Apprise: it knows Telegram, Zalo, mail, ntfy and more, and it blocks.
 
 Apprise takes two seconds and 40 MiB to load its services, and its threads would hold the interpreter while an alarm waits. So it runs
-beside the engine: one JSON object a line comes in, {"id", "url", "title", "body"}, and one goes out, {"id", "error"}, "" for handed over.
+beside the engine: one JSON object a line comes in, {"id", "url", "title", "body", "routine"}, and one goes out, {"id", "error"}, ""
+for handed over.
 Addresses carry tokens: they come through the pipe and not on the command line, and nothing of them goes out.
 """
 
@@ -15,7 +16,7 @@ from threading import Lock
 
 import apprise
 
-AT_ONCE = 8
+AT_ONCE, ROUTINE_AT_ONCE = 8, 2  # what is routine hangs in threads of its own
 NICENESS = 5  # the engine comes first
 
 
@@ -43,9 +44,9 @@ def main() -> None:
         with answering:
             print(json.dumps({"id": request["id"], "error": error}), flush=True)  # noqa: T201 - the pipe to the engine
 
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    with ThreadPoolExecutor(AT_ONCE) as threads, ThreadPoolExecutor(ROUTINE_AT_ONCE) as routine:
         for line in sys.stdin:
-            threads.submit(work, line)
+            (routine if json.loads(line).get("routine") else threads).submit(work, line)
 
 
 if __name__ == "__main__":

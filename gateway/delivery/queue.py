@@ -55,6 +55,7 @@ class Queue:
         self._clock = clock
         self._lanes: dict[tuple[str, str], deque[Outgoing]] = {}
         self._ready: list[tuple[tuple[bool, int, int, int], tuple[str, str]]] = []
+        self._ready_routine: list[tuple[tuple[bool, int, int, int], tuple[str, str]]] = []
         self._later: list[tuple[float, int, tuple[str, str]]] = []
         self._withdrawn: set[int] = set()
         self._wake = asyncio.Event()
@@ -75,19 +76,24 @@ class Queue:
         waiting = {message.row.delivery.id for lane in self._lanes.values() for message in lane}
         self._withdrawn |= waiting.intersection(ids)
 
-    async def take(self) -> Outgoing:
-        """The next message that is due; waits until there is one. It is the caller's until one of the functions below is told of it."""
+    async def take(self, *, routine: bool | None = None) -> Outgoing:
+        """The next message that is due; waits until there is one. It is the caller's until one of the functions below is told of it.
+
+        `routine`: only one about no incident (canaries, faults), False: only one about an incident. Whoever takes one at a time takes the
+        two in turns of their own, so that no alarm waits for what a canary waits for.
+        """
         while True:
             now_s = asyncio.get_running_loop().time()
             while self._later and self._later[0][0] <= now_s:
                 _, _, lane = heapq.heappop(self._later)
-                heapq.heappush(self._ready, (_rank(self._lanes[lane][0]), lane))
-            while self._ready:
-                _, lane = heapq.heappop(self._ready)
-                message = self._lanes[lane][0]
-                if message.row.delivery.id not in self._withdrawn:
-                    return message
-                self._next(lane)
+                self._is_ready(self._lanes[lane][0])
+            for ready in [*([self._ready] if not routine else []), *([self._ready_routine] if routine is not False else [])]:
+                while ready:
+                    _, lane = heapq.heappop(ready)
+                    message = self._lanes[lane][0]
+                    if message.row.delivery.id not in self._withdrawn:
+                        return message
+                    self._next(lane)
             self._wake.clear()
             pause_s = self._later[0][0] - now_s if self._later else None
             try:
@@ -166,8 +172,12 @@ class Queue:
             due_s = asyncio.get_running_loop().time() + wait_s
             heapq.heappush(self._later, (due_s, message.row.delivery.id, _lane(message)))
         else:
-            heapq.heappush(self._ready, (_rank(message), _lane(message)))
+            self._is_ready(message)
         self._wake.set()
+
+    def _is_ready(self, message: Outgoing) -> None:
+        heapq.heappush(self._ready if message.row.incident else self._ready_routine, (_rank(message), _lane(message)))
+        self._wake.set()  # of two that wait one may have found what is the other's
 
     def _wait_s(self, row: DeliveryRow) -> float:
         """Never longer than was decided; a decision that lies in the future (the clock was set back) is due now."""

@@ -52,15 +52,19 @@ class Courier:
             logger.warning("the process for Apprise ended with code %s and is started again", process.returncode)
             await asyncio.sleep(AGAIN_S)
 
-    async def hand_over(self, url: str, title: str, body: str) -> str:
-        """Why the service did not take it, "" if it did. Waits for the process to be there; raises CourierLost. No time-out of its own."""
+    async def hand_over(self, url: str, title: str, body: str, *, routine: bool = False) -> str:
+        """Why the service did not take it, "" if it did. Waits for the process to be there; raises CourierLost. No time-out of its own.
+
+        `routine`: no alarm; it takes no place from one.
+        """
         await self._up.wait()
         ident, answered = next(self._ids), asyncio.get_running_loop().create_future()
         self._waiting[ident] = answered
         try:
             if self._stdin is None:
                 raise CourierLost("the process for Apprise is gone")
-            self._stdin.write(json.dumps({"id": ident, "url": url, "title": title, "body": body}).encode() + b"\n")
+            request = {"id": ident, "url": url, "title": title, "body": body, "routine": routine}
+            self._stdin.write(json.dumps(request).encode() + b"\n")
             return str(await answered)
         finally:
             del self._waiting[ident]
@@ -110,23 +114,28 @@ class TargetLoop:
 
     async def run(self) -> None:
         """Never returns; cancel it. What is on its way then is sent again after the next start."""
+        async with asyncio.TaskGroup() as tasks:
+            for routine in (False, True):
+                tasks.create_task(self._serve(routine=routine), name=f"{self.queue.channel} routine {routine}")
+
+    async def _serve(self, *, routine: bool) -> None:
         while True:
-            message = await self.queue.take()
+            message = await self.queue.take(routine=routine)
             marked = message._replace(row=message.row._replace(reference=UNSURE))
             await self._mark(marked.row)
-            error, is_sure = await self._try(**json.loads(message.body), again=message.row.reference == UNSURE)
+            error, is_sure = await self._try(**json.loads(message.body), again=message.row.reference == UNSURE, routine=routine)
             self._on_fault(self.queue.channel, error or None)
             if error:
                 self.queue.again(message if is_sure else marked, error)
             else:
                 self.queue.handed(marked)
 
-    async def _try(self, title: str, body: str, *, again: bool) -> tuple[str, bool]:
+    async def _try(self, title: str, body: str, *, again: bool, routine: bool) -> tuple[str, bool]:
         """What went wrong, "" if nothing; and whether that is sure, or it may have gone out."""
         title = f"{title} {AGAIN}" if again else title
         try:
             async with asyncio.timeout(self._target.timeout_s):
-                return await self._courier.hand_over(self._url, title, body), True
+                return await self._courier.hand_over(self._url, title, body, routine=routine), True
         except TimeoutError:
             return f"no answer within {self._target.timeout_s:g} s", False
         except OSError as exc:

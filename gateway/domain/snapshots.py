@@ -8,7 +8,6 @@ from gateway.domain.ladder import Climb
 from protocol import messages
 from protocol.topics import LIMITS
 
-
 HOMES_MANY = 100
 WORST_FIRST = ("need_help", "no_answer", "coming", "safe")
 

@@ -71,6 +71,24 @@ def test_a_canary_waits_behind_every_alarm_even_one_that_was_tried_before():
     run(work)
 
 
+def test_what_is_routine_is_taken_in_turns_of_its_own():
+    async def work(desk: Desk) -> None:
+        async def take(routine: bool) -> int:
+            return (await desk.queue.take(routine=routine)).row.delivery.id
+
+        waiting = {routine: asyncio.create_task(take(routine)) for routine in (False, True)}
+        await asyncio.sleep(0)
+        desk.queue.put([desk.message(1, incident="", what="canary")])
+        assert await waiting[True] == 1
+        desk.queue.put([desk.message(2)])
+        assert await waiting[False] == 2
+        desk.queue.put([desk.message(3, incident="", person="q", wait_ms=50), desk.message(4, incident="j", wait_ms=60)])
+        async with asyncio.timeout(5):
+            assert await asyncio.gather(take(False), take(True)) == [4, 3]
+
+    run(work)
+
+
 def test_messages_to_one_person_about_one_incident_keep_their_order():
     async def work(desk: Desk) -> None:
         desk.queue.put([desk.message(1), desk.message(2), desk.message(3, incident="j")])

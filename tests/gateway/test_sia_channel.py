@@ -95,6 +95,20 @@ def test_what_the_first_does_not_take_the_second_has_within_its_time_out(wrong):
     asyncio.run(run())
 
 
+def test_an_alarm_waits_for_no_canary_that_the_receiver_keeps():
+    async def run() -> None:
+        async with listening("mute", "ack") as first, stage(first, supervision_s=0) as scene:
+            patient = scene.loop._receivers[0]
+            patient._settings = patient._settings.model_copy(update={"timeout_s": 60})
+            scene.loop.queue.put([outgoing(1, 1, incident="")])
+            await first.has_heard(1)
+            scene.loop.queue.put([outgoing(2, 2)])
+            await scene.until(lambda: scene.delivered)
+            assert scene.delivered == [2]
+
+    asyncio.run(run())
+
+
 def test_who_did_not_answer_is_not_waited_for_again_until_a_link_test_succeeds():
     async def run() -> None:
         async with listening("mute") as first, listening("ack") as second, stage(first, second) as scene:

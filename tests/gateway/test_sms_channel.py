@@ -285,6 +285,42 @@ def test_alarms_go_before_calls_and_a_call_gives_way(tmp_path: Path, monkeypatch
     played(tmp_path, play)
 
 
+def canary(ident: int, to: str, channel: str = "sms") -> Outgoing:
+    sent = message(ident, to, channel=channel, what="canary")
+    return sent._replace(row=sent.row._replace(incident=""))
+
+
+@pytest.mark.parametrize("alarm", ["sms", "voice"])
+def test_an_alarm_waits_for_no_canary_that_the_network_keeps(tmp_path: Path, alarm: str) -> None:
+    """The modem takes the canary and says nothing more of it; without an alarm it would be waited for two minutes."""
+
+    async def play(house: House) -> None:
+        house.put(canary(1, phone(1)))
+        await house.until(lambda: house.modem.sent)
+        house.put(message(2, phone(2), channel=alarm))
+        await house.until(lambda: "handed" in house.states(2))
+        await house.until(lambda: "handed" in house.states(1))
+
+    played(tmp_path, play, Faults(swallow_ok=1), send_s=120)
+
+
+def test_an_alarm_waits_for_no_phone_that_a_canary_rings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "POLL_S", 0.05)
+
+    async def play(house: House) -> None:
+        house.put(canary(1, phone(1), "voice"))
+        await house.until(lambda: house.modem.calls and house.modem.calls[0].state == 3)
+        house.put(message(2, phone(2), channel="voice"))
+        await house.until(lambda: len(house.modem.calls) == 2)
+        assert house.modem.calls[0].end == "hung up"
+        rang_s = house.modem.calls[0].rang_s
+        assert rang_s is not None
+        assert rang_s < 30, "of sixty"
+        assert house.modem.calls[1].number == phone(2)
+
+    played(tmp_path, play, ring_s=60)
+
+
 def test_a_flood_of_strangers_messages_does_not_delay_alarms(tmp_path: Path) -> None:
     """Between two alarms one stored message is read, no more."""
 

@@ -124,6 +124,27 @@ def test_a_service_that_hangs_delays_no_other(tmp_path, receiver):
     assert (hung.state, hung.error) == ("waiting", "no answer within 0.5 s")
 
 
+def test_an_alarm_waits_for_no_canary_of_its_own_service(tmp_path, receiver):
+    """Nor for canaries of others that take every thread of the process."""
+    others = [f"other-{number}" for number in range(12)]
+    receiver.gate.clear()
+
+    async def work(told: Told, loop: Callable[[Target], TargetLoop], courier: Courier) -> None:
+        address = receiver.url.replace("http://", "json://") + "?rto=60"  # Apprise itself waits longer than the server is silent
+        loops = {name: loop(target(tmp_path, address, name, timeout_s=60)) for name in ("telegram", *others)}
+        for number, (name, found) in enumerate(loops.items(), 10):
+            canary = message(number, f"apprise:{name}")
+            found.queue.put([canary._replace(row=canary.row._replace(incident=""))])
+        await until(lambda: len(receiver.posted) >= 2)
+        loops["telegram"].queue.put([message(1)._replace(body='{"title": "thật", "body": "cháy"}')])
+        await until(lambda: "thật" in [posted["title"] for _, posted in receiver.posted])
+        assert told.rows == [], "no canary has come back"
+        receiver.gate.set()
+        await until(lambda: (1, "handed") in told.states)
+
+    run(work)
+
+
 def test_an_address_that_apprise_does_not_know_says_so_and_not_what_it_is(tmp_path):
     async def work(told: Told, loop: Callable[[Target], TargetLoop], courier: Courier) -> None:
         loop(target(tmp_path, "nonsense://secret-token")).queue.put([message(1)])

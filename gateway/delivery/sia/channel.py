@@ -42,10 +42,14 @@ class SiaLoop:
             for receiver in self._receivers:
                 if receiver.is_supervised:
                     tasks.create_task(receiver.supervise(), name=f"link test {receiver.name}")
-            while True:
-                message = await self.queue.take()
-                await self._somebody_answers()
-                await self._deliver(message)
+            for routine in (False, True):
+                tasks.create_task(self._serve(routine=routine), name=f"{self.queue.channel} routine {routine}")
+
+    async def _serve(self, *, routine: bool) -> None:
+        while True:
+            message = await self.queue.take(routine=routine)
+            await self._somebody_answers()
+            await self._deliver(message)
 
     async def _somebody_answers(self) -> None:
         """While nobody does, link tests find out when somebody does again."""

@@ -27,8 +27,9 @@ class Call(NamedTuple):
     words: str = ""
 
 
-async def ring(modem: Modem, number: str, *, ring_s: float, urgent: asyncio.Event) -> Call:
-    """Let a phone ring for `ring_s`. Once `urgent` is set, and it has rung or tried for half of that, the call is cut.
+async def ring(modem: Modem, number: str, *, ring_s: float, urgent: asyncio.Event, routine: bool = False) -> Call:
+    """Let a phone ring for `ring_s`. Once `urgent` is set, and it has rung or tried for half of that, the call is cut; a `routine` one at
+    once.
 
     Raises NoAnswer, Mute, PortLost, as the modem does; the call is hung up in every case but the last two.
     """
@@ -40,13 +41,13 @@ async def ring(modem: Modem, number: str, *, ring_s: float, urgent: asyncio.Even
             return Call(_end_of(exc.refusal.words), 0.0, exc.refusal.words)
         return Call("refused", 0.0, str(exc))
     try:
-        return await _follow(modem, ring_s, urgent)
+        return await _follow(modem, ring_s, urgent, routine=routine)
     finally:
         if modem.line.lost is None:
             await modem.hang_up()
 
 
-async def _follow(modem: Modem, ring_s: float, urgent: asyncio.Event) -> Call:
+async def _follow(modem: Modem, ring_s: float, urgent: asyncio.Event, *, routine: bool) -> Call:
     now = asyncio.get_running_loop().time
     dialled, alerting = now(), 0.0
     knows_state = False
@@ -54,6 +55,8 @@ async def _follow(modem: Modem, ring_s: float, urgent: asyncio.Event) -> Call:
         rang_s = now() - alerting if alerting else 0.0
         if ended := _said_end(modem):
             return Call(_end_of(ended), rang_s, ended)
+        if routine and urgent.is_set():
+            return Call("cut", rang_s, "an alarm was more urgent")
         state = await _state(modem)
         knows_state = knows_state or state is not None
         if state == _ACTIVE:

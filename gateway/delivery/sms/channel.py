@@ -74,9 +74,13 @@ class SmsLoop:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.station.run(), name="modem")
             tasks.create_task(self._watch_reports(), name="sms reports")
-            while True:
-                await self.station.up.wait()
-                await self._send(await self.queue.take())
+            for routine in (False, True):
+                tasks.create_task(self._serve(routine=routine), name=f"sms routine {routine}")
+
+    async def _serve(self, *, routine: bool) -> None:
+        while True:
+            await self.station.up.wait()
+            await self._send(await self.queue.take(routine=routine))
 
     async def _send(self, message: Outgoing) -> None:
         segments = self._segments(message)
@@ -89,7 +93,7 @@ class SmsLoop:
             await self._settled()
 
         try:
-            references = await self.station.send(segments, mark)
+            references = await self.station.send(segments, mark, routine=not message.row.incident)
         except Refused as exc:
             # Surely not sent, or not by this try: what was known before stays.
             if exc.blame == "number":
@@ -186,11 +190,16 @@ class VoiceLoop:
 
     async def run(self) -> None:
         """Never returns; cancel it."""
+        async with asyncio.TaskGroup() as tasks:
+            for routine in (False, True):
+                tasks.create_task(self._serve(routine=routine), name=f"voice routine {routine}")
+
+    async def _serve(self, *, routine: bool) -> None:
         while True:
             await self._station.up.wait()
-            message = await self.queue.take()
+            message = await self.queue.take(routine=routine)
             try:
-                call = await self._station.ring(message.row.address)
+                call = await self._station.ring(message.row.address, routine=routine)
             except NoAnswer as exc:
                 self.queue.again(message, str(exc))
                 continue

@@ -31,7 +31,8 @@ PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 POWER_EVERY = 3  # failures in a row between two power cuts
 WEAK_DBM = -107  # +CSQ 3: messages go through now and then
 FULL = 0.8  # of the memory: at its end no answer comes in any more
-_SEND, _RING = 0, 1
+CUT_S = 3.0  # so long an alarm waits for a canary that is on its way already: a network takes one in two or three seconds
+_SEND, _RING, _ROUTINE = 0, 1, 2
 _ILL = (PortLost, Mute, NoAnswer, Refused, PinProblem)
 
 
@@ -71,15 +72,17 @@ class Station:
         self._jobs: list[Job] = []
         self._numbers = itertools.count()
         self._wake = asyncio.Event()
-        self._urgent = asyncio.Event()
+        self._urgent = asyncio.Event()  # an alarm's message waits
+        self._pressing = asyncio.Event()  # an alarm's message or call does
         self._stored: deque[Stored] = deque()
         self._has_memory = True
         self._check_s = 0.0
         self._ill_since_s: float | None = None
         self._words: str | None = ""  # neither well nor ill: an earlier start may have told a fault that is over
 
-    async def send(self, segments: list[Segment], before: Callable[[], Awaitable[None]]) -> list[int]:
-        """Hand a message to the network, before everything else; the reference of each segment. Raises Refused, NoAnswer.
+    async def send(self, segments: list[Segment], before: Callable[[], Awaitable[None]], *, routine: bool = False) -> list[int]:
+        """Hand a message to the network, before everything else; the reference of each segment. Raises Refused, NoAnswer. A `routine` one
+        comes after all others, and is given up when one of them waits for it.
 
         `before` is awaited when its turn has come: from then on, and not earlier, it may have gone out.
         """
@@ -88,12 +91,18 @@ class Station:
             await before()
             return [await modem.send(segment) for segment in segments]
 
+        if routine:
+            return await self._do(_ROUTINE, work)
         self._urgent.set()
         return await self._do(_SEND, work)
 
-    async def ring(self, number: str) -> Call:
-        """Let a phone ring, unless a message is more urgent. Raises NoAnswer."""
-        return await self._do(_RING, lambda modem: calls.ring(modem, number, ring_s=self._settings.ring_s, urgent=self._urgent))
+    async def ring(self, number: str, *, routine: bool = False) -> Call:
+        """Let a phone ring, unless a message is more urgent; a `routine` one, unless anything is. Raises NoAnswer."""
+        urgent = self._pressing if routine else self._urgent
+        ring_s = self._settings.ring_s
+        return await self._do(
+            _ROUTINE if routine else _RING, lambda modem: calls.ring(modem, number, ring_s=ring_s, urgent=urgent, routine=routine)
+        )
 
     async def run(self) -> None:
         """Never returns; cancel it."""
@@ -116,6 +125,8 @@ class Station:
     async def _do(self, rank: int, work: Callable[[Modem], Awaitable[T]]) -> T:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._jobs, Job(rank, next(self._numbers), work, done))
+        if rank < _ROUTINE:
+            self._pressing.set()
         self._wake.set()
         return await done
 
@@ -167,10 +178,12 @@ class Station:
         """Do a job. What goes wrong is told to whoever gave it; what it says of the modem is acted upon here."""
         if not any(each.rank == _SEND for each in self._jobs):
             self._urgent.clear()
+        if not any(each.rank < _ROUTINE for each in self._jobs):
+            self._pressing.clear()
         if job.done.cancelled():
             return
         try:
-            result = await job.work(modem)
+            result = await (self._unless_pressed(job, modem) if job.rank == _ROUTINE else job.work(modem))
         except Refused as exc:
             job.done.set_exception(exc)
             if exc.blame != "number":
@@ -184,6 +197,23 @@ class Station:
         else:
             if not job.done.done():
                 job.done.set_result(result)
+
+    async def _unless_pressed(self, job: Job, modem: Modem) -> Any:
+        """The job's work, given up soon once an alarm waits for it. Raises NoAnswer then: it may have gone out."""
+        work = asyncio.ensure_future(job.work(modem))
+        pressed = asyncio.ensure_future(self._pressing.wait())
+        try:
+            await asyncio.wait((work, pressed), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                await asyncio.wait((work,), timeout=CUT_S)
+            if work.done():
+                return work.result()
+        finally:
+            for one in (work, pressed):
+                one.cancel()
+            await asyncio.wait((work, pressed))
+        await modem.line.synchronize()
+        raise NoAnswer("an alarm was more urgent")
 
     async def _again(self, modem: Modem) -> None:
         """It may have started anew, or lost its network, by itself."""
