@@ -91,6 +91,7 @@ class Updating:
         return Wish(
             release=release,
             by=user,
+            command=command.id,
             boards=boards,
             types=self._types(),
             sizes=campaigns.sizes(self._settings.waves, len(boards)),

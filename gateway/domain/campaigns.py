@@ -27,7 +27,8 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What was begun. `sizes`: boards of each wave, the last one takes the rest; `wave` from 1. `why`: of the halt, or of the end.
+    """What was begun, and by which command. `sizes`: boards of each wave, the last one takes the rest; `wave` from 1. `why`: of the halt,
+    or of the end.
 
     `soak_s`: between two waves. `within_s`: a board that makes no step for so long is late. `orders`: how many ids it has given.
     """
@@ -35,6 +36,7 @@ class Campaign:
     number: int
     release: Release
     by: str
+    command: str
     began_ms: int
     sizes: tuple[int, ...]
     downgrade: bool = False

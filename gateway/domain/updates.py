@@ -36,10 +36,13 @@ class Refusal(ValueError):
 
 
 class Wish(NamedTuple):
-    """What a person wants to begin. `boards`: the boards that it is for; `types`: board -> its type, where the bench has told it."""
+    """What a person wants to begin. `command`: the id under which it was said, maybe again. `boards`: the boards that it is for; `types`:
+    board -> its type, where the bench has told it.
+    """
 
     release: Release
     by: str
+    command: str
     boards: tuple[str, ...]
     types: dict[str, str]
     sizes: tuple[int, ...]
@@ -53,6 +56,8 @@ def begin(turn: Turn, wish: Wish) -> Campaign:
     """Begin a campaign. Raises Refusal."""
     situation, release = turn.situation, wish.release
     known = situation.campaign
+    if known is not None and (known.by, known.command) == (wish.by, wish.command):
+        return known  # the answer was lost, perhaps with the engine that gave it
     if known is not None and not known.is_over:
         raise Refusal(f"expected no campaign under way, got number {known.number} ({known.release.version}), {known.state}: end it first")
     of_type = [board for board in wish.boards if wish.types.get(board, release.board) == release.board]
@@ -70,6 +75,7 @@ def begin(turn: Turn, wish: Wish) -> Campaign:
         number=number,
         release=release,
         by=wish.by,
+        command=wish.command,
         began_ms=turn.now.ms,
         sizes=wish.sizes,
         downgrade=wish.downgrade,

@@ -38,7 +38,7 @@ class Town(World):
 
     def begin(self, **fields: Any) -> Campaign:
         known = {"types": {}, "sizes": (1, 2), "downgrade": False, "at_once": 4, "soak_s": 60, "within_s": 900}
-        wish = Wish(**({"release": RELEASE, "by": "ky-thuat-1", "boards": self.boards} | known | fields))
+        wish = Wish(**({"release": RELEASE, "by": "ky-thuat-1", "command": f"b-{self.now.ms}", "boards": self.boards} | known | fields))
         with self.turn() as turn:
             return updates.begin(turn, wish)
 
@@ -379,11 +379,21 @@ def test_one_campaign_at_a_time_and_none_without_boards() -> None:
     town.begin()
     assert (town.row("H03-01").state, town.row("H03-02").state) == ("had", "waiting")
     with pytest.raises(Refusal, match="expected no campaign under way, got number 1"):
-        town.begin()
+        town.begin(command="b-2")
     with pytest.raises(Refusal, match="expected a campaign that is halted, got open"):
         town.act(updates.resume, "x", retry=False)
     town.act(updates.end, "x")
-    assert town.begin().number == 2
+    assert town.begin(command="b-2").number == 2
+
+
+def test_a_start_that_is_said_again_is_the_same_campaign() -> None:
+    town = Town(BOARDS[:2])
+    first = town.begin(command="b-1")
+    assert town.begin(command="b-1") == first
+    with pytest.raises(Refusal, match="expected no campaign under way"):
+        town.begin(command="b-1", by="chi-huy-1")
+    town.act(updates.end, "x")
+    assert town.begin(command="b-1").number == 1, "it is over, and not begun anew by an old message"
 
 
 def test_waves_are_numbers_and_parts() -> None:

@@ -79,7 +79,7 @@ def test_a_long_list_comes_in_pages_that_fit(tmp_path: Path) -> None:
 
 def test_a_campaign_of_a_city_comes_in_pages_that_fit(tmp_path: Path) -> None:
     release = Release("0" * 16, 1000, "2.0.0", "esp32_wroom")
-    campaigns = [Campaign(n, release, USER, 1, (1,), state="ended", ended_ms=2, why="ư" * 200) for n in range(1, 31)]
+    campaigns = [Campaign(n, release, USER, f"c-{n}", 1, (1,), state="ended", ended_ms=2, why="ư" * 200) for n in range(1, 31)]
     words = "không nghe được nữa " * 10
     boards = [Progress(f"B{n:03d}", "lost", 1, "u-1", "9c41f2aa-1", 1, "1.0.0", "0" * 16, 1, 1, words) for n in range(250)]
 
