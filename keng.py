@@ -53,6 +53,7 @@ _ABOUT = {
     "device": "the technician's bench",
     "people": "accounts of the console, and personal data",
     "policy": "what an event would do, and who would be told",
+    "channel": "let a channel prove now that it works",
     "export": "incidents, events and the maintenance log, as files",
     "install": "make this machine a gateway",
     "uninstall": "take that away again",

@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 from gateway import broker as brokers
 from gateway.broker import BrokerMissing
+from gateway.domain import canaries
 from gateway.domain.maintenance import Entry, What
 from gateway.domain.situation import Act, Effects, Situation, Turn
 from gateway.identity import register
 from gateway.identity.register import Refused
-from gateway.settings import Settings
+from gateway.settings import Settings, canary_plan
 from gateway.store import queries
 from gateway.store.store import Store
 from gateway.updating import Updating
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 ROLES = ("technician", "chief")
 AGE_MAX_MS = 30_000
 SELF_TEST_S = 20.0
+PROVE_S, PROVE_LOOK_S = 15.0, 0.1
 KEPT = 200  # answers, for whoever asks again
 ANSWER_BYTES = 48_000  # of 65,536: a longer message would cost the engine its connection
 FAULTS_MAX = 10
@@ -146,8 +148,8 @@ class Workbench:
             return await asyncio.to_thread(self._boards, command)
         if command.do in UpdateDo.__args__:  # type: ignore[attr-defined]  # of typing.Literal
             return await self._updating.done(user, command)
-        if command.do == "self_test":
-            return await self._self_test(command, device)
+        if command.do in ("prove", "self_test"):
+            return await (self._prove(command, command.channel or "") if command.do == "prove" else self._self_test(command, device))
         if command.do == "register":
             return await self._register(user, command, device)
         if command.do == "revoke":
@@ -219,6 +221,24 @@ class Workbench:
             with suppress(ValueError):
                 self._tests.get(device, []).remove(seen)
         return BoardAnswer(id=command.id, ok=True, event=event)
+
+    async def _prove(self, command: BoardCommand, channel: str) -> BoardAnswer:
+        """Send the channel's canary, and wait a little for what becomes of it: what comes later is at the desk."""
+        plan = canary_plan(self._settings, self._site)
+        refusals: list[str] = []
+        self._ties.put(lambda turn: refusals.append(canaries.prove(turn, plan, channel)))
+        await self._ties.settled()
+        if refusals != [""]:
+            return _no(command, next(iter(refusals), "engine error"))
+        until_s = asyncio.get_running_loop().time() + PROVE_S
+        while asyncio.get_running_loop().time() < until_s:
+            canary = self._situation.canaries[channel]
+            if canary.failed:
+                return _no(command, f"{channel}: {canary.failed}")
+            if canary.asked_ms is None:
+                return BoardAnswer(id=command.id, ok=True, proved_ms=canary.proved_ms)
+            await asyncio.sleep(PROVE_LOOK_S)
+        return BoardAnswer(id=command.id, ok=True)
 
     def _boards(self, command: BoardCommand) -> BoardAnswer:
         """In a thread of its own: a city has thousands of boards. What was flashed is told of a single one alone."""

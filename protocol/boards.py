@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from protocol import messages
 from protocol.campaigns import BoardUpdate, Bundle, CampaignReport, UpdateDo
-from protocol.messages import Compact, Count, Id, Text, UnixMs
+from protocol.messages import Channel, Compact, Count, Id, Text, UnixMs
 from protocol.topics import LIMITS
 from protocol.wire import DecodeError
 
@@ -18,8 +18,8 @@ Mac = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=4096)]
 PAGE = 100  # boards in one answer
 
-BoardDo = Literal["register", "flashed", "revoke", "self_test", "boards"] | UpdateDo
-_OF_NO_BOARD = ("boards", *UpdateDo.__args__)  # type: ignore[attr-defined]  # of typing.Literal
+BoardDo = Literal["register", "flashed", "revoke", "self_test", "boards", "prove"] | UpdateDo
+_OF_NO_BOARD = ("boards", "prove", *UpdateDo.__args__)  # type: ignore[attr-defined]  # of typing.Literal
 
 
 class Flashed(Compact):
@@ -42,7 +42,7 @@ class BoardCommand(Compact):
     register: `request` is a PKCS #10 request in DER, base64, for the board with this `mac`; `replace` lets it take the place of another.
     boards: those after the id `after`, or `device` alone. update_start: of `bundle` to `only` these boards, or all; `downgrade` if an older
     version is meant. update_resume: `retry` asks boards again that have failed. updates: of `campaign`, or the newest, the boards after
-    `after`.
+    `after`. prove: let `channel` prove now that it works (docs/canary.md).
     """
 
     id: Id
@@ -59,6 +59,7 @@ class BoardCommand(Compact):
     downgrade: bool = False
     retry: bool = False
     campaign: Count | None = None
+    channel: Channel | None = None
 
     @model_validator(mode="after")
     def _names_what_it_is_about(self) -> Self:
@@ -68,6 +69,8 @@ class BoardCommand(Compact):
             raise ValueError("expected a request with register, and flashed with flashed, and only there")
         if (self.do == "update_start") != (self.bundle is not None):
             raise ValueError("expected a bundle with update_start, and only there")
+        if (self.do == "prove") != (self.channel is not None):
+            raise ValueError("expected a channel with prove, and only there")
         if self.mac is None and self.do in ("register", "flashed"):
             raise ValueError(f"expected a mac with {self.do}")
         return self
@@ -106,7 +109,8 @@ class BoardAnswer(Compact):
 
     register: `certificate` of `generation`, `ca` and the `server_name` of the broker. self_test: `event`, the receipted test event.
     boards: a page of them; `more` if there are others after the last. update_*: the campaign, as the first of `campaigns`. updates: the
-    newest `campaigns`, and a page of the `updates` of the one that was asked for, which is `campaign`.
+    newest `campaigns`, and a page of the `updates` of the one that was asked for, which is `campaign`. prove: `proved_ms`, null while
+    nothing has arrived yet.
     """
 
     id: Id
@@ -122,6 +126,7 @@ class BoardAnswer(Compact):
     campaign: Count | None = None
     updates: list[BoardUpdate] | None = None
     more: bool = False
+    proved_ms: UnixMs | None = None
 
 
 def decode_command(payload: bytes) -> BoardCommand:

@@ -73,6 +73,24 @@ def due(situation: Situation, plan: Plan, now: Now) -> list[Act]:
     return [partial(_step, plan=plan, channel=channel, is_calm=is_calm) for channel in found]
 
 
+def prove(turn: Turn, plan: Plan, channel: str) -> str:
+    """Somebody wants to know now whether a channel works: its canary goes out, beside that of the day. What is wrong with that, "" if
+    nothing is; one that is under way is not sent twice.
+    """
+    probe, canary = plan.probes.get(channel), turn.situation.canaries.get(channel)
+    if probe is None or canary is None:
+        return f"expected one of {', '.join(sorted(plan.probes)) or 'no channel: none is set up'}, got {channel}"
+    if not probe.sends:
+        return f"{channel} is watched and gets no canary; last proof: {_last_proof(canary)}"
+    if channel in PHONES and not probe.address:
+        return "there is nobody to send a canary to: [canary] in the settings"
+    if not incidents.is_calm(turn.situation.incidents.values(), turn.now.ms):
+        return "an alarm of the last hour is open: it has all channels for itself"
+    if not canary.delivery:
+        _send(turn, channel, probe, canary.slot_ms)
+    return ""
+
+
 def told(turn: Turn, row: DeliveryRow, plan: Plan) -> None:
     """A channel has said how far a message has come, an alarm's or a canary's."""
     channel, delivery = row.delivery.channel, row.delivery
@@ -203,8 +221,11 @@ def _proved(turn: Turn, channel: str, *, is_real: bool) -> None:
 def _failed(turn: Turn, channel: str, why: str) -> None:
     canary = turn.situation.canaries[channel]
     _put(turn, channel, canary._replace(failed=why))
-    proved = f"{audiences.local(canary.proved_ms):%d/%m/%Y %H:%M}" if canary.proved_ms else "never"
-    turn.fault(_key(channel), f"{why}; last proof: {proved}", name=channel)
+    turn.fault(_key(channel), f"{why}; last proof: {_last_proof(canary)}", name=channel)
+
+
+def _last_proof(canary: Canary) -> str:
+    return f"{audiences.local(canary.proved_ms):%d/%m/%Y %H:%M}" if canary.proved_ms else "never"
 
 
 def _put(turn: Turn, channel: str, canary: Canary) -> None:

@@ -424,6 +424,46 @@ def test_what_a_canary_says_is_no_alarm_and_is_known_again():
     assert not wording.is_canary("")
 
 
+def proving(world: Kept, channel: str) -> str:
+    with world.turn() as turn:
+        error = canaries.prove(turn, world.plan, channel)
+    for row in world.effects.deliveries:
+        world.rows[row.delivery.id] = row
+        world.sent.append((row.delivery.channel, "now"))
+    return error
+
+
+def test_a_channel_proves_itself_when_somebody_asks_and_all_the_same_at_its_time():
+    world = Kept(start="2026-11-22T14:00")
+    assert [proving(world, "webhook:city") for _ in range(2)] == ["", ""]
+    assert world.sent == [("webhook:city", "now")], "one that is under way is not sent twice"
+    world.says("webhook:city", "delivered")
+    assert world.situation.canaries["webhook:city"].proved_ms == world.now.ms
+    world.until("2026-11-23T08:40")
+    assert sorted(channel for channel, at in world.sent if at != "now") == sorted(SENDING)
+
+
+def test_a_repair_that_is_proved_ends_the_fault_and_one_that_is_none_says_why():
+    world = Kept(start="2026-11-22T14:00")
+    proving(world, "apprise:zalo")
+    world.says("apprise:zalo", "failed", error="the service did not take it")
+    assert world.faults() == {"apprise:zalo"}
+    assert proving(world, "apprise:zalo") == ""
+    assert world.situation.canaries["apprise:zalo"].failed == ""
+    world.says("apprise:zalo", "handed")
+    assert world.faults() == set()
+
+
+def test_nobody_asks_a_channel_that_is_watched_or_unknown_nor_during_an_alarm():
+    world = Kept(PROBES | {"sms": Probe()})
+    assert proving(world, "voice").startswith("voice is watched")
+    assert proving(world, "apprise:zalos").startswith("expected one of apprise:zalo, ")
+    assert proving(world, "sms").startswith("there is nobody to send a canary to")
+    world.press("H03-07")
+    assert proving(world, "apprise:zalo").startswith("an alarm of the last hour is open")
+    assert world.sent == []
+
+
 def test_what_is_set_up_is_what_proves_itself(tmp_path):
     site = with_people(
         {"id": "truc-ban-1", "name": "Trực ban", "role": "duty", "phone": "0912345678"},
