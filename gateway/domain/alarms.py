@@ -20,6 +20,7 @@ from protocol.messages import Activation, Place
 from protocol.policy import Cause
 
 AGAIN_MS = 10_000  # a finger that trembles, a contact that chatters, and a message to everybody for each of it
+SOURCES_MAX = 40  # of one board: one that invents points makes no incident that takes ever longer to write
 CANCEL_MS = 600_000  # a cancel by key holds until the contact clears, at most 10 min
 
 
@@ -169,7 +170,9 @@ def again(incident: Incident, asked: Asked, *, by: str, now_ms: int) -> Incident
 
 
 def _climb(incident: Incident, cause: Cause, asked: Asked, now_ms: int) -> Climb:
-    return ladder.begun(incident.climb, cause, is_taken_on=incident.state != "open", now_ms=now_ms, again_ms=asked.again_ms)
+    is_taken_on = incident.state != "open"
+    first = max((one.id for one in incident.deliveries), default=0) + 1
+    return ladder.begun(incident.climb, cause, is_taken_on=is_taken_on, now_ms=now_ms, again_ms=asked.again_ms, first=first)
 
 
 def _verifying(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int) -> Incident:
@@ -187,4 +190,8 @@ def _newest(events: dict[str, str], alarm: Alarm) -> dict[str, str]:
 
 
 def _active(active: dict[str, str], alarm: Alarm) -> dict[str, str]:
-    return active | {alarm.source: alarm.event} if alarm.is_active else active
+    if not alarm.is_active:
+        return active
+    own = [source for source in active if source.startswith(f"{alarm.device}/") and source != alarm.source]
+    gone = set(own[: max(0, len(own) + 1 - SOURCES_MAX)])
+    return {source: event for source, event in active.items() if source not in gone} | {alarm.source: alarm.event}

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from protocol.messages import Delivery
 from protocol.policy import Cause, Ladder
 
 # A graver cause begins its own ladder while another is being climbed; a lesser one waits until that is over.
@@ -12,7 +13,8 @@ PAUSE_MAX_MS = 900_000  # a round waits twice as long as the one before, but nob
 class Climb(NamedTuple):
     """The position on a ladder. `step` is taken next, from 0; `round` counts from 1. The wait for it is `start_ms` and `wait_ms`.
 
-    `told`: person -> how often in this climb. `next`: whom the next step would tell now. `over`: the ladder has no more steps.
+    `told`: person -> how often in this climb. `next`: whom the next step would tell now. `over`: the ladder has no more steps. `first`:
+    messages of this climb have this number or a higher one, whatever the clock says; 0 for a climb of an older version.
     """
 
     cause: Cause
@@ -24,18 +26,23 @@ class Climb(NamedTuple):
     told: dict[str, int] = {}  # noqa: RUF012 - never changed in place
     next: tuple[str, ...] = ()
     over: bool = False
+    first: int = 0
+
+    def tells(self, message: Delivery) -> bool:
+        """True for a message of this climb."""
+        return message.id >= self.first if self.first else message.decided_ms >= self.begun_ms
 
 
-def begun(climb: Climb | None, cause: Cause, *, is_taken_on: bool, now_ms: int, again_ms: int) -> Climb:
+def begun(climb: Climb | None, cause: Cause, *, is_taken_on: bool, now_ms: int, again_ms: int, first: int) -> Climb:
     """The climb after an alarm of this cause. One that is under way goes on; one that somebody's acknowledgement had stopped begins
     again, at the earliest `again_ms` after its last step, so that a fire with forty boards is not forty messages a person.
     """
     if climb is None or GRAVITY.index(cause) > GRAVITY.index(climb.cause):
-        return Climb(cause, now_ms, now_ms)
+        return Climb(cause, now_ms, now_ms, first=first)
     if not is_taken_on:
         return climb
     was_told = bool(climb.told)
-    return Climb(cause, now_ms, now_ms, max(0, climb.start_ms + again_ms - now_ms) if was_told else 0)
+    return Climb(cause, now_ms, now_ms, max(0, climb.start_ms + again_ms - now_ms) if was_told else 0, first=first)
 
 
 def stepped(climb: Climb, ladder: Ladder, *, told: dict[str, int], now_ms: int) -> Climb:

@@ -81,10 +81,10 @@ def fallback(turn: Turn, ident: str, failed: Delivery) -> None:
     if incident is None or incident.climb is None or not incident.climbs or person is None:
         return
     ways = turn.situation.ways_to(person)
-    if failed.channel not in ways or failed.decided_ms < incident.climb.begun_ms:
+    if failed.channel not in ways or not incident.climb.tells(failed):
         return
     later = ways[ways.index(failed.channel) + 1 :]
-    tried = {one.channel for one in incident.deliveries if one.person == person.id and one.decided_ms >= failed.decided_ms}
+    tried = {one.channel for one in incident.deliveries if one.person == person.id and one.id >= failed.id}
     for channel in [one for one in later if one not in tried][:1]:
         at = incident.climb._replace(step=failed.step - 1)
         put(turn, _tell(turn, incident, person, channel, at))
@@ -124,7 +124,7 @@ def _alone(turn: Turn, incident: Incident, at: Climb) -> Incident:
 
 
 def _has_answered(incident: Incident, person: Person, at: Climb) -> bool:
-    return any(one.person == person.id and (one.acknowledged_ms or 0) >= at.begun_ms for one in incident.deliveries)
+    return any(one.person == person.id and one.acknowledged_ms is not None and at.tells(one) for one in incident.deliveries)
 
 
 def _tell(turn: Turn, incident: Incident, person: Person, channel: str, at: Climb) -> Incident:

@@ -322,6 +322,17 @@ def test_a_board_that_is_pressed_again_and_again_does_not_flood_the_channels():
     assert [row.delivery.what for row in world.effects.deliveries] == ["re_alarmed"]
 
 
+def test_a_board_that_invents_points_makes_no_incident_that_grows_for_ever():
+    world = World()
+    world.event("H03-08", "smoke-1")
+    for number in range(300):
+        world.event("H03-07", f"button-{number}", type="button", calling=True)
+    assert len(world.only.active) <= 50
+    assert "H03-08/smoke-1" in world.only.active, "what others have raised stays"
+    assert list(world.only.active)[-1] == "H03-07/button-299"
+    assert world.only.n == 301
+
+
 def test_an_alarm_in_a_version_that_nobody_knows_is_an_alarm():
     world = World()
     raw = b'{"v":2,"id":"9c41f2aa-1-1","point":"button-1","type":"button","state":"active","now":{"new":1}}'

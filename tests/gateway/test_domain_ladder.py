@@ -4,6 +4,7 @@ import itertools
 import json
 from typing import Any
 
+import pytest
 from commune import START_MS, World, with_people
 
 from gateway.domain import facts, replies, snapshots, telling, wording
@@ -158,6 +159,21 @@ def test_a_message_that_failed_is_followed_by_the_next_channel_of_the_same_perso
     fail(world, world.effects.deliveries[0])
     assert told(world) == []
     assert [(one.channel, one.state) for one in world.only.deliveries] == [("sms", "failed"), ("voice", "failed")]
+
+
+@pytest.mark.parametrize("years", [-1, 1])
+def test_a_clock_that_is_set_between_alarm_and_message_keeps_the_next_channel_and_the_answers(years):
+    ladder = {"cause": "fire", "steps": [{"to": ["household", "leader"], "wait_s": 10}], "repeat_s": 30}
+    world = World(commune=commune(OWNER, LEADER, ladder=ladder))
+    world.press("H03-07")
+    world.set_clock(years * 366 * 86400)
+    world.later(0)
+    fail(world, next(row for row in world.effects.deliveries if row.delivery.person == "leader"))
+    assert told(world) == [("leader", "voice")]
+    with world.turn() as turn:
+        replies.take(turn, Reply("owner", "sms", "acknowledge"))
+    world.set_clock(-years * 366 * 86400)
+    assert {person for _, person, _ in climbed(world, 120)} == {"leader"}
 
 
 def fail(world: World, row: DeliveryRow) -> None:
