@@ -331,8 +331,10 @@ class Intake:
     def _answer(self, device: str, payload: bytes, _retained: bool, turn: Turn) -> None:
         facts.answer(turn, device, messages.decode(Answer, payload))
 
-    def _event(self, device: str, payload: bytes, _retained: bool, turn: Turn) -> None:
+    def _event(self, device: str, payload: bytes, retained: bool, turn: Turn) -> None:
         event = messages.decode_event(payload)
+        if retained and isinstance(event, Event):
+            event = event.model_copy(update={"age": None})  # boards retain none; how long a broker has had it, nobody knows
         same = facts.identity(device, event)
         known = self._known(event.id, turn.effects)
         turn.effects.receipts.append((device, event.id))

@@ -51,8 +51,8 @@ class Spot:
     group: Id
     name: Words
     address: Words
-    landmark: str = ""
-    way_in: str = ""
+    landmark: Note = ""
+    way_in: Note = ""
     lat: Latitude
     lon: Longitude
     use: Literal["home", "shop", "workshop"] = "home"

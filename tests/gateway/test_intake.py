@@ -191,6 +191,27 @@ def test_a_clock_that_is_set_during_a_fire_silences_nothing(tmp_path):
     play(tmp_path / "keng.db", scene)
 
 
+def test_what_a_broker_has_kept_is_as_old_as_its_own_clock_says_and_not_as_young_as_when_it_was_sent(tmp_path):
+    """Boards retain no event: somebody's trial is no alarm at 3 a.m. for each new database."""
+
+    async def scene(desk: Desk) -> None:
+        known = {"id": f"{LIFE}-1-1", "age": 5, "t": START_MS - 86_400_000, "point": "button-1", "type": "button", "state": "active"}
+        event = Event.model_validate(known | {"now": "clear", "calling": False})
+        desk.intake.message(f"{BASE}dev/H03-07/event", event.payload(), True)
+        await desk.done()
+        (incident,) = desk.situation.incidents.values()
+        assert (incident.late, incident.sounding) == (True, False)
+        known |= {"id": f"{LIFE}-1-2"}
+        del known["t"]
+        event = Event.model_validate(known | {"now": "active", "calling": True})
+        desk.intake.message(f"{BASE}dev/H03-08/event", event.payload(), True)
+        await desk.done()
+        (incident,) = desk.situation.incidents.values()
+        assert incident.sounding, "without a clock it counts as young"
+
+    play(tmp_path / "keng.db", scene)
+
+
 @pytest.mark.parametrize("bad_first", [True, False])
 def test_a_clock_that_is_set_beside_a_bug_is_not_forgotten(tmp_path, bad_first):
     def bad(_turn: Turn) -> None:
