@@ -34,7 +34,6 @@ COMMUNES = Path(__file__).parent / "communes"
 READY_S = 30.0
 HOST = "127.0.0.1"
 PARTS = ("broker", "engine", "console")
-PartName = Literal["broker", "engine", "console"]
 
 
 class Stage:

@@ -17,6 +17,8 @@ WIDTH, HEIGHT = 95 * mm, 55 * mm
 COLUMNS, ROWS = 2, 5
 EDGE = 4 * mm
 QR = 30 * mm
+LINE = 4.2 * mm
+SMALLEST = 5.0  # points: what can be read in the hand
 # Fonts that have all Vietnamese letters, where distributions put them.
 FONTS = tuple(
     Path(path)
@@ -104,14 +106,19 @@ def _draw(canvas: Canvas, label: Label, font: str, x: float, y: float) -> None:
     height = y + HEIGHT - EDGE
     for size, text in lines:
         height -= size * 1.25
-        canvas.setFont(font, _fitting(text, font, size, WIDTH - QR - 2 * EDGE))
-        canvas.drawString(x + EDGE, height, text)
-    for place, text in enumerate(reversed(WARNING)):
-        canvas.setFont(font, _fitting(text, font, 9, WIDTH - 2 * EDGE))
-        canvas.drawString(x + EDGE, y + EDGE + place * 4.2 * mm, text)
+        _write(canvas, text, (font, size), (x + EDGE, height), WIDTH - QR - 2 * EDGE)
+    for line, text in enumerate(WARNING):
+        _write(canvas, text, (font, 9), (x + EDGE, y + EDGE + (len(WARNING) - 1 - line) * LINE), WIDTH - 2 * EDGE)
 
 
-def _fitting(text: str, font: str, size: float, width: float) -> float:
-    """The size at which a text is no wider than there is room, at least 4 points."""
+def _write(canvas: Canvas, text: str, face: tuple[str, float], place: tuple[float, float], width: float) -> None:
+    """A line of text no wider than `width`: smaller if it must be, and shortened if that is not enough."""
+    font, size = face
     wide = pdfmetrics.stringWidth(text, font, size)
-    return size if wide <= width else max(4.0, size * width / wide)
+    size = size if wide <= width else max(SMALLEST, size * width / wide)
+    if pdfmetrics.stringWidth(text, font, size) > width:
+        while text and pdfmetrics.stringWidth(text + "…", font, size) > width:
+            text = text[:-1]
+        text = text.rstrip() + "…"
+    canvas.setFont(font, size)
+    canvas.drawString(*place, text)

@@ -21,7 +21,7 @@ from gateway import machine
 from gateway.console.basemap import base_map
 from gateway.doctor import findings, hardware
 from gateway.doctor.findings import Finding
-from gateway.identity import accounts
+from gateway.identity import accounts, register
 from gateway.identity.private import has_identity
 from gateway.mqtt import Account, Link
 from gateway.settings import Settings
@@ -230,6 +230,13 @@ def _certificates(data: Path, now: datetime) -> Iterator[Finding]:
         )
         remedy = "sudo systemctl restart keng-broker: it renews its own"
         yield findings.certificate("broker's certificate", found.broker.not_valid_after_utc, now=now, remedy=remedy)
+        ends = {
+            device: found.end(datetime.fromtimestamp(entry.issued_ms / 1000, UTC))
+            for device, entry in register.load(data).items()
+            if not entry.revoked
+        }
+        if ends:
+            yield findings.boards(ends, now=now)
     except FileMistakes as exc:
         yield Finding("certificates", "wrong", str(exc), "bring them back from a backup: sudo keng restore")
     except OSError as exc:

@@ -3,12 +3,14 @@
 What cannot be measured is `unknown`, and never in order.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 MB = 1_000_000
 BACKUP_AGE = timedelta(days=2)  # one night may be missed
 SOON = timedelta(days=60)
+NAMED = 8  # boards in a line
 HOT_C, TOO_HOT_C = 70.0, 80.0  # a Raspberry Pi slows down at 80 °C (raspberrypi.com, documentation, frequency management)
 FREE_MB, FREE_LEAST_MB = 1000, 300
 MOSQUITTO = (2, 0, 11)
@@ -113,6 +115,13 @@ def certificate(what: str, until: datetime, *, now: datetime, remedy: str) -> Fi
     """A certificate's last day."""
     state: State = "wrong" if until <= now else "warn" if until - now < SOON else "ok"
     return Finding(what, state, f"good until {until:%d/%m/%Y}", "" if state == "ok" else remedy)
+
+
+def boards(ends: Mapping[str, datetime], *, now: datetime) -> Finding:
+    """Board -> its certificate's last day. At least one."""
+    soon = sorted(device for device, until in ends.items() if until - now < SOON)
+    named = ", ".join(soon[:NAMED]) + (f" and {len(soon) - NAMED} more" if len(soon) > NAMED else "")
+    return certificate("boards' certificates", min(ends.values()), now=now, remedy=f"keng device flash, for {named}")
 
 
 def private(what: str, mode: int | None) -> Finding | None:

@@ -113,14 +113,14 @@ class Authority:
 
     def board(self, device: str, generation: int, key: ec.EllipticCurvePublicKey, *, now: datetime) -> bytes:
         """The certificate of a board's key, DER: its common name is <device>.<generation>, which is its user at the broker."""
-        builder = _builder(_named(f"{device}.{generation}"), self.certificate.subject, key, self._end(now))
+        builder = _builder(_named(f"{device}.{generation}"), self.certificate.subject, key, self.end(now))
         certificate = self._sign(builder, _usage(digital_signature=True), ExtendedKeyUsageOID.CLIENT_AUTH)
         return certificate.public_bytes(serialization.Encoding.DER)
 
     def renew_broker(self, server_name: str, *, now: datetime) -> None:
         """Make a new key and certificate for the broker. It shows them after its next start."""
         key = rsa.generate_private_key(65537, BROKER_BITS)
-        builder = _builder(_named("broker"), self.certificate.subject, key.public_key(), self._end(now))
+        builder = _builder(_named("broker"), self.certificate.subject, key.public_key(), self.end(now))
         builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(server_name)]), critical=False)
         certificate = self._sign(builder, _usage(digital_signature=True, key_encipherment=True), ExtendedKeyUsageOID.SERVER_AUTH)
         write_private(self.folder / "broker.key", _key_pem(key))
@@ -137,7 +137,8 @@ class Authority:
         key = serialization.load_pem_private_key((self.folder / "broker.key").read_bytes(), None)
         return key.public_key() == self.broker.public_key()  # a power cut between the two files
 
-    def _end(self, now: datetime) -> datetime:
+    def end(self, now: datetime) -> datetime:
+        """The last day of a certificate that is made now."""
         return min(now + HOLDER_YEARS * YEAR, self.certificate.not_valid_after_utc)
 
     def _sign(self, builder: x509.CertificateBuilder, usage: x509.KeyUsage, purpose: x509.ObjectIdentifier) -> x509.Certificate:

@@ -111,11 +111,13 @@ class Bench:
         self._program = program
 
     @contextmanager
-    def flasher(self, *, press_s: int | None = 5, tools: Tools | None = None, **bench: Any) -> Iterator[Flasher]:
+    def flasher(
+        self, *, press_s: int | None = 5, heard: Callable[[str, str], bool] | None = None, tools: Tools | None = None, **bench: Any
+    ) -> Iterator[Flasher]:
         own = settings.load(self.gateway.bench).model_copy(update=bench)
         materials = Materials("esp32_wroom", images.read(self._firmware), self._program, own, site_files.load(SITE))
         with self.gateway.desk() as desk:
-            yield Flasher(tools or Tools(), desk, materials, Hands(press_s), self._tell)
+            yield Flasher(tools or Tools(), desk, materials, Hands(press_s, heard), self._tell)
 
     def _tell(self, device: str, step: str, words: str, _percent: float | None) -> None:
         is_new = not self.told or self.told[-1] != (device, step, words)

@@ -2,6 +2,9 @@
 
 import os
 import re
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,9 +16,10 @@ import serial
 from firmware.bench import flashing
 from firmware.bench.desk import Access, Desk, DeskFailed
 from firmware.bench.flashing import FlashFailed, Job
+from firmware.bench.settings import OfBoard
 from firmware.bench.tools import Tools
 from simulator.usb.boards import Boards, mac
-from tests.bench.hall import Bench, with_lines
+from tests.bench.hall import ROOT, SITE, Bench, environment, with_lines
 
 pytestmark = pytest.mark.long
 BOARDS: list[dict[str, Any]] = [
@@ -24,8 +28,9 @@ BOARDS: list[dict[str, Any]] = [
     {"flash_mb": 2, "flash_id": 0x1540EF},
     {"heap_kb": 60},
     {"throttled": True},
+    {"fitted": ("battery", "indicator")},
 ]
-C3, SMALL, LITTLE_RAM, SLOW = 1, 2, 3, 4
+C3, SMALL, LITTLE_RAM, SLOW, FITTED = 1, 2, 3, 4, 5
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +161,42 @@ def test_without_hands_points_are_skipped_and_recorded_so(bench: Bench, boards: 
         "bell": "measured",
         **dict.fromkeys(["button-1", "button-2", "smoke-1", "extinguisher-1", "silence"], "skipped"),
     }
+
+
+def test_a_voltage_is_measured_and_what_nothing_senses_is_asked_of_people(bench: Bench, boards: Boards) -> None:
+    own = {"H03-04": OfBoard(points={"battery": True, "indicator": True})}
+    job = Job("H03-04", boards.ports[FITTED], replace=True)
+    boards.ask(FITTED, "turn", "battery", "2.0")
+    fails(bench, job, "self-test", "battery: 1000 mV at the pin, expected 1500 to 2150", press_s=None, boards=own)
+    boards.ask(FITTED, "turn", "battery", "4.1")
+    fails(bench, job, "self-test", "indicator: switched on, and nobody has seen or heard it", heard=lambda *_: False, boards=own)
+    asked = []
+
+    def heard(device: str, output: str) -> bool:
+        asked.append((device, output))
+        return True
+
+    with bench.flasher(heard=heard, boards=own) as flasher:
+        done = flasher.run(job)
+    assert asked == [("H03-04", "indicator")], "the bell has told itself"
+    assert (done.result.tested["battery"], done.result.tested["indicator"], done.result.tested["bell"]) == ("measured", "heard", "measured")
+
+
+def test_ctrl_c_ends_the_command_which_says_at_which_step(bench: Bench, boards: Boards) -> None:
+    files = ["--site", str(SITE), "--bench", str(bench.gateway.bench), "--firmware", str(bench.gateway.folder / "micropython.bin")]
+    words = [sys.executable, "-m", "keng", "device", "replace", *files, "--no-hands", f"H03-01={boards.ports[0]}"]
+    with subprocess.Popen(
+        words, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as command:
+        assert command.stderr is not None
+        for line in command.stderr:
+            if line.split()[1:2] == ["write"]:
+                command.send_signal(signal.SIGINT)
+                break
+        said, _ = command.communicate(timeout=60)
+    assert command.returncode == 1
+    assert said == "✕ H03-01: write: interrupted; the same command again begins anew and finishes\n"
+    works(bench, boards)
 
 
 def test_a_gateway_that_is_not_there() -> None:

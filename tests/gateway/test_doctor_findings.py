@@ -142,3 +142,16 @@ def test_wear_of_a_partition_is_that_of_its_disk(tmp_path: Path) -> None:
     links.mkdir(parents=True)
     (links / f"{os.major(device)}:{os.minor(device)}").symlink_to(disk / "mmcblk0p2")
     assert hardware.wear(tmp_path, tmp_path) == (3, 1)
+
+
+@pytest.mark.parametrize(("days", "state"), [(61, "ok"), (59, "warn"), (0, "wrong")])
+def test_a_boards_certificate_that_ends_is_told_with_the_boards_name(days: int, state: str) -> None:
+    ends = {"H03-02": NOW + timedelta(days=days), "H03-01": NOW + timedelta(days=days + 1), "H03-03": NOW + timedelta(days=7000)}
+    found = findings.boards(ends, now=NOW)
+    assert (found.state, found.words) == (state, f"good until {NOW + timedelta(days=days):%d/%m/%Y}")
+    assert found.remedy == ("" if state == "ok" else f"keng device flash, for {'H03-01, ' if days < 60 and days + 1 < 60 else ''}H03-02")
+
+
+def test_many_boards_are_counted() -> None:
+    found = findings.boards({f"H{number:02d}": NOW for number in range(20)}, now=NOW)
+    assert found.remedy == "keng device flash, for H00, H01, H02, H03, H04, H05, H06, H07 and 12 more"

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway import broker as brokers
 from gateway.broker import Choice
+from gateway.doctor import examination
 from gateway.identity import issuing, mosquitto, register
 from gateway.identity.authority import HOLDER_YEARS, YEAR, Authority
 from gateway.identity.register import Refused
@@ -145,6 +146,20 @@ def test_the_brokers_certificate_is_renewed_in_time_and_keeps_its_name(data: Pat
     assert authority.keep_broker_good(now=before.not_valid_after_utc - timedelta(days=300))
     assert authority.broker.serial_number != before.serial_number
     assert authority.server_name == "gw.local"
+
+
+def test_the_doctor_tells_of_every_certificate_that_ends(data: Path) -> None:
+    new_certificate(data, "H03-07")
+
+    def told(now: datetime) -> dict[str, tuple[str, str]]:
+        return {found.what: (found.state, found.remedy) for found in examination._certificates(data, now)}
+
+    assert told(NOW) == dict.fromkeys(["authority", "broker's certificate", "boards' certificates"], ("ok", ""))
+    late = told(NOW + HOLDER_YEARS * YEAR - timedelta(days=30))
+    assert late["broker's certificate"] == ("warn", "sudo systemctl restart keng-broker: it renews its own")
+    assert late["boards' certificates"] == ("warn", "keng device flash, for H03-07")
+    register.revoke(data, "H03-07")
+    assert "boards' certificates" not in told(NOW)
 
 
 def test_a_board_in_another_group_than_it_has_shown_has_the_rights_of_both(data: Path) -> None:
