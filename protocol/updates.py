@@ -4,7 +4,6 @@ Apart from wire.py, since a board loads it only while an update is under way.
 """
 
 from binascii import a2b_base64
-from collections import namedtuple
 
 from protocol.topics import LIMITS
 from protocol.wire import COUNT_MAX, TEXT_MAX, DecodeError, load, name, shown, whole
@@ -12,11 +11,10 @@ from protocol.wire import COUNT_MAX, TEXT_MAX, DecodeError, load, name, shown, w
 SIZE_MAX = 1_000_000  # bytes of a whole bundle
 FETCH_MAX = 2_880  # bytes of one piece: as base64, with all around it, a chunk stays below its 4,096
 HEAD = 512  # bytes in which all of a chunk stands but its data
+PIECE = 512  # letters of base64
+PADDING = ord("=")
 BUNDLE_LENGTH = 16
 VERSION_MAX = 32
-
-Update = namedtuple("Update", ("bundle", "size", "version", "downgrade"))
-Chunk = namedtuple("Chunk", ("id", "bundle", "offset", "data", "error"))
 
 
 def is_bundle(text) -> bool:
@@ -50,12 +48,12 @@ def parse_version(text):
     return tuple(numbers)
 
 
-def decode_update(fields) -> Update:
-    """What the order `update` asks for. `fields`: those of the order. Raises DecodeError."""
+def decode_update(fields):
+    """(bundle, size, version, downgrade) that the order `update` asks for. `fields`: those of the order. Raises DecodeError."""
     version = fields.get("version")
     if not is_version(version):
         raise DecodeError("version", "numbers with dots", shown(version))
-    return Update(_bundle(fields), whole(fields, "size", 1, SIZE_MAX), version, fields.get("downgrade") is True)
+    return _bundle(fields), whole(fields, "size", 1, SIZE_MAX), version, fields.get("downgrade") is True
 
 
 def encode_fetch(*, id, bundle, offset, size) -> bytes:
@@ -63,11 +61,11 @@ def encode_fetch(*, id, bundle, offset, size) -> bytes:
     return ('{"v":1,"id":"%s","bundle":"%s","offset":%d,"size":%d}' % (id, bundle, offset, size)).encode()
 
 
-def decode_chunk(payload) -> Chunk:
-    """A piece; or in `error` why there is none, and then `offset` and `data` are None. Raises DecodeError.
+def decode_chunk(payload):
+    """(id, bundle, offset, text, error): a piece, `text` as pieces() takes it; or why there is none, and then offset and text are None.
 
-    `payload` may be a view of the link's buffer. Where `data` stands last and without blanks around it, as the engine writes it, it is
-    decoded from there: a copy of the whole would take 8 kB of a board's heap.
+    Raises DecodeError. `payload` may be a view of the link's buffer. Where `data` stands last and without blanks around it, as the engine
+    writes it, `text` is a view of it there: a copy would take 4 kB of a board's heap.
     """
     if len(payload) > LIMITS["chunk"]:
         raise DecodeError("payload", "at most %d bytes" % LIMITS["chunk"], len(payload))
@@ -80,8 +78,32 @@ def decode_chunk(payload) -> Chunk:
         fields = load(payload, LIMITS["chunk"])
     ident, bundle, error = name(fields, "id"), _bundle(fields), fields.get("error")
     if error is not None:
-        return Chunk(ident, bundle, None, None, error[:TEXT_MAX] if type(error) is str else "unknown")
-    return Chunk(ident, bundle, whole(fields, "offset", 0, COUNT_MAX), _data(fields.get("data")), None)
+        return ident, bundle, None, None, error[:TEXT_MAX] if type(error) is str else "unknown"
+    text = fields.get("data")
+    if type(text) is str:
+        text = text.encode()
+    elif type(text) is not memoryview:
+        raise DecodeError("data", "base64", shown(text))
+    if not 1 <= size_of(text) <= FETCH_MAX:
+        raise DecodeError("data", "1 to %d bytes" % FETCH_MAX, size_of(text))
+    return ident, bundle, whole(fields, "offset", 0, COUNT_MAX), text, None
+
+
+def size_of(text):
+    """How many bytes base64 stands for."""
+    padding = 0
+    while padding < min(2, len(text)) and text[len(text) - 1 - padding] == PADDING:
+        padding += 1
+    return len(text) // 4 * 3 - padding
+
+
+def pieces(text):
+    """The bytes that base64 stands for, some at a time. Raises DecodeError."""
+    for start in range(0, len(text), PIECE):
+        try:
+            yield a2b_base64(text[start : start + PIECE])
+        except ValueError:  # binascii.Error of CPython is one
+            raise DecodeError("data", "base64", "something else") from None
 
 
 def _bundle(fields):
@@ -89,13 +111,3 @@ def _bundle(fields):
     if not is_bundle(value):
         raise DecodeError("bundle", "%d hex digits" % BUNDLE_LENGTH, shown(value))
     return value
-
-
-def _data(text):
-    try:
-        data = a2b_base64(text)
-    except (ValueError, TypeError):  # binascii.Error of CPython is a ValueError; no text at all is a TypeError
-        raise DecodeError("data", "base64", shown(text)) from None
-    if not 1 <= len(data) <= FETCH_MAX:
-        raise DecodeError("data", "1 to %d bytes" % FETCH_MAX, len(data))
-    return data

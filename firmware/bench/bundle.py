@@ -100,7 +100,7 @@ def build(out: Path, board: str = "esp32_wroom") -> dict[str, int]:
     for old in [*out.rglob("*.mpy"), *out.glob(IMAGE), *out.glob(symbols.FILE)]:
         old.unlink()
     modules = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
-    modules["built"] = f"BUILT_S = {RELEASED_S}\n"
+    modules["built"] = f"BUILT_S = {RELEASED_S}\nBOARD = {board!r}\n"
     sizes = {}
     with tempfile.TemporaryDirectory() as scratch:
         program = linked(modules)

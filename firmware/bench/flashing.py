@@ -25,7 +25,7 @@ from firmware.bench.settings import Bench
 from firmware.bench.tools import BAUD, Interrupted, ToolFailed, Tools, percent
 from protocol.boards import BoardAnswer, Flashed
 from protocol.config import BoardConfig
-from protocol.package import Package
+from protocol.package import Package, PublicKey
 from protocol.site import Site
 from protocol.wire import clean
 
@@ -80,13 +80,14 @@ class Done(NamedTuple):
 
 
 class Materials(NamedTuple):
-    """What goes on every board of this run. `board`: the board type."""
+    """What goes on every board of this run. `board`: the board type. `trusted`: who may sign updates over the air."""
 
     board: str
     image: Image
     package: Package
     bench: Bench
     site: Site
+    trusted: tuple[PublicKey, ...] = ()
 
 
 class Hands(NamedTuple):
@@ -193,7 +194,7 @@ class Flasher:
         }
         config = board.config.model_dump_json(exclude_defaults=True, exclude={"v"}).encode()
         jumper = points.jumper(self._materials.board)
-        content = filesystem.files(self._materials.package.files, b'{"v":1,' + config[1:], tls, jumper)
+        content = filesystem.files(self._materials.package, b'{"v":1,' + config[1:], tls, jumper, self._materials.trusted)
         with tempfile.TemporaryDirectory(prefix="keng-flash-") as folder:  # of this user alone: a key is in it
             files = Path(folder, "files.bin")
             files.write_bytes(filesystem.image(image.files_size, content))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from firmware.bench import images, label, release_commands, settings
+from firmware.bench import filesystem, images, label, release_commands, settings
 from firmware.bench import ports as serial_ports
 from firmware.bench.desk import Access, Desk, DeskFailed, load_access
 from firmware.bench.flashing import Done, Flasher, FlashFailed, Hands, Job, Materials, Step, Tell
@@ -22,7 +22,7 @@ from firmware.bench.settings import Bench
 from firmware.bench.tools import Tools
 from protocol import package
 from protocol import site as site_files
-from protocol.package import Package, PackageError
+from protocol.package import Package, PackageError, PublicKey
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes
 
@@ -95,10 +95,11 @@ def plan(words: list[str], *, site: Path, bench: Path, board: str, firmware: Pat
         settings.config(own, commune, job.device, "")
     try:
         image = images.for_board(images.read(firmware) if firmware else _known_image(board), board)
-        program = _bundle(bundle, own, board) if bundle else release_commands.built(board)
+        trusted = tuple(_trusted(key) for key in own.trusted)
+        program = _bundle(bundle, trusted, board) if bundle else release_commands.built(board)
     except (ImageError, PackageError) as exc:
         raise FileMistakes([str(exc)]) from None
-    return Plan(jobs, Materials(board, image, program, own, commune), access)
+    return Plan(jobs, Materials(board, image, program, own, commune, trusted), access)
 
 
 def carry_out(plan: Plan, *, press_s: int | None, quiet: bool = False) -> Outcome:
@@ -171,10 +172,21 @@ def _known_image(board: str) -> images.Image:
     return images.stored(catalogue, images.load(catalogue).entry(board))
 
 
-def _bundle(path: Path, bench: Bench, board: str) -> Package:
-    if not bench.trusted:
+def _trusted(path: Path) -> PublicKey:
+    """A key that boards can check signatures with: their arithmetic knows one exponent."""
+    try:
+        key = package.load_public(path)
+    except OSError as exc:
+        raise PackageError(f"bench: trusted: {path}: expected a file that can be read, got: {exc.strerror}") from None
+    if key.e != filesystem.EXPONENT:
+        raise PackageError(f"{path}: expected a key with the exponent {filesystem.EXPONENT}, got {key.e}")
+    return key
+
+
+def _bundle(path: Path, trusted: tuple[PublicKey, ...], board: str) -> Package:
+    if not trusted:
         raise PackageError("bench: trusted: expected the public key of whoever signs bundles, got none")
-    found = package.read(path.read_bytes(), [package.load_public(key) for key in bench.trusted])
+    found = package.read(path.read_bytes(), trusted)
     if found.board != board:
         raise PackageError(f"{path}: expected a bundle for {board}, got one for {found.board}")
     return found

@@ -32,7 +32,7 @@ DEADLINE_S = 10.0
 FIRMWARE_KB = 116  # what the firmware may take, with TLS and every point of a kind fitted
 STAND_INS_KB = 18  # measured with gc.mem_alloc: what start.py and fakes take here, 15 kB and 0.17 for each of 20 pins, and no board has
 HEAP = f"{FIRMWARE_KB + STAND_INS_KB}k"
-FLASH_SIZE = 64 * 4096  # as fakes/flash.py has it
+FLASH_SIZE = 128 * 4096  # as fakes/flashbdev.py has it
 
 
 def eventually(probe: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:

@@ -1,5 +1,6 @@
 """Every kind of device, fully fitted, over TLS, in the heap that the firmware may take: what a bad day brings, and no MemoryError."""
 
+import base64
 import os
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import secured
 from certificates import NAME, Authority
 from rig import Board, Engine, eventually
 
-from firmware.bench import translation
+from firmware.bench import package, translation
+from protocol import messages
+from protocol.package import Package, public_key
 
 MakeBoard = Callable[..., Board]
 OURS = Authority("Our CA")
@@ -69,6 +72,61 @@ def test_kind_fully_fitted_over_tls_lives_in_its_heap(make_board: MakeBoard, eng
     free = engine.all("dev/B1/report")[-1]["heap"]
     print(f"{kind}: {free} bytes free of {rig.HEAP}")
     assert free > 8_000
+
+
+UPDATE_KB = 8  # what a fully fitted board needs besides while it updates itself
+
+
+def test_update_over_the_air_fits_into_8_kb_more(make_board: MakeBoard, engine: Engine, broker: secured.Broker) -> None:
+    key = package.new_key()
+    files = {f"agent/part_{number}.mpy": bytes([number]) * 3_000 for number in range(8)}
+    release = Package("0.2.0", "esp32_wroom", 1_795_305_600, {**files, "main.mpy": b"M"})
+    bundle = package.signed(release, key)
+    asked = {"bundle": release.digest, "size": len(bundle), "version": "0.2.0"}
+    brokers = [{"host": "127.0.0.1", "port": broker.tls_port}]
+    points: dict[str, object] = {name: {} for name in FITTED["household"]} | {"extinguisher-1": None}
+    contents = {"/app/use": b"a kept", "/app/a/verified": b"00000000000000aa 0.1.0"}
+    contents["/trusted/1"] = public_key(package.public_der(key)).n.to_bytes(384)
+    folders = "for each in ('/app', '/app/a', '/trusted'): os.mkdir(each)"
+    writes = [f"with open({path!r}, 'wb') as f: f.write({content!r})" for path, content in contents.items()]
+
+    def started(firmware_kb: int) -> Board:
+        fields: dict[str, object] = {"points": points, "server_name": NAME, "brokers": brokers, "wifi": [{"ssid": "lane", "key": "secret"}]}
+        board = make_board(start=False, heap=f"{firmware_kb + rig.STAND_INS_KB}k", **fields)
+        board.start("\n".join([secured.files(OURS, BOARD), folders, *writes, "sys.path.append('/app/a')"]))
+        engine.hello("B1")
+        assert order(engine, f"o-{firmware_kb}", "test", what="self-test")["ok"]
+        engine.settle("B1")
+        return board
+
+    small = started(rig.FIRMWARE_KB)
+    refused = order(engine, "o-1", "update", **asked)
+    assert not refused["ok"]
+    assert str(refused["error"]).startswith("not enough memory")
+    small.cut()
+    engine.heard.clear()
+    board = started(rig.FIRMWARE_KB + UPDATE_KB)
+    before = engine.all("dev/B1/report")[-1]["heap"]
+    assert order(engine, "o-2", "update", **asked)["ok"]
+    served = 0
+
+    def served_and_over() -> bool:
+        nonlocal served
+        for fetch in engine.all("dev/B1/fetch")[served:]:
+            if served % 3 == 1:
+                order(engine, f"r-{served}", "report")
+            served += 1
+            data = base64.b64encode(bundle[fetch["offset"] : fetch["offset"] + fetch["size"]]).decode()
+            engine.say("dev/B1/chunk", messages.Chunk(id=fetch["id"], bundle=fetch["bundle"], offset=fetch["offset"], data=data).payload())
+        return not board.is_alive()
+
+    eventually(served_and_over, f"the restart with the new version; {board.log()}", 60.0)
+    assert board.exit_code() == rig.RESET, board.log()
+    least = min(report["heap"] for report in engine.all("dev/B1/report"))
+    print(f"{before} bytes free before, at least {least} while it updates itself: {before - least} bytes")
+    assert least > 8_000
+    states = [birth["update"]["state"] for birth in engine.all("dev/B1/state", lambda m: "update" in m)]
+    assert states[-1] == "verified"
 
 
 @pytest.mark.timeout(300)

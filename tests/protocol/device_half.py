@@ -8,6 +8,13 @@ from binascii import hexlify, unhexlify
 
 from protocol import updates, wire
 
+
+def read(chunk):
+    """A chunk with the bytes that its text stands for."""
+    ident, bundle, offset, text, error = chunk
+    return ident, bundle, offset, None if text is None else b"".join(list(updates.pieces(text))), error
+
+
 DECODE = {
     "hello": wire.decode_hello,
     "receipt": wire.decode_receipt,
@@ -15,7 +22,7 @@ DECODE = {
     "order": wire.decode_order,
     "call": wire.decode_call,
     "ring": wire.decode_ring,
-    "chunk": updates.decode_chunk,
+    "chunk": lambda payload: read(updates.decode_chunk(payload)),
     "update": lambda payload: updates.decode_update(wire.decode_order(payload).config),
 }
 ENCODE = {

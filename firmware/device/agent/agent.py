@@ -27,13 +27,14 @@ class Parts:
     """What an agent is made of, each the object of the module of that name.
 
     config, identity, clock, journal, wear (or None), files, alarms, bell, panel, outbox, presence, orders, faults, board, network, watch,
-    crashes, floor; random() and version; and where there are such: battery, signals, lamp, trial.
+    crashes, floor; random() and version; and where there are such: battery, signals, lamp, trial, download. `app`: the bundle that runs,
+    `update`: what births tell of the newest update; None where there is none.
     """
 
     battery = None
     signals = ()  # lights that tell something: each has poll(now)
     lamp = None
-    trial = None
+    trial = download = app = update = None
 
     def __init__(self, **parts):
         for name, part in parts.items():
@@ -51,7 +52,7 @@ class Agent:
         self._presence = parts.presence
         self._outbox = parts.outbox
         self._keeper = parts.keeper = Keeper(parts.journal, parts.faults, self._stored, self._refill, parts.watch)
-        self.mail = Mail(parts)
+        self.mail = parts.mail = Mail(parts)
         self._changes = Changes(parts)
         self._errands = Errands(parts.orders, parts.bell, self._changes, self, self.mail)
         self._looked_at = 0
@@ -327,6 +328,8 @@ class Agent:
     def _receipt(self, receipt, _, now):
         event = self._outbox.receipt(receipt.id) if self._presence.counts(receipt.engine) else None
         if event:
+            if event.type == "test":
+                self._changes.receipted()
             self._keeper.settle(event)
             self.mail.send_events(now)
 
@@ -344,4 +347,16 @@ class Agent:
         self._errands.take(order, now)
         self._refresh("time", now)
 
-    _HANDLERS = {"hello": _hello, "tick": _tick, "receipt": _receipt, "ring": _ring, "call": _call, "order": _order}
+    def _chunk(self, payload, _, now):
+        if self._parts.download:
+            self._parts.download.chunk(payload, now)
+
+    _HANDLERS = {
+        "hello": _hello,
+        "tick": _tick,
+        "receipt": _receipt,
+        "ring": _ring,
+        "call": _call,
+        "order": _order,
+        "chunk": _chunk,
+    }

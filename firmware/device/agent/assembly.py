@@ -43,9 +43,13 @@ def assemble(ground):
             floor=ground["floor"],
             network=ground["network"],
             random=random.random,
-            version=VERSION,
+            version=ground["version"] or VERSION,
+            app=ground["app"],
+            update=ground["update"],
         )
     )
+    if ground["trial"]:
+        ground["trial"].join(agent._parts, agent)
     if settings.networked:
         agent.mail.session = _session(agent, settings, who, ticks, ground)
     return agent

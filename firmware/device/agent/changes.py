@@ -2,6 +2,7 @@
 
 from agent.once import once
 
+UPDATING = "agent.takeup agent.download agent.release protocol.updates built"
 LOADED = "agent.amendment agent.config agent.fit agent.candidate agent.canonical agent.trial pins kinds."
 
 
@@ -17,11 +18,15 @@ class Changes:
         self.stored = False
 
     def take(self, order):
-        """Begin to carry out "set config". None, or why not; without a reason its answer comes when the trial is over."""
+        """Begin to carry out "set config", or "update". None, or why not; without a reason its answer comes when the trial is over."""
+        if order.do == "update":
+            return self._update(order)
         if self._parts.bell.is_alarming():
             return "the bell sounds"
         if self.id:
             return "change %s is on trial" % self.id
+        if self._parts.download:
+            return "an update is under way"
         try:
             candidate, error = self._propose(order.config)
         except (MemoryError, RuntimeError):  # RuntimeError: of the stack
@@ -29,6 +34,16 @@ class Changes:
         if error is None:
             self.id = order.id
             self._parts.keeper.chore(lambda: self._store(candidate))
+        return error
+
+    def _update(self, order):
+        """In two steps, each with its own code in the heap."""
+        try:
+            wanted, error = once("agent.takeup", "check", UPDATING, self._parts, self.id, order)
+            if wanted:
+                self._parts.download = once("agent.download", "Download", UPDATING, self._parts, order.id, wanted)
+        except (MemoryError, RuntimeError):
+            return "not enough memory"
         return error
 
     def _propose(self, fields):
@@ -47,13 +62,20 @@ class Changes:
         if self._parts.trial:
             self._parts.trial.greeted(now)
 
+    def receipted(self):
+        """The engine has a test event of this start."""
+        if self._parts.trial:
+            self._parts.trial.receipted()
+
     def missed(self):
         """A connection could not be made, or is lost."""
         if self._parts.trial:
             self._parts.trial.missed()
 
     def poll(self, now):
-        """End the trial when it is time to."""
+        """End the trial when it is time to; go on with an update."""
+        if self._parts.download:
+            self._parts.download.poll(now)
         if self._parts.trial:
             verdict = self._parts.trial.poll(now, self._parts.bell.is_alarming())
             if verdict:

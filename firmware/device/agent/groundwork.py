@@ -17,6 +17,7 @@ from agent.once import once
 CONFIG = "/config.json"
 CA = "/tls/ca.der"
 OPENED = ("jumper", "tamper", "never", "contact")  # a row as in kinds/
+ROOT = "/app"
 
 
 def lay():
@@ -33,6 +34,7 @@ def lay():
     who, log, states = _journal(files, faults)
     ticks = clock.Clock(time.ticks_ms)
     rise = _floor(files, faults, ticks, hardware.set_clock)
+    version, update, gate = once("agent.release", "begin", "agent.release agent.gate agent.blackbox", ROOT, files, faults)
     trouble = once("agent.blackbox", "begin", "agent.blackbox", files, hardware.reset_reason())
     safe = trouble.is_safe()
     if safe:
@@ -55,7 +57,10 @@ def lay():
         "config": settings,
         "buffers": buffers,
         "secrets": secrets,
-        "trial": trial,
+        "trial": gate or trial,
+        "app": version.bundle,
+        "version": version.version,
+        "update": update,
         "identity": who,
         "journal": log,
         "wear": worn,

@@ -10,15 +10,17 @@ _DECODERS = {
     "tick": wire.decode_tick,
     "ring": wire.decode_ring,
     "call": wire.decode_call,
+    "chunk": memoryview,  # decoded by who has asked for it: download.Download
 }
 
 
 def subscriptions(site, device, group):
-    """[(topic filter, QoS)]. chunk and gateway wait for the updates that need them."""
+    """[(topic filter, QoS)]."""
     return [
         (topics.device(site, device, "hello"), 1),
         (topics.device(site, device, "receipt"), 1),
         (topics.device(site, device, "order"), 1),
+        (topics.device(site, device, "chunk"), 1),
         (topics.ring(site, group), 1),
         (topics.call(site, group, "+"), 1),
         (topics.tick(site), 0),

@@ -113,6 +113,8 @@ class Mail:
             faults=[_printable(text) for text in parts.faults.texts()],
             crash=parts.crashes.text,
             safe=parts.crashes.safe,
+            app=parts.app,
+            update=parts.update,
         )
         if self.session.publish(self._topic("state"), payload, retain=True):
             parts.crashes.sent()

@@ -57,6 +57,12 @@ class Trial:
         if self._greeted is None:
             self._greeted = now
 
+    def join(self, parts, agent):
+        """Whose configuration it is; nothing of it is needed."""
+
+    def receipted(self):
+        """The engine has a test event: a hello has said enough."""
+
     def missed(self):
         """A connection could not be made, or is lost."""
         self._missed = self._missed or self._greeted is None

@@ -4,7 +4,7 @@ import time
 
 import vfs
 
-BLOCK, BLOCKS = 4096, 64
+BLOCK, BLOCKS = 4096, 128
 
 bdev = None  # set by start.py
 

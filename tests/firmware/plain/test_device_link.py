@@ -218,7 +218,7 @@ def test_without_ticks_no_board_is_deaf():
 
 
 def test_inbox_reads_what_it_subscribes_to_and_nothing_else():
-    assert len(subscriptions("s", "B1", "G1")) == 6
+    assert len(subscriptions("s", "B1", "G1")) == 7
     assert decode("s", "keng/1/s/tick", b'{"v":1,"engine":"5be07711-3","t":5}')[0] == "tick"
     assert decode("s", "keng/1/s/group/G1/call/B2", b'{"v":1,"id":"9c41f2aa-1-1","k":1,"type":"button","pattern":"fire"}')[1] == "B2"
     for topic, payload in (

@@ -16,6 +16,7 @@ class Machine:
     PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
     stage = None
     BUILT_S = 1_763_000_000
+    BOARD = "esp32_wroom"
 
     @staticmethod
     def reset_cause():

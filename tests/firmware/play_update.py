@@ -1,0 +1,361 @@
+# Updates over the air that go well or wrong, as updating.py plays them: the argument is a test below, "refusal" or "kept".
+# MicroPython only.
+import hashlib
+import os
+import sys
+from binascii import hexlify
+
+import updating as u
+import vfs
+from nor import Flash
+
+BLOCKS = 48
+
+
+def board():
+    flash = Flash(BLOCKS)
+    vfs.VfsLfs2.mkfs(flash)
+    u.new_flash(flash)
+    return flash
+
+
+def fetched(world, ms=60_000):
+    """A board that has taken the order up and has restarted with the new version."""
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    return u.restarted(stage, world, ms)
+
+
+def refused(world):
+    """A board that has taken the order up, and says why it does not run the bundle: (stage, error)."""
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    for _ in range(300):
+        u.live(stage, world, 100)
+        assert not stage.resets
+        if world.state == "refused" or not world.answers[-1][1]:
+            break
+    assert world.starts == ["a"]
+    assert "main.mpy" not in (os.listdir(u.ROOT + "/b") if "b" in os.listdir(u.ROOT) else []) or "verified" not in os.listdir(u.ROOT + "/b")
+    assert not world.answers[-1][1]
+    return stage, world.answers[-1][2]
+
+
+def test_good_version_is_kept():
+    world = u.World()
+    stage = fetched(world)
+    assert world.starts == ["a", "b"]
+    u.live(stage, world, 1000)
+    assert [birth["update"]["state"] for birth in world.births if "update" in birth][-1] == "kept", world.births
+    assert world.births[-1]["app"] == world.wanted
+    assert world.births[-1]["fw"] == "0.2.0"
+    states = []
+    for birth in world.births:
+        state = birth.get("update", {}).get("state")
+        if state and state not in states:
+            states.append(state)
+    assert states == ["fetching", "verified", "trial", "kept"], states
+    assert world.answers[0] == ("o-1", True, None)
+    assert world.answers[-1] == ("o-1", True, None)
+    flash = stage.flash
+    vfs.umount("/flash")
+    stage = u.start(flash, world)
+    u.live(stage, world, 300)
+    assert world.starts[-1] == "b"
+    assert world.state == "kept"
+    # The same order once more changes nothing.
+    world.orders = 0
+    u.order(stage, world)
+    u.live(stage, world, 1000)
+    assert not stage.resets
+    vfs.umount("/flash")
+
+
+def judged(new, error):
+    world = u.World(new)
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    while world.state != "rolled_back":
+        assert len(world.starts) < 12
+        stage = u.restarted(stage, world) if stage.resets else stage
+        u.live(stage, world, 100)
+    assert world.starts[-1] == "a"
+    assert error in world.births[-1]["update"]["error"], world.births[-1]
+    assert world.births[-1]["app"] == u.OLD
+    assert not world.births[-1].get("safe")
+    u.press(stage, world, True)
+    assert stage.bell
+    u.press(stage, world, False)
+    u.live(stage, world, 500)
+    u.check_alarms(world)
+    u.silence(stage, world)
+    u.order(stage, world)  # with a new id it may be tried again
+    u.live(stage, world, 300)
+    assert world.answers[-1] == ("o-2", True, None), world.answers
+    vfs.umount("/flash")
+    return world
+
+
+def test_version_that_crashes_at_once_is_rolled_back_by_the_launcher():
+    world = judged(u.CRASHES, "3 starts without a receipt")
+    assert world.starts == ["a", "b", "b", "b", "a"], world.starts
+
+
+def test_version_that_cannot_connect_is_judged_by_the_old_one():
+    world = judged(u.DEAF, "not online within")
+    assert world.starts == ["a", "b", "a"], world.starts
+
+
+def test_version_that_cannot_send_is_rolled_back():
+    world = judged(u.MUTE, "no receipt within")
+    assert world.starts == ["a", "b", "a"], world.starts
+
+
+def test_engine_that_is_away_costs_no_good_version():
+    world = u.World()
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    while "verified" not in [birth.get("update", {}).get("state") for birth in world.births]:
+        u.live(stage, world, 100)
+    world.away = True
+    stage = u.restarted(stage, world)
+    assert world.starts == ["a", "b"]
+    stage = u.restarted(stage, world)  # it gives way to the old one, which may still find nobody for days
+    assert world.starts == ["a", "b", "a"]
+    u.live(stage, world, 20_000)
+    assert not stage.resets
+    u.gate.SOON_MS, before = 1_000, u.gate.SOON_MS
+    world.away = False
+    u.back(stage)
+    stage = u.restarted(stage, world)
+    u.gate.SOON_MS = before
+    u.live(stage, world, 1000)
+    assert world.starts == ["a", "b", "a", "b"]
+    assert world.state == "kept"
+    vfs.umount("/flash")
+
+
+def test_press_on_trial_of_a_version_that_nobody_hears_goes_out_from_the_old_one():
+    for new in (u.DEAF, u.MUTE):
+        world = u.World(new)
+        u.gate.GATE_MS = u.gate.ALONE_MS = 60_000
+        stage = fetched(world)
+        assert world.starts == ["a", "b"]
+        u.press(stage, world, True)
+        assert stage.bell
+        stage = u.restarted(stage, world, 3_000)
+        u.gate.GATE_MS = u.gate.ALONE_MS = 2_000
+        assert world.starts[-1] == "a"
+        u.live(stage, world, 1000)
+        assert u.rings(stage)
+        u.press(stage, world, False)
+        u.live(stage, world, 1000)
+        u.check_alarms(world)
+        vfs.umount("/flash")
+
+
+def test_press_while_it_fetches_rings_at_once_and_nothing_is_fetched_meanwhile():
+    world = u.World()
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    presses = 0
+    for turn in range(300):
+        u.live(stage, world, 100)
+        if stage.resets:
+            break
+        if turn % 15 == 6:
+            before = stage.ms
+            world.moves.append(True)
+            stage.levels[u.POINT] = True
+            u.live(stage, world, 200)
+            began = [ms for ms, on in stage.beats("bell", before) if on]
+            assert began, (turn, stage.ms, world.fetched, world.births[-1])
+            assert began[0] - before <= 150
+            count = len(world.fetched)
+            u.live(stage, world, 2_000)
+            assert len(world.fetched) == count
+            assert not stage.resets
+            u.press(stage, world, False)
+            u.silence(stage, world)
+            presses += 1
+    assert presses >= 2
+    stage = u.restarted(stage, world)
+    u.live(stage, world, 1000)
+    assert world.state == "kept"
+    u.check_alarms(world)
+    vfs.umount("/flash")
+
+
+def test_link_that_is_lost_at_every_chunk_costs_time_alone():
+    for every in (2, 3):
+        world = u.World()
+        world.lossy = every
+        stage = fetched(world, 120_000)
+        u.live(stage, world, 1000)
+        assert world.state == "kept"
+        assert len(world.fetched) - len(set(world.fetched)) >= len(set(world.fetched)) // every - 1
+        vfs.umount("/flash")
+
+
+def test_restart_while_it_fetches_goes_on_where_the_flash_is():
+    world = u.World()
+    flash = board()
+    stage = u.start(flash, world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    while max(world.fetched + [0]) < len(u.BUNDLE) // 2:
+        u.live(stage, world, 100)
+    got = max(world.fetched)
+    vfs.umount("/flash")
+    stage = u.start(flash, world)
+    u.live(stage, world, 2000)
+    assert max(world.fetched) == got, "it does not go on by itself"
+    del world.fetched[:]
+    u.order(stage, world)
+    stage = u.restarted(stage, world)
+    assert min(world.fetched) >= got - 2048, world.fetched
+    u.live(stage, world, 1000)
+    assert world.state == "kept"
+    vfs.umount("/flash")
+
+
+def changed(place):
+    place %= len(u.BUNDLE)
+    return u.BUNDLE[:place] + bytes([u.BUNDLE[place] ^ 1]) + u.BUNDLE[place + 1 :]
+
+
+HEAD = u.BUNDLE.find(b"\nend\n") + 5
+
+
+def test_changed_header_is_refused():
+    _, error = refused(u.World(bundle=changed(HEAD // 2), wanted=u.bundle_name()))
+    assert error.startswith("header: expected bundle"), error
+    vfs.umount("/flash")
+
+
+def test_changed_header_with_the_right_name_is_refused():
+    # As if somebody had found one: the order names what the header is.
+    other = changed(HEAD // 2)
+    name = str(hexlify(hashlib.sha256(other[:HEAD]).digest()), "utf-8")[:16]
+    _, error = refused(u.World(bundle=other, wanted=name))
+    assert error.startswith("signature:"), error
+    assert "new" not in os.listdir(u.ROOT)
+    vfs.umount("/flash")
+
+
+def test_changed_signature_is_refused():
+    for place in (HEAD, HEAD + 200, HEAD + 383):
+        _, error = refused(u.World(bundle=changed(place), wanted=u.bundle_name()))
+        assert error.startswith("signature:"), error
+        assert "b" in os.listdir(u.ROOT)
+        assert os.listdir(u.ROOT + "/b") == [], "no file before the signature is right"
+        vfs.umount("/flash")
+
+
+def test_changed_file_is_refused():
+    for place in (HEAD + 384, len(u.BUNDLE) - 1, (HEAD + 384 + len(u.BUNDLE)) // 2):
+        _, error = refused(u.World(bundle=changed(place), wanted=u.bundle_name()))
+        assert "expected the content of the header's hash" in error, error
+        vfs.umount("/flash")
+
+
+def test_wrong_length_is_refused():
+    for size in (len(u.BUNDLE) - 1, len(u.BUNDLE) + 1):
+        _, error = refused(u.World(wanted=u.bundle_name(), size=size))
+        assert error.startswith("size: expected %d bytes" % len(u.BUNDLE)), error
+        vfs.umount("/flash")
+
+
+def test_bundle_that_is_cut_short_is_given_up():
+    world = u.World(bundle=u.BUNDLE[:-100], wanted=u.bundle_name(), size=len(u.BUNDLE))
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    u.live(stage, world, 20_000)
+    assert not stage.resets
+    assert stage.parts.download is None
+    assert world.state is None, world.births[-1]
+    vfs.umount("/flash")
+
+
+def test_older_version_is_refused_unless_it_is_meant():
+    _, error = refused(u.World(version="0.0.9"))
+    assert error == "version: expected 0.1.0 or newer, got 0.0.9", error
+    vfs.umount("/flash")
+
+
+def test_order_that_comes_amid_something_else_is_put_off():
+    world = u.World()
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.press(stage, world, True)
+    u.order(stage, world)
+    u.live(stage, world, 200)
+    assert ("o-1", False, "busy: the bell sounds") in world.answers
+    u.press(stage, world, False)
+    u.silence(stage, world)
+    u.order(stage, world)
+    wanted, world.wanted = world.wanted, "00000000000000bb"
+    u.live(stage, world, 200)
+    u.order(stage, world)
+    u.live(stage, world, 200)
+    assert world.answers[-1] == ("o-3", False, "busy: update %s" % wanted), world.answers
+    stage.order("o-9", "set", what="config", config={"verify_s": 20})
+    u.live(stage, world, 200)
+    assert world.answers[-1] == ("o-9", False, "an update is under way"), world.answers
+    vfs.umount("/flash")
+
+
+def test_engine_that_serves_nothing_for_an_hour_is_left_alone():
+    world = u.World()
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    world.lossy = 1
+    u.order(stage, world)
+    u.download.GIVE_UP_MS, before = 5_000, u.download.GIVE_UP_MS
+    u.live(stage, world, 15_000)
+    u.download.GIVE_UP_MS = before
+    assert stage.parts.download is None
+    assert world.state is None
+    vfs.umount("/flash")
+
+
+def test_board_without_keys_launcher_or_room_says_so():
+    for path, words in ((u.ROOT + "/use", "flash it once more"), ("/flash/trusted/0", "no trusted key")):
+        flash = board()
+        vfs.mount(vfs.VfsLfs2(flash), "/flash")
+        os.remove(path)
+        for name in os.listdir("/flash/trusted"):
+            if "trusted" in path:
+                os.remove("/flash/trusted/" + name)
+        vfs.umount("/flash")
+        world = u.World()
+        stage = u.start(flash, world)
+        u.live(stage, world, 300)
+        u.order(stage, world)
+        u.live(stage, world, 200)
+        assert words in world.answers[-1][2], world.answers
+        vfs.umount("/flash")
+    world = u.World(size=900_000)
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    u.live(stage, world, 200)
+    assert world.answers[-1][2].startswith("no room"), world.answers
+    vfs.umount("/flash")
+
+
+if sys.argv[1] == "refusal":
+    print(refused(u.World(downgrade=sys.argv[2:] == ["downgrade"]))[1])
+elif sys.argv[1] == "kept":
+    stage = fetched(u.World(downgrade=sys.argv[2:] == ["downgrade"]))
+    u.live(stage, stage.world, 1000)
+    print(stage.world.state)
+else:
+    globals()[sys.argv[1]]()
+    print("ok", sys.argv[1])
