@@ -18,7 +18,7 @@ from gateway.delivery.queue import Queue
 from gateway.delivery.targets import Courier
 from gateway.delivery.webhooks import WebhookLoop
 from gateway.domain import canaries, desks, facts, incidents, moves, notices, telling, updates
-from gateway.domain.situation import DeliveryRow, Effects, Now, Situation, Turn
+from gateway.domain.situation import Act, DeliveryRow, Effects, Now, Situation, Turn
 from gateway.expiry import Expiry
 from gateway.housekeeping import DISK, DiskIsBack, Housekeeping
 from gateway.intake import Intake, Parts
@@ -254,11 +254,12 @@ class _Engine:
 
     def _tried(self, row: DeliveryRow) -> None:
         """A channel says how far a message is; what has arrived proves the channel."""
-        self._intake.tried(row)
+        more: list[Act] = []
         if row.delivery.state != "waiting":
-            self._intake.put(partial(canaries.told, row=row, plan=self._plan))
+            more.append(partial(canaries.told, row=row, plan=self._plan))
         if (row.delivery.what, row.delivery.state) == (notices.FAULT, "failed"):
-            self._intake.put(partial(notices.again, row=row))
+            more.append(partial(notices.again, row=row))
+        self._intake.tried(row, *more)
 
     def _proved(self, channel: str) -> None:
         """What watches over a channel has found that it works."""

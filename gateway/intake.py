@@ -46,6 +46,8 @@ SPOILED_MAX = 1000  # different errors that are logged once with their traceback
 URGENT_AT_ONCE = 500  # a storm shares a commit; the births of 50 communes, which come all at once, do not fill the memory
 REPORTS_AT_ONCE = 64  # an alarm waits for so many at most: about 3 ms
 PATIENT_AT_ONCE = 8  # steps of ladders: an alarm waits for so many at most, about 3 ms too
+TRIED_S = 0.05  # what channels say collects for so long: an alarm close behind another waits for fewer commits
+TRIED_AT_ONCE = 8
 
 
 @dataclass(slots=True)
@@ -107,6 +109,8 @@ class Intake:
         self._parse = lru_cache(maxsize=8192)(partial(topics.parse, site))
         self._urgent: deque[Act] = deque()
         self._patient: deque[Act] = deque()
+        self._tried: deque[Act] = deque()
+        self._tried_due: asyncio.TimerHandle | None = None
         self._reports: deque[Mail] = deque(maxlen=REPORTS_MAX)
         self._spoiled: set[str] = set()
         self._offset_ms = int(clock() * 1000) - int(monotonic() * 1000)
@@ -139,7 +143,7 @@ class Intake:
     @property
     def waiting(self) -> dict[str, int]:
         """What is not decided on yet: how many facts, and how many reports behind them."""
-        return {"fact": len(self._urgent), "report": len(self._reports)}
+        return {"fact": len(self._urgent) + len(self._tried), "report": len(self._reports)}
 
     def put(self, act: Act) -> None:
         """Anything else that happened."""
@@ -152,9 +156,15 @@ class Intake:
             self._patient.extend(acts())
             self._wake.set()
 
-    def tried(self, row: DeliveryRow) -> None:
-        """A channel says how far a message has come."""
-        self.put(partial(facts.delivery, fact=row))
+    def tried(self, row: DeliveryRow, *more: Act) -> None:
+        """A channel says how far a message has come, and `more` follows from it. One that has failed is decided at once: somebody else
+        may have to be told. The rest collects for TRIED_S: who is killed meanwhile sends once more what has arrived.
+        """
+        self._tried += (partial(facts.delivery, fact=row), *more)
+        if row.delivery.state == "failed" or len(self._tried) >= TRIED_AT_ONCE:
+            self._decide_tried()
+        elif self._tried_due is None:
+            self._tried_due = asyncio.get_running_loop().call_later(TRIED_S, self._decide_tried)
 
     async def marked(self, row: DeliveryRow) -> None:
         """As `tried`; returns once it is on the disk. A disk that takes nothing stops no message."""
@@ -169,6 +179,7 @@ class Intake:
 
     async def settled(self) -> bool:
         """Return when all that was put before is decided; True if it is on the disk, False if the disk takes nothing."""
+        self._decide_tried()
         decided = asyncio.get_running_loop().create_future()
         self._settling.append(decided)
         self._wake.set()
@@ -184,6 +195,14 @@ class Intake:
                 await self._take_urgent()
                 await self._take_reports()
                 await self._decide([self._patient.popleft() for _ in range(min(PATIENT_AT_ONCE, len(self._patient)))])
+
+    def _decide_tried(self) -> None:
+        if self._tried_due is not None:
+            self._tried_due.cancel()
+            self._tried_due = None
+        for act in self._tried:
+            self.put(act)
+        self._tried.clear()
 
     async def _take_urgent(self) -> None:
         acts = [self._urgent.popleft() for _ in range(min(URGENT_AT_ONCE, len(self._urgent)))]

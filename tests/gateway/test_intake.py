@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from commune import GROUP, LIFE, START_MS, site
 
+from gateway import intake
 from gateway.domain import facts
-from gateway.domain.situation import EventRow, Limits, Situation, Turn
+from gateway.domain.situation import DeliveryRow, EventRow, Limits, Situation, Turn
 from gateway.intake import Intake, Parts
 from gateway.mqtt import Account, Link
 from gateway.publication import Publication
@@ -21,7 +22,7 @@ from gateway.rubbish import Rubbish
 from gateway.store import journal, queries
 from gateway.store.backlog import Backlog
 from gateway.store.store import Store, open_store
-from protocol.messages import Event, Report
+from protocol.messages import Delivery, DeliveryState, Event, Report
 
 BASE = f"keng/1/{site().id}/"
 BAD = "DCC-017"
@@ -269,3 +270,54 @@ def test_what_comes_all_at_once_is_decided_in_its_order_a_piece_at_a_time_and_se
 
     play(tmp_path / "keng.db", scene)
     assert len(turns) == 7
+
+
+def test_what_channels_say_waits_together_and_a_failure_waits_for_nothing(tmp_path, monkeypatch):
+    def told(desk: Desk, ident: int, state: DeliveryState) -> None:
+        one = Delivery(id=ident, channel="hook", what="opened", state=state, tries=1, at_ms=START_MS, decided_ms=START_MS)
+        desk.intake.tried(DeliveryRow("", one))
+
+    async def scene(desk: Desk) -> None:
+        def states() -> list[str]:
+            return [row[0] for row in desk.store.reading.execute("SELECT state FROM delivery ORDER BY id")]
+
+        def add(db: sqlite3.Connection) -> None:
+            columns = "(id, incident, channel, what, state, tries, at_ms, error, body)"
+            values = "(?, '', 'hook', 'opened', 'waiting', 0, 0, '', '{}')"
+            db.executemany(f"INSERT INTO delivery {columns} VALUES {values}", [(ident,) for ident in range(1, 4)])
+
+        await desk.store.write(add)
+        monkeypatch.setattr(intake, "TRIED_S", 3600.0)
+        told(desk, 1, "delivered")
+        await desk.done()
+        assert states() == ["waiting"] * 3, "an alarm close behind waits for no commit of it"
+        assert await desk.intake.settled()
+        assert states() == ["delivered", "waiting", "waiting"], "whoever waits for it has it on the disk"
+        told(desk, 2, "delivered")
+        told(desk, 3, "failed")
+        await desk.done()
+        assert states() == ["delivered", "delivered", "failed"], "somebody else may have to be told, and the order stays"
+        monkeypatch.setattr(intake, "TRIED_S", 0.01)
+        decided = asyncio.Event()
+        desk.intake.tried(
+            DeliveryRow("", Delivery(id=1, channel="hook", what="opened", state="acknowledged", tries=1, at_ms=START_MS)),
+            lambda _: decided.set(),
+        )
+        await asyncio.wait_for(decided.wait(), 10)
+        assert await desk.intake.settled()
+        assert states()[0] == "acknowledged", "by itself"
+
+    play(tmp_path / "keng.db", scene)
+
+
+def test_many_words_of_channels_do_not_wait_for_the_clock(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "TRIED_S", 3600.0)
+
+    async def scene(desk: Desk) -> None:
+        one = Delivery(id=1, channel="hook", what="opened", state="delivered", tries=1, at_ms=START_MS, decided_ms=START_MS)
+        for _ in range(intake.TRIED_AT_ONCE):
+            desk.intake.tried(DeliveryRow("", one))
+        await desk.done()
+        assert desk.intake.waiting["fact"] == 0
+
+    play(tmp_path / "keng.db", scene)
