@@ -20,6 +20,7 @@ from protocol.site import Site
 from protocol.tomlfile import FileMistakes
 
 DATA = Path("keng-data")
+NICENESS = 10  # of the console: two hundred phones that look on take no time from the engine beside them
 
 SiteFile = Annotated[Path, typer.Option("--site", help="The commune's description, TOML: docs/site.md.", metavar="FILE")]
 SettingsFile = Annotated[
@@ -84,6 +85,7 @@ def _console(site: SiteFile, settings: SettingsFile = None, data: Data = DATA, a
       keng console --site site.toml --accounts console.json      as another user of this machine
     """
     with startup.reported("keng console"):
+        startup.step_back(NICENESS)
         commune, chosen = startup.load(site, settings)
         settings_files.need_duty(commune)
         startup.need_free_ports({"[console] port": (chosen.console.host, chosen.console.port)})

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from simulator.bench import boards, chaos, engine, field, report, storm, updating, workshop
+from simulator.bench import boards, chaos, crowded, engine, field, report, storm, updating, workshop
 from simulator.bench.book import LONG, QUICK, Book, Scale
 
-FAMILIES = (engine, updating, storm, field, boards, workshop, chaos)
+FAMILIES = (engine, updating, crowded, storm, field, boards, workshop, chaos)
 OUT = Path("build/bench.json")
 INTERRUPTED = 128 + signal.SIGINT
 

@@ -20,17 +20,22 @@ START_S = 60.0  # a site of 11,450 boards takes long to read
 
 
 class Rig:
-    """A broker with the accounts and rights of a site of so many boards, a desk and a webhook receiver, while `async with` lasts."""
+    """A broker with the accounts and rights of a site of so many boards, a desk and a webhook receiver, while `async with` lasts.
 
-    def __init__(self, directory: Path, *, boards: int) -> None:
+    `inhabited`: as communes.write has it. `address` is the console's, where it runs.
+    """
+
+    def __init__(self, directory: Path, *, boards: int, inhabited: bool = False) -> None:
         self.watch = Watch()
+        self._inhabited = inhabited
         self.boards = boards
         self.directory = directory
-        self._ports = free_ports(2)
+        self._ports = free_ports(3)
+        self.address = f"http://{HOST}:{self._ports[2]}"
 
     async def __aenter__(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
-        communes.write(self.directory / "site.toml", self.boards)
+        communes.write(self.directory / "site.toml", self.boards, inhabited=self._inhabited)
         async with AsyncExitStack() as stack:
             self.webhook = await stack.enter_async_context(Postbox(self.watch))
             self._write_settings()
@@ -52,6 +57,15 @@ class Rig:
         """The engine, not yet started."""
         part = self._part("engine")
         self._stack.push_async_callback(part.stop)
+        return part
+
+    async def console(self) -> Part:
+        """The console, started. Raises NotMeasured."""
+        part = self._part("console")
+        self._stack.push_async_callback(part.stop)
+        await part.start()
+        if not await listening(HOST, self._ports[2], START_S):
+            raise NotMeasured(f"expected a console within {START_S:.0f} s{part.last_lines()}")
         return part
 
     def floor(self) -> "FloorPart":
@@ -100,6 +114,7 @@ class Rig:
     def _write_settings(self) -> None:
         (self.directory / "keng.toml").write_text(
             f'[broker]\nkind = "mosquitto"\nhost = "{HOST}"\nport = {self._ports[0]}\nprograms_port = {self._ports[1]}\n\n'
+            f'[console]\nhost = "{HOST}"\nport = {self._ports[2]}\n\n'
             f'[[webhooks]]\nname = "receiver"\nurl = "{self.webhook.url}"\n',
             encoding="utf-8",
         )

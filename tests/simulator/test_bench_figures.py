@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from simulator.bench import boards, chaos, engine, field, report, storm, updating, workshop
+from simulator.bench import boards, chaos, crowded, engine, field, report, storm, updating, workshop
 from simulator.bench.book import QUICK, Book
 from simulator.bench.figures import Figure, NotMeasured, of_samples, of_value, percentile
 from simulator.bench.targets import TARGETS, met
@@ -60,7 +60,7 @@ def test_a_target_is_met_if_every_bound_is_kept(name: str, fields: dict[str, flo
 
 
 def test_every_figure_is_measured_in_one_family_and_ends_in_its_unit() -> None:
-    names = [name for family in (engine, updating, storm, field, boards, workshop, chaos) for name in family.NAMES]
+    names = [name for family in (engine, updating, crowded, storm, field, boards, workshop, chaos) for name in family.NAMES]
     assert len(names) == len(set(names))
     assert [name for name in names if not name.endswith(UNITS)] == []
     assert TARGETS.keys() <= set(names)

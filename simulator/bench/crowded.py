@@ -1,0 +1,121 @@
+"""Alarms while everybody looks at the console: 20 desks, 200 phones, and an incident's file rendered again and again, beside the same
+alarms of the same minutes without anybody.
+
+Rounds without and with the crowd take turns. What the rounds without it differ by among themselves is noise: `noise` is the greatest of
+their p99 over the smallest, and `over_noise` is how much of it the crowd's p99 over theirs is. At most 1: not to be told from noise.
+"""
+
+import asyncio
+import itertools
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+
+from protocol.people import FIRST_ADMINISTRATOR
+from simulator.bench.book import Book
+from simulator.bench.clients import Fleet
+from simulator.bench.communes import DUTY, GROUP_SIZE, group_id, member_id
+from simulator.bench.crowd import Counts, Options
+from simulator.bench.figures import Figure, NotMeasured, of_samples, percentile, rounded
+from simulator.bench.loads import alarms, greeted
+from simulator.bench.rig import Rig
+
+NAMES = ("alarm_beside_console_ms",)
+BOARDS = 229
+GROUPS = 6  # where it burns in turn
+DESKS = 20
+PHONES = 200
+ROUNDS = 4  # of each kind
+OPENED_S = 60.0
+
+
+async def measure(book: Book) -> None:
+    """The figure of this family."""
+    with book.measuring(*NAMES):
+        async with (
+            Rig(book.directory / "crowd", boards=BOARDS, inhabited=True) as rig,
+            rig.fleet(range(GROUPS * GROUP_SIZE)) as fleet,
+        ):
+            await rig.online(rig.engine())
+            await greeted(fleet)
+            await rig.console()
+            async with _crowd(rig) as crowd:
+                count = book.scale.alarms // ROUNDS
+                book.tell(f"{ROUNDS} times {count} alarms alone, and beside a console with {DESKS} desks and {PHONES} phones")
+                await _round(rig, fleet, count)  # everything is warm
+                alone, beside, seen = [], [], []
+                for _ in range(ROUNDS):
+                    alone.append(await _round(rig, fleet, count))
+                    await crowd.come()
+                    beside.append(await _round(rig, fleet, count))
+                    seen.append(await crowd.go())
+            book.add(_figure(alone, beside, seen))
+
+
+async def _round(rig: Rig, fleet: Fleet, count: int) -> list[float]:
+    return (await alarms(rig, fleet, groups=GROUPS, enough=lambda timing: len(timing.bells_ms) >= count, resolve=True)).bells_ms
+
+
+def _figure(alone: list[list[float]], beside: list[list[float]], counts: list[Counts]) -> Figure:
+    """The figure of the rounds' samples."""
+    of_alone, of_beside = [ms for samples in alone for ms in samples], [ms for samples in beside for ms in samples]
+    spread = [percentile(samples, 0.99) for samples in alone]
+    noise = max(spread) / min(spread)
+    p99_ratio = percentile(of_beside, 0.99) / percentile(of_alone, 0.99)
+    more = {"p99_ratio": rounded(p99_ratio), "noise": rounded(noise), "over_noise": rounded(p99_ratio / noise)}
+    seen = {"pages": DESKS + PHONES, "events": sum(one.events for one in counts), "papers": sum(one.papers for one in counts)}
+    return of_samples(NAMES[0], of_beside, floor=of_alone, **more, **seen)
+
+
+class _Crowd:
+    """The process of crowd.py."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def come(self) -> None:
+        """Return when all pages are open. Raises NotMeasured."""
+        await self._told(b"come\n")
+
+    async def go(self) -> Counts:
+        """Close them; what they got. Raises NotMeasured."""
+        return Counts(**json.loads(await self._told(b"go\n")))
+
+    async def _told(self, order: bytes) -> bytes:
+        pipe, lines = self._process.stdin, self._process.stdout
+        assert pipe is not None and lines is not None  # noqa: S101, PT018  # opened as pipes
+        pipe.write(order)
+        try:
+            async with asyncio.timeout(OPENED_S):
+                line = await lines.readline()
+        except TimeoutError:
+            line = b""
+        if not line:
+            raise NotMeasured(f"expected {DESKS + PHONES} pages of the console within {OPENED_S:.0f} s, got none of its words")
+        return line
+
+
+@asynccontextmanager
+async def _crowd(rig: Rig) -> AsyncIterator[_Crowd]:
+    code = json.loads(await rig.keng("people", "invite", FIRST_ADMINISTRATOR, "--json"))["code"]
+    homes = range(0, BOARDS, GROUP_SIZE)
+    phones = [(member_id(number), group_id(number)) for number in itertools.islice(itertools.cycle(homes), PHONES)]
+    options = Options(address=rig.address, administrator_code=code, duty=DUTY, desks=DESKS, phones=phones)
+    with (rig.directory / "crowd.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "simulator.bench.crowd"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C in the terminal is for us alone: we end it in order
+        )
+    try:
+        assert process.stdin is not None  # noqa: S101  opened as a pipe
+        process.stdin.write(json.dumps(asdict(options)).encode() + b"\n")
+        yield _Crowd(process)
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
