@@ -1,7 +1,6 @@
 """The engine: puts the loops together round one situation and one database, and starts them in the right order."""
 
 import asyncio
-import gc
 import logging
 import sqlite3
 import time
@@ -12,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from gateway import exposition, notify, serving, wellbeing
+from gateway import exposition, memory, notify, serving, wellbeing
 from gateway.delivery import targets
 from gateway.delivery.queue import Queue
 from gateway.delivery.targets import Courier
@@ -85,7 +84,7 @@ async def run(
             try:
                 where = Where(store, database, frozenset(lives), max(0, in_vain))
                 engine = _Engine(settings, site, account, where, clock=clock, monotonic=monotonic)
-                gc.freeze()  # what is there now stays: to walk over it for garbage takes 25 ms and more, while an alarm waits
+                memory.settle()  # an alarm would wait for a walk over all of it
                 await engine.run()
             except BaseExceptionGroup as group:
                 _begin_again(group, store)
