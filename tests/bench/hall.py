@@ -37,13 +37,17 @@ def eventually(probe: Callable[[], Any], what: str, within_s: float = WITHIN_S) 
 
 
 class Gateway:
-    """`keng broker` and `keng engine` on a folder with an identity; `bench` is the bench's file."""
+    """`keng broker` and `keng engine` on a folder with an identity; `bench` is the bench's file.
 
-    def __init__(self, folder: Path) -> None:
+    `key`: the file there of the public key that gateway, bench and boards trust, "" for none.
+    """
+
+    def __init__(self, folder: Path, key: str = "") -> None:
         self.folder = folder
+        self._key = key
         self.port, programs = free_ports(2)
         self.settings = folder / "keng.toml"
-        self.settings.write_text(f'[broker]\nkind = "mosquitto"\nport = {self.port}\nprograms_port = {programs}\n')
+        self.settings.write_text(f'[broker]\nkind = "mosquitto"\nport = {self.port}\nprograms_port = {programs}\n{self._updates()}')
         self.data = folder / "data"
         self.bench = folder / "bench.toml"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -57,6 +61,7 @@ class Gateway:
         access = keng("broker", "accounts", *self.files, "--user", "bench", "--json")
         (self.folder / "bench.json").write_text(access.stdout)
         words = ['gateway = "bench.json"', f'user = "{TECHNICIAN}"', f'brokers = ["127.0.0.1:{self.port}"]']
+        words += [f'trusted = ["{self._key}"]'] if self._key else []
         self.bench.write_text("\n".join([*words, '[[wifi]]\nssid = "ngo-thu"\nkey = "mot-hai-ba-bon"\n']))
         self._run("broker")
         self._run("engine")
@@ -66,8 +71,19 @@ class Gateway:
             process.terminate()
             process.wait(WITHIN_S)
 
+    def kill_engine(self) -> None:
+        """kill -9, and a new start, as systemd would."""
+        engine = self._processes.pop()
+        engine.kill()
+        engine.wait(WITHIN_S)
+        self._run("engine")
+
+    def _updates(self) -> str:
+        """Two waves, without a pause between them."""
+        return f'[updates]\ntrusted = ["{self.folder / self._key}"]\nwaves = ["1"]\nsoak_min = 0\n' if self._key else ""
+
     def _run(self, part: str) -> None:
-        with (self.folder / f"{part}.log").open("wb") as log:
+        with (self.folder / f"{part}.log").open("ab") as log:
             command = [sys.executable, "-m", "keng", part, *self.files]
             self._processes.append(subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log))
 
@@ -127,10 +143,10 @@ class Bench:
 
 
 @contextmanager
-def furnished(folder: Path) -> Iterator[tuple[Gateway, Path, Package]]:
-    """A gateway at work, an image and the program."""
+def furnished(folder: Path, key: str = "") -> Iterator[tuple[Gateway, Path, Package]]:
+    """A gateway at work, an image and the program. `key` as Gateway has it."""
     with ExitStack() as stack:
-        gateway = Gateway(folder)
+        gateway = Gateway(folder, key)
         stack.callback(gateway.stop)
         gateway.start()
         firmware = folder / "micropython.bin"
