@@ -35,6 +35,7 @@ class Words:
     def fault(self, kind: str, name: str) -> str:
         """What is wrong with the gateway or an area, in one sentence; the kind itself for one that we do not know."""
         text = self.texts.get(f"fault.{kind}")
+        name = self.channel(name) if kind == "canary" else name
         return text.format(name=name) if text else f"{self.texts['engine.fault']}: {kind} {name}".rstrip()
 
     def remark(self, what: str, said: str) -> str:

@@ -75,6 +75,24 @@ def test_every_property_is_explained_and_every_one_that_is_used_exists() -> None
         assert used <= known | own, path.name
 
 
+def test_the_phones_page_has_the_same_colours() -> None:
+    """It carries its own copy, so as to load one file less over a slow link."""
+    own = (STATIC / "group/group.css").read_text(encoding="utf-8")
+    blocks = re.findall(r":root \{(.*?)\}", own, re.DOTALL)
+    assert len(blocks) == 2
+    for theme, block in zip(SETS, blocks, strict=True):
+        known = properties(theme)
+        copied = {name: value for name, value in re.findall(r"--([a-z-]+): ([^;]+);", block) if name in known}
+        assert len(copied) > 12
+        full = {name: long(value) for name, value in known.items()}
+        assert {name: long(value) for name, value in copied.items()} == {name: full[name] for name in copied}
+
+
+def long(colour: str) -> str:
+    """#fff is #ffffff."""
+    return "#" + "".join(2 * one for one in colour[1:]) if re.fullmatch(r"#[0-9a-f]{3}", colour) else colour
+
+
 def test_no_style_sheet_has_a_colour_of_its_own() -> None:
     """Colours come from the properties, so that day and night are decided in one place. Papers are black on white."""
     for name in ("desk.css", "people.css", "group/group.css"):

@@ -573,6 +573,28 @@ def test_buttons_are_large_and_nothing_scrolls_sideways(browser: Browser, town: 
     context.close()
 
 
+def test_at_200_percent_on_a_phone_nothing_is_cut(browser: Browser, town: Town) -> None:
+    """WCAG 2.2, 1.4.4, 1.4.10 and 2.4.11: letters twice as large on 360 pixels."""
+    town.engine.publish(fire())
+    town.shown("leader-1", "CHÁY")
+    context = phone(browser, town, "leader-1")
+    page = opened(context, town)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    page.evaluate("document.querySelectorAll('main details').forEach((one) => (one.open = true))")
+    hidden = page.evaluate("""() => [...document.querySelectorAll("main button, main summary, main input[type=text]")].filter((one) => {
+        one.focus();
+        const at = one.getBoundingClientRect();
+        return !one.contains(document.elementFromPoint(at.x + at.width / 2, at.y + Math.min(at.height, 40) / 2));
+    }).map((one) => one.outerHTML.slice(0, 100))""")
+    assert hidden == [], "what has the focus is not hidden behind the header"
+    cut = page.evaluate("""() => [...document.querySelectorAll("button, p, li, h1, h2, h3, summary, label")]
+        .filter((one) => one.checkVisibility() && getComputedStyle(one).display !== "inline" && one.scrollWidth > one.clientWidth + 1)
+        .map((one) => one.outerHTML.slice(0, 100))""")
+    assert cut == []
+    assert page.evaluate("document.documentElement.scrollWidth <= 360")
+    context.close()
+
+
 def test_the_catalogue_of_icons_is_there() -> None:
     for language in ("vi", "en"):
         manifest = json.loads((STATIC / "group" / f"{language}.webmanifest").read_text(encoding="utf-8"))

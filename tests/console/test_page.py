@@ -86,6 +86,34 @@ def test_what_is_wrong_with_the_gateway_is_said_in_the_language_of_the_page(
     expect(strip).to_contain_text("Power or network lost at ngõ Thử 5")
 
 
+def test_no_fault_pushes_an_alarm_off_a_small_screen(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    opened(page, console)
+    kinds = ("area", "disk_space", "temperature", "clock", "mains", "canary")
+    lasting = [Fault(key=f"{kind}:sms", kind=kind, name="sms", words="why", since_ms=NOON_MS) for kind in kinds]
+    message = Gateway(online=True, engine=START, version="0.1.0", faults=["x"], lasting=lasting)
+    engine.say(topics.gateway(SITE.id), message.payload(), retain=True)
+    expect(page.locator("#strip .bad")).to_have_count(len(kinds))
+    expect(page.locator("#strip")).to_contain_text("Kênh SMS chưa chứng tỏ hoạt động")
+    engine.publish(incident())
+    expect(page.locator("#strip .bad")).to_have_count(1)
+    expect(page.locator("#strip .bad")).to_contain_text("và 5 lỗi khác")
+    click_away(page)
+    alarm, bad, title = (page.locator(one).bounding_box() for one in (".alarms", "#strip .bad", f"#title-{IDENT}"))
+    assert alarm
+    assert bad
+    assert title
+    assert alarm["y"] < bad["y"]
+    assert title["y"] < 740
+
+
+def click_away(page: Page) -> None:
+    """The sound is on and heard, so that its band is gone."""
+    page.click("#sound-enable")
+    page.click("#sound-heard")
+    page.evaluate("scrollTo(0, 0)")
+
+
 def test_proof_of_ring_comes_in_bell_by_bell(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
     opened(page, console)
     for count in (0, 5, 12):
