@@ -526,6 +526,9 @@ def test_it_can_be_installed_and_says_what_to_do_without_a_connection(browser: B
     page = opened(context, town)
     page.evaluate("navigator.serviceWorker.ready")
     manifest = context.request.get(town.console.url + str(page.locator("link[rel=manifest]").get_attribute("href"))).json()
+    line = context.new_cdp_session(page)
+    errors = [one["errorId"] for one in line.send("Page.getInstallabilityErrors")["installabilityErrors"]]
+    assert errors == ["in-incognito"], "but for this window Chromium itself would install it"
     assert (manifest["display"], manifest["start_url"], manifest["scope"]) == ("standalone", "/group/", "/group/")
     for icon in manifest["icons"]:
         assert context.request.get(town.console.url + icon["src"]).headers["content-type"] == "image/png"
