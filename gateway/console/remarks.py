@@ -23,6 +23,7 @@ _BOARD = (
     (r"link: (refused|closed|TLS broken off).*", "turned_away"),
     (r"link: .*", "link"),
     (r"change of the configuration: .*", "change"),
+    (r"update: .*", "update"),
     (r"/\S*\.der: .*", "authority"),
     (r"/\S+: .*", "configuration"),
     (r"journal: \d+ damaged files", "journal_damaged"),
