@@ -105,6 +105,30 @@ def replace(
 
 
 @app.command()
+def update(
+    *,
+    jobs: Jobs,
+    site: SiteFile,
+    bench: BenchFile,
+    board: BoardType = "esp32_wroom",
+    bundle: BundleFile = None,
+    as_json: Json = False,
+) -> None:
+    """Put another program on boards that are set up, through their consoles: identity, configuration and journal stay. Jumpers in.
+
+    Nobody has to press anything. A board that is left in the middle goes on with what it had; the same command again finishes.
+    Over the air, for boards that are on the wall: keng update.
+
+    \b
+    Examples:
+      keng device update --site site.toml --bench bench.toml H03-01=/dev/ttyUSB0
+      keng device update --site site.toml --bench bench.toml --bundle keng-0.2.0.bundle H03-01 H03-02
+    """
+    asked = {"site": site, "bench": bench, "board": board, "bundle": bundle, "update": True}
+    _flash(jobs, asked, (None, None), press_s=None, as_json=as_json)
+
+
+@app.command()
 def revoke(
     device: Annotated[str, typer.Argument(help="A board, such as H03-07.", metavar="DEVICE")], site: SiteFile, bench: BenchFile
 ) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from firmware.bench import filesystem, points, selftest, settings
 from firmware.bench.desk import Desk, DeskFailed
-from firmware.bench.images import Image
+from firmware.bench.images import BOARDS, Image
 from firmware.bench.settings import Bench
 from firmware.bench.tools import BAUD, Interrupted, ToolFailed, Tools, percent
 from protocol.boards import BoardAnswer, Flashed
@@ -80,10 +80,12 @@ class Done(NamedTuple):
 
 
 class Materials(NamedTuple):
-    """What goes on every board of this run. `board`: the board type. `trusted`: who may sign updates over the air."""
+    """What goes on every board of this run. `board`: the board type; `image` None: MicroPython stays; `trusted`: who may sign updates over
+    the air.
+    """
 
     board: str
-    image: Image
+    image: Image | None
     package: Package
     bench: Bench
     site: Site
@@ -100,7 +102,21 @@ class Hands(NamedTuple):
     heard: Callable[[str, str], bool] | None = None
 
 
+class Worked(NamedTuple):
+    """What the steps of a job have come to."""
+
+    mac: str
+    generation: int
+    result: Flashed
+
+
 Tell = Callable[[str, Step, str, float | None], None]  # device, step, words, percent
+
+
+class Begin(Protocol):
+    """Called as each step begins."""
+
+    def __call__(self, step: Step, words: str = "", /) -> None: ...  # noqa: D102
 
 
 @dataclass
@@ -134,42 +150,45 @@ class Flasher:
             self._tell(job.device, step, words, None)
 
         try:
-            begin("identify")
-            board = _Board(mac=self._identify(job))
-            begin("register", board.mac)
-            self._register(job, board)
-            begin("write")
-            self._write(job, board)
-            begin("start")
-            self._check(job, board)
-            begin("self-test")
-            result = self._try(job, board)
-            begin("online")
-            self._go_online(job)
-            begin("receipt")
-            self._desk.ask("self_test", device=job.device)
-            begin("record")
-            self._desk.ask("flashed", device=job.device, mac=board.mac, flashed=result)
+            worked = self._steps(job, begin)
         except ToolFailed as exc:
             raise FlashFailed(step, _with_remedy(exc)) from None
         except (DeskFailed, OSError) as exc:
             raise FlashFailed(step, str(exc)) from None
         except Interrupted:
             raise FlashFailed(step, "interrupted; the same command again begins anew and finishes") from None
-        generation = board.certificates.generation if board.certificates else None
-        done = Done(job.device, board.mac, generation or 0, result, time.monotonic() - started)
+        done = Done(job.device, worked.mac, worked.generation, worked.result, time.monotonic() - started)
         self._tell(job.device, "done", f"{done.took_s:.0f} s", 100.0)
         return done
+
+    def _steps(self, job: Job, begin: Begin) -> Worked:
+        begin("identify")
+        board = _Board(mac=self._identify(job))
+        begin("register", board.mac)
+        self._register(job, board)
+        begin("write")
+        self._write(job, board)
+        begin("start")
+        self._check(job, board)
+        begin("self-test")
+        result = self._try(job, board)
+        begin("online")
+        self._go_online(job)
+        begin("receipt")
+        self._desk.ask("self_test", device=job.device)
+        begin("record")
+        self._desk.ask("flashed", device=job.device, mac=board.mac, flashed=result)
+        return Worked(board.mac, (board.certificates.generation if board.certificates else None) or 0, result)
 
     def _identify(self, job: Job) -> str:
         """The board's MAC; chip and flash are those that the image needs."""
         image = self._materials.image
-        lines = self._tools.esptool(job.port, image.chip, ["flash-id"], deadline_s=IDENTIFY_S)
+        lines = self._tools.esptool(job.port, BOARDS[self._materials.board][0], ["flash-id"], deadline_s=IDENTIFY_S)
         mac = next((found[1] for line in lines if (found := MAC.match(line))), None)
         size = next((int(found[1]) for line in lines if (found := FLASH_SIZE.search(line))), None)
         if mac is None or size is None:
             raise ToolFailed("expected esptool to tell MAC and flash size, got neither", lines)
-        if size << 20 < image.flash_bytes:
+        if image and size << 20 < image.flash_bytes:
             raise ToolFailed(f"expected {image.flash_bytes >> 20} MB of flash for this image, got {size} MB: it will not fit")
         return mac.replace(":", "")
 
@@ -186,7 +205,7 @@ class Flasher:
     def _write(self, job: Job, board: _Board) -> None:
         """Firmware and file system in one run of esptool, each verified by its hash."""
         image, told = self._materials.image, board.certificates
-        assert told is not None and board.config is not None  # noqa: S101, PT018  # of _register
+        assert image and told is not None and board.config is not None  # noqa: S101, PT018  # of _register; an Updater has no image
         tls = {
             "ca.der": base64.b64decode(told.ca or ""),
             "board.der": base64.b64decode(told.certificate or ""),
@@ -252,7 +271,7 @@ class Flasher:
         materials = self._materials
         return Flashed(
             board=materials.board,
-            image=materials.image.version,
+            image=materials.image.version if materials.image else "",
             program=materials.package.digest,
             version=materials.package.version,
             port=clean(job.port),
@@ -269,6 +288,10 @@ class Flasher:
     def _go_online(self, job: Job) -> None:
         """The program runs from now on, the console is closed, and the engine hears the board over TLS."""
         self._repl(job, f"open('/{filesystem.PROVISIONED}','w').close();import os;os.sync() if hasattr(os,'sync') else None")
+        self._come_online(job)
+
+    def _come_online(self, job: Job) -> None:
+        """Start the board, and hear its birth."""
         since = time.monotonic()
         self._tools.mpremote(job.port, ["reset"], deadline_s=REPL_S)
         birth = self._desk.wait_birth(job.device, since=since, within_s=ONLINE_S, stopped=lambda: self._tools.stopped)

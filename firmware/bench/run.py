@@ -17,6 +17,7 @@ from firmware.bench import ports as serial_ports
 from firmware.bench.desk import Access, Desk, DeskFailed, load_access
 from firmware.bench.flashing import Done, Flasher, FlashFailed, Hands, Job, Materials, Step, Tell
 from firmware.bench.images import BOARDS, ImageError
+from firmware.bench.inplace import Updater
 from firmware.bench.label import Label
 from firmware.bench.settings import Bench
 from firmware.bench.tools import Tools
@@ -35,11 +36,12 @@ class CannotBegin(Exception):
 
 
 class Plan(NamedTuple):
-    """What is to be done."""
+    """What is to be done. `flasher`: what does it."""
 
     jobs: list[Job]
     materials: Materials
     access: Access
+    flasher: type[Flasher] = Flasher
 
 
 class Outcome(NamedTuple):
@@ -53,7 +55,7 @@ class Outcome(NamedTuple):
         good = []
         for one in self.done:
             tested = ", ".join(f"{point} {how}" for point, how in one.result.tested.items())
-            good.append(f"✓ {one.device}: {one.mac}, generation {one.generation}, {tested}; {one.took_s:.0f} s")
+            good.append(f"✓ {one.device}: {one.mac}, generation {one.generation}, {tested or 'not tried'}; {one.took_s:.0f} s")
         return good + [f"✕ {device}: {failure.step}: {failure}" for device, failure in self.failed.items()]
 
     def as_json(self) -> dict[str, Any]:
@@ -85,7 +87,17 @@ def files(site: Path, bench: Path) -> tuple[Site, Bench, Access]:
     return commune, own, access
 
 
-def plan(words: list[str], *, site: Path, bench: Path, board: str, firmware: Path | None, bundle: Path | None, replace: bool) -> Plan:
+def plan(
+    words: list[str],
+    *,
+    site: Path,
+    bench: Path,
+    board: str,
+    firmware: Path | None = None,
+    bundle: Path | None = None,
+    replace: bool = False,
+    update: bool = False,
+) -> Plan:
     """What the command line asks for, checked before any board is touched. Raises FileMistakes, CannotBegin, OSError."""
     commune, own, access = files(site, bench)
     if board not in BOARDS:
@@ -94,12 +106,12 @@ def plan(words: list[str], *, site: Path, bench: Path, board: str, firmware: Pat
     for job in jobs:
         settings.config(own, commune, job.device, "")
     try:
-        image = images.for_board(images.read(firmware) if firmware else _known_image(board), board)
+        image = None if update else images.for_board(images.read(firmware) if firmware else _known_image(board), board)
         trusted = tuple(_trusted(key) for key in own.trusted)
         program = _bundle(bundle, trusted, board) if bundle else release_commands.built(board)
     except (ImageError, PackageError) as exc:
         raise FileMistakes([str(exc)]) from None
-    return Plan(jobs, Materials(board, image, program, own, commune, trusted), access)
+    return Plan(jobs, Materials(board, image, program, own, commune, trusted), access, Updater if update else Flasher)
 
 
 def carry_out(plan: Plan, *, press_s: int | None, quiet: bool = False) -> Outcome:
@@ -110,7 +122,7 @@ def carry_out(plan: Plan, *, press_s: int | None, quiet: bool = False) -> Outcom
     before = signal.signal(signal.SIGINT, lambda *_: tools.stop()) if threading.current_thread() is threading.main_thread() else None
     try:
         with Desk(plan.access, plan.materials.site.id, plan.materials.bench.user) as desk, screen:
-            flasher = Flasher(tools, desk, plan.materials, Hands(press_s, screen.heard if asks else None), screen.tell)
+            flasher = plan.flasher(tools, desk, plan.materials, Hands(press_s, screen.heard if asks else None), screen.tell)
             return _all(flasher, plan.jobs, screen.tell)
     except DeskFailed as exc:
         raise CannotBegin(str(exc)) from None

@@ -123,6 +123,7 @@ class Bench:
         self.gateway = gateway
         self.told: list[tuple[str, str, str]] = []
         self.on_step: Callable[[str, str], None] = lambda _step, _words: None  # at each change of step or words
+        self.tell: Callable[[str, str, str, float | None], None] | None = None  # at all that it says
         self._firmware = firmware
         self._program = program
 
@@ -133,9 +134,11 @@ class Bench:
         own = settings.load(self.gateway.bench).model_copy(update=bench)
         materials = Materials("esp32_wroom", images.read(self._firmware), self._program, own, site_files.load(SITE))
         with self.gateway.desk() as desk:
-            yield Flasher(tools or Tools(), desk, materials, Hands(press_s, heard), self._tell)
+            yield Flasher(tools or Tools(), desk, materials, Hands(press_s, heard), self.hear)
 
-    def _tell(self, device: str, step: str, words: str, _percent: float | None) -> None:
+    def hear(self, device: str, step: str, words: str, percent: float | None) -> None:
+        if self.tell:
+            self.tell(device, step, words, percent)
         is_new = not self.told or self.told[-1] != (device, step, words)
         self.told.append((device, step, words))
         if is_new:

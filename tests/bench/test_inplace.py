@@ -1,0 +1,160 @@
+"""Another program for a board that works: what it is stays, and wherever it is left it works, and the same again finishes."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firmware.bench import inplace, settings
+from firmware.bench.flashing import Flasher, FlashFailed, Hands, Job, Materials
+from firmware.bench.inplace import Updater
+from firmware.bench.tools import Tools
+from protocol import site as site_files
+from protocol.package import Package
+from simulator.usb.boards import Boards, mac
+from tests.bench.hall import SITE, Bench, Gateway, eventually, with_lines
+from tests.simulator.usb import evaluated, mpremote
+
+pytestmark = pytest.mark.long
+BOARDS: list[dict[str, Any]] = [{}, {}]
+EMPTY = 1
+EMPTY_THE_OTHER = """
+import os
+other = "/app/b" if open("/app/use").read(1) == "a" else "/app/a"
+for name in [row[0] for row in os.ilistdir(other) if row[1] == 0x8000] if other[5:] in os.listdir("/app") else ():
+    os.remove(other + "/" + name)
+"""
+WHERE_ONLY_2 = "[n for n in ('a', 'b') if 'only_2.mpy' in __import__('os').listdir('/app/' + n)]"
+
+
+@pytest.fixture(autouse=True)
+def _lines(monkeypatch: pytest.MonkeyPatch, boards: Boards) -> None:
+    with_lines(monkeypatch)
+    boards.ask(0, "on")
+
+
+@pytest.fixture(scope="module")
+def programs(furniture: tuple[Gateway, Path, Package]) -> Iterator[Package]:
+    """The next versions of the program: in each one file is another, and one of the version before is gone."""
+
+    def every() -> Iterator[Package]:
+        number = 1
+        while True:
+            number += 1
+            own = {f"only_{number}.mpy": furniture[2].files["boot.mpy"]}
+            yield replace(furniture[2], version=f"0.{number}.0", files=furniture[2].files | own)
+
+    return every()
+
+
+@pytest.fixture(scope="module")
+def board(furniture: tuple[Gateway, Path, Package], boards: Boards) -> Boards:
+    """H03-01, set up, with its jumper in."""
+    with pytest.MonkeyPatch.context() as patch, Bench(*furniture).flasher(press_s=None) as flasher:
+        with_lines(patch)
+        flasher.run(Job("H03-01", boards.ports[0], replace=True))
+    boards.ask(0, "hold", "jumper")
+    return boards
+
+
+@contextmanager
+def updater(gateway: Gateway, program: Package, bench: Bench, tools: Tools | None = None) -> Iterator[Flasher]:
+    materials = Materials("esp32_wroom", None, program, settings.load(gateway.bench), site_files.load(SITE))
+    with gateway.desk() as desk:
+        yield Updater(tools or Tools(), desk, materials, Hands(None), bench.hear)
+
+
+def runs(gateway: Gateway, boards: Boards, program: Package, bench: Bench) -> None:
+    """The update works, and the board runs this program with everything that it had."""
+    with updater(gateway, program, bench) as flasher:
+        done = flasher.run(Job("H03-01", boards.ports[0]))
+    assert (done.mac, done.generation, done.result.version, done.result.program) == (mac(0), 1, program.version, program.digest)
+    assert done.result.tested["bell"] == "measured", "what was tried when it was set up"
+    with gateway.desk() as desk:
+        known = desk.ask("boards", device="H03-01").boards
+    assert known
+    assert known[0].flashed == done.result
+
+
+def files_of(boards: Boards) -> dict[str, str]:
+    """What an update must leave as it is."""
+    text = "{p: __import__('hashlib').sha256(open(p,'rb').read()).digest().hex() for p in ('/config.json','/tls/key.der','/tls/board.der')}"
+    found: dict[str, str] = eval(evaluated(boards.ports[0], text))
+    return found
+
+
+def test_another_program_and_everything_else_as_it_was(gateway: Gateway, board: Boards, programs: Iterator[Package], bench: Bench) -> None:
+    life = "open('/journal/start').read().split()[0]"
+    board.ask(0, "reset")
+    before = (files_of(board), evaluated(board.ports[0], life))
+    runs(gateway, board, next(programs), bench)
+    runs(gateway, board, next(programs), bench)
+    assert (files_of(board), evaluated(board.ports[0], life)) == before
+    assert evaluated(board.ports[0], WHERE_ONLY_2) == "['b']"
+    third = next(programs)
+    runs(gateway, board, third, bench)
+    assert evaluated(board.ports[0], WHERE_ONLY_2) == "[]"
+
+
+@pytest.mark.parametrize("step", ["identify", "write", "start", "online"])
+def test_interrupted_at_any_step_it_says_which_and_the_same_again_finishes(
+    gateway: Gateway, board: Boards, programs: Iterator[Package], bench: Bench, step: str
+) -> None:
+    tools, program = Tools(), next(programs)
+    bench.on_step = lambda at, _words: threading.Timer(0.3, tools.stop).start() if at == step else None
+    with updater(gateway, program, bench, tools) as flasher, pytest.raises(FlashFailed, match="interrupted; the same command") as failed:
+        flasher.run(Job("H03-01", board.ports[0]))
+    steps = ("identify", "write", "start", "online", "receipt", "record")
+    assert failed.value.step in steps[steps.index(step) :][:2], "the tool may have ended just before"
+    bench.on_step = lambda _step, _words: None
+    runs(gateway, board, program, bench)
+
+
+@pytest.mark.parametrize("pieces", [1, 5, 12])
+def test_power_lost_while_it_writes_leaves_the_old_program_and_the_same_again_finishes(
+    gateway: Gateway, board: Boards, programs: Iterator[Package], bench: Bench, pieces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inplace, "WRITE_S", 12.0)  # mpremote waits for ever at a board that is gone
+    program = next(programs)
+    assert mpremote(board.ports[0], "exec", EMPTY_THE_OTHER).returncode == 0
+    heard = 0
+
+    def hear(_device: str, step: str, _words: str, percent: float | None) -> None:
+        nonlocal heard
+        heard += step == "write" and percent is not None
+        if heard == pieces:
+            board.ask(0, "off")
+
+    bench.tell = hear
+    with updater(gateway, program, bench) as flasher, pytest.raises(FlashFailed) as failed:
+        flasher.run(Job("H03-01", board.ports[0]))
+    assert failed.value.step == "write"
+    bench.tell = None
+    with gateway.desk() as desk:
+        board.ask(0, "on")
+        eventually(lambda: (desk.ask("boards", device="H03-01").boards or [])[0].state == "online", "the old program goes on")
+    runs(gateway, board, program, bench)
+
+
+def test_a_closed_console_and_a_board_without_identity_are_told(
+    gateway: Gateway, board: Boards, programs: Iterator[Package], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inplace, "TRIES", 1)
+    program = next(programs)
+    board.ask(0, "release", "jumper")
+    try:
+        told(gateway, program, bench, Job("H03-01", board.ports[0]), "expected an open console, got none: put the jumper in")
+    finally:
+        board.ask(0, "hold", "jumper")
+    told(gateway, program, bench, Job("H03-02", board.ports[0]), "expected H03-02 on this port, got H03-01")
+    told(gateway, program, bench, Job("H03-02", board.ports[EMPTY]), "does not answer|expected an open console")
+
+
+def told(gateway: Gateway, program: Package, bench: Bench, job: Job, words: str) -> None:
+    with updater(gateway, program, bench) as flasher, pytest.raises(FlashFailed, match=words) as failed:
+        flasher.run(job)
+    assert failed.value.step == "identify"
