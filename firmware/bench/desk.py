@@ -82,7 +82,8 @@ class Desk:
         try:
             self._client.connect(self._access.host, self._access.port, keepalive=20)
         except OSError as exc:
-            raise DeskFailed(f"gateway {where}: expected a broker, got: {exc}") from None
+            remedy = "does keng broker run? from a laptop take its port along: ssh -L"
+            raise DeskFailed(f"gateway {where}: expected a broker, got: {exc.strerror or exc}; {remedy}") from None
         self._client.loop_start()
         if why := self._missing():
             self._close()

@@ -166,9 +166,9 @@ def bundle_check(
     try:
         found = package.read(file.read_bytes(), [package.load_public(key) for key in trusted])
     except package.PackageError as exc:
-        _end([f"{file}: {exc}"], EXIT_FAILED)
+        _end([str(exc) if str(exc).startswith(tuple(map(str, trusted))) else f"{file}: {exc}"], EXIT_FAILED)
     except OSError as exc:
-        _end([f"keng device bundle: {exc}"], EXIT_FAILED)
+        _end([f"{exc.filename}: expected a file that can be read, got: {exc.strerror}"], EXIT_WRONG_INPUT)
     print(f"{file}: in order: {found.board}, version {found.version}, program {found.digest}, {len(found.files)} files")
 
 

@@ -78,9 +78,12 @@ def files(site: Path, bench: Path) -> tuple[Site, Bench, Access]:
     """The three files of a run. Raises FileMistakes, one that cannot be read among them."""
     try:
         commune, own = site_files.load(site), settings.load(bench)
+    except OSError as exc:
+        raise FileMistakes([_unreadable(exc)]) from None
+    try:
         access = load_access(own.gateway)
     except OSError as exc:
-        raise FileMistakes([f"{exc.filename}: expected a file that can be read, got: {exc.strerror}"]) from None
+        raise FileMistakes([f"{_unreadable(exc)}; the gateway makes it: keng broker accounts --user bench --json"]) from None
     person = commune.person(own.user)
     if person is None or person.role not in ("technician", "chief"):
         raise FileMistakes([f"{bench}: user: expected a technician of the site file, got {own.user!r}"])
@@ -111,6 +114,8 @@ def plan(
         program = _bundle(bundle, trusted, board) if bundle else release_commands.built(board)
     except (ImageError, PackageError) as exc:
         raise FileMistakes([str(exc)]) from None
+    except OSError as exc:
+        raise FileMistakes([_unreadable(exc)]) from None
     return Plan(jobs, Materials(board, image, program, own, commune, trusted), access, Updater if update else Flasher)
 
 
@@ -132,10 +137,15 @@ def carry_out(plan: Plan, *, press_s: int | None, quiet: bool = False) -> Outcom
 
 
 def check_labels(path: Path, font: Path | None) -> None:
-    """Raises OSError where labels could not be written afterwards."""
-    label.pdf([], font=font)
-    with path.open("ab"):
-        pass
+    """Raises FileMistakes where labels could not be written afterwards."""
+    try:
+        label.pdf([], font=font)
+        with path.open("ab"):
+            pass
+    except label.NoFont as exc:
+        raise FileMistakes([str(exc)]) from None
+    except OSError as exc:
+        raise FileMistakes([f"{exc.filename}: expected a file that can be written, got: {exc.strerror}"]) from None
 
 
 def write_labels(path: Path, plan: Plan, outcome: Outcome, *, font: Path | None, now: datetime) -> None:
@@ -172,11 +182,14 @@ def _jobs(words: list[str], *, replace: bool) -> list[Job]:
     open_ends = [device for device, _, port in named if not port]
     free = [port.device for port in serial_ports.found() if port.device not in taken] if open_ends else []
     if len(free) != len(open_ends):
-        raise CannotBegin(
-            f"expected {len(open_ends)} boards on USB for {', '.join(open_ends)}, found {len(free)}: {', '.join(free) or 'none'}"
-        )
+        wanted = f"expected as many boards on USB as {', '.join(open_ends)}, found {len(free)}: {', '.join(free) or 'none'}"
+        raise CannotBegin(f"{wanted}; or say which is where: {open_ends[0]}=/dev/ttyUSB0")
     given = dict(zip(open_ends, free, strict=True))
     return [Job(device, port or given[device], replace) for device, _, port in named]
+
+
+def _unreadable(exc: OSError) -> str:
+    return f"{exc.filename}: expected a file that can be read, got: {exc.strerror}" if exc.filename else str(exc)
 
 
 def _known_image(board: str) -> images.Image:

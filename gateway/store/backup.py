@@ -57,7 +57,9 @@ def make(
     Works while everything runs. Raises OSError; Unusable if a database is damaged.
     """
     source = data / DATABASE
-    with source.open("rb"):  # says FileNotFoundError or PermissionError where SQLite says "unable to open"
+    if not source.exists():
+        raise FileNotFoundError(f"{source}: expected the engine's database, got none: is --data the right folder?")
+    with source.open("rb"):  # says PermissionError where SQLite says "unable to open"
         pass
     with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".keng-backup-") as folder:
         copy = Path(folder) / DATABASE

@@ -72,7 +72,11 @@ def test_boards_without_a_port_get_those_that_are_free(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("words", "error", "told"),
     [
-        (["H1", "H2", "H3"], CannotBegin, "expected 3 boards on USB for H1, H2, H3, found 2: /dev/ttyUSB1, /dev/ttyUSB0"),
+        (
+            ["H1", "H2", "H3"],
+            CannotBegin,
+            "expected as many boards on USB as H1, H2, H3, found 2: /dev/ttyUSB1, /dev/ttyUSB0; or say",
+        ),
         (["H1", "H1"], FileMistakes, "expected each board once, got H1 twice"),
         (["H1=/dev/ttyUSB0", "H2=/dev/ttyUSB0"], FileMistakes, "expected each port once, got /dev/ttyUSB0 twice"),
     ],
