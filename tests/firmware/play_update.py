@@ -191,6 +191,35 @@ def test_press_while_it_fetches_rings_at_once_and_nothing_is_fetched_meanwhile()
     vfs.umount("/flash")
 
 
+def test_press_in_each_phase_rings_and_is_told_once():
+    for new, phases in ((u.GOOD, ("fetching", "verified", "trial", "kept")), (u.MUTE, ("trial", "rolled_back"))):
+        for phase in phases:
+            world = u.World(new)
+            stage = u.start(board(), world)
+            u.live(stage, world, 300)
+            u.order(stage, world)
+            while phase not in [birth.get("update", {}).get("state") for birth in world.births]:
+                stage = u.restarted(stage, world) if stage.resets else stage
+                u.live(stage, world, 100)
+            stage = u.restarted(stage, world) if stage.resets else stage
+            before = stage.ms
+            u.press(stage, world, True)
+            assert u.rings(stage, before), (new, phase)
+            u.press(stage, world, False)
+            for _ in range(200):
+                stage = u.restarted(stage, world) if stage.resets else stage
+                u.live(stage, world, 100)
+                if world.newest and len(world.told) == 2:
+                    u.silence(stage, world)
+                    break
+            while world.state not in ("kept", "rolled_back"):
+                stage = u.restarted(stage, world) if stage.resets else stage
+                u.live(stage, world, 100)
+            assert world.starts[-1] == ("b" if new == u.GOOD else "a")
+            u.check_alarms(world)
+            vfs.umount("/flash")
+
+
 def test_link_that_is_lost_at_every_chunk_costs_time_alone():
     for every in (2, 3):
         world = u.World()

@@ -94,3 +94,13 @@ def test_power_cut_amid_an_update_leaves_a_version_that_runs(play: Play, new: st
 @pytest.mark.parametrize("new", VERSIONS)
 def test_power_cut_at_every_block_operation_of_an_update_leaves_a_version_that_runs(play: Play, new: str) -> None:
     assert int(play("cut_update.py", new, "1").split()[-1]) >= 150
+
+
+def test_launcher_counts_a_start_before_anything_of_the_version_runs(micropython: str, tmp_path: Path) -> None:
+    (tmp_path / "boot").write_text(filesystem.BOOT)
+    (tmp_path / "main").write_bytes(filesystem.main(None))
+    environment = {**os.environ, "MICROPYPATH": f"{HERE}:.frozen", "BOOT": str(tmp_path / "boot"), "MAIN": str(tmp_path / "main")}
+    command = [micropython, str(HERE / "launch.py")]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.endswith("ok\n")
