@@ -22,12 +22,15 @@ WATCHDOG_MS = 60_000  # as agent/watch.py has it: a version on trial may hang be
 # It stays as it is for the life of the board: it asks no more of a version than that it has a boot and a main.
 BOOT = f"""\
 # Written by keng device flash. The program is in /app/a or /app/b, and the first word of /{USE} says in which.
-# A version on trial has {STARTS} starts. Each is counted here, before any of its code runs; after them the other one runs.
+# A version on trial has {STARTS} starts. Each is counted here, before any of its code runs, and has a watchdog from its first line on;
+# after them the other one runs. A kept one has no watchdog before its own: the console of a technician would not outlive it.
 import os
 import sys
 
 
 def count(words):
+    import machine
+    machine.WDT(timeout={WATCHDOG_MS})
     other = "b" if words[0] == "a" else "a"
     if int(words[2]) < {STARTS}:
         words[2] = str(int(words[2]) + 1)
@@ -63,8 +66,6 @@ def folder():
 
 if "{PROVISIONED}" in os.listdir("/"):
     sys.path.insert(0, "/app/" + folder())
-    import machine
-    machine.WDT(timeout={WATCHDOG_MS})
     try:
         import boot
     except Exception as exc:
