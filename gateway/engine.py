@@ -238,6 +238,17 @@ class _Engine:
                 with _readable():
                     channel.queue.put(journal.waiting(self._store.reading, channel.queue.channel))
                 tasks.create_task(channel.run(), name=channel.queue.channel)
+            self._give_up_orphans()
+
+    def _give_up_orphans(self) -> None:
+        """Nobody sends what waits for a channel that the settings no longer have: its person's next channel is tried, and its incident
+        can come to its end.
+        """
+        with _readable():
+            orphans = journal.orphans(self._store.reading, {channel.queue.channel for channel in self._channels})
+        for row, _ in orphans:
+            gone = row.delivery.model_copy(update={"state": "failed", "error": "this channel is no longer set up"})
+            self._tried(row._replace(delivery=gone))
 
     def _for_bench(self, user: str, command: BoardCommand) -> None:
         self._workbench.take(user, command)

@@ -6,7 +6,7 @@ for it each time while the loop is busy.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple
 from typing import Any, NamedTuple
 
@@ -218,6 +218,12 @@ def read_order(body: str) -> Order:
 def waiting(db: sqlite3.Connection, channel: str) -> list[Outgoing]:
     """Messages to a channel that it has not sent yet, oldest first. Raises ValueError for a row that is no message."""
     return _messages(db, channel, "state = 'waiting'")
+
+
+def orphans(db: sqlite3.Connection, channels: Collection[str]) -> list[Outgoing]:
+    """Messages that wait for a channel that is none of these. Raises ValueError for a row that is no message."""
+    known = db.execute("SELECT DISTINCT channel FROM delivery WHERE state = 'waiting'").fetchall()
+    return [message for (channel,) in known if channel not in channels for message in waiting(db, channel)]
 
 
 def handed(db: sqlite3.Connection, channel: str) -> list[Outgoing]:

@@ -93,3 +93,20 @@ def test_a_service_that_hangs_neither_delays_the_bells_nor_the_next_step(town, r
     assert time.monotonic() - at_s < 3
     wait_until(lambda: ("to-truong-03", "handed", 2) in told(town), "the leader is told in time")
     assert told(town)[0] == ("truc-ban-1", "waiting", 1)
+
+
+def test_what_waits_for_a_channel_that_was_taken_out_goes_by_the_next_and_ends_with_its_incident(town, receivers):
+    people = PEOPLE.replace('["apprise:duty"]', '["apprise:duty", "apprise:leader"]')
+    town.site.write_text(DEMO.read_text(encoding="utf-8").partition("[[people]]")[0] + people, encoding="utf-8")
+    receivers["duty"].status = 503
+    town.settings["webhooks"] = [{"name": "city", "url": "http://127.0.0.1:9/"}]
+    town.start()
+    town.press("H03-07", 1)
+    wait_until(lambda: receivers["duty"].posted and told(town)[:1], "tried")
+    town.kill()
+    del town.settings["webhooks"], town.settings["apprise"][0]
+    town.start()
+    wait_until(lambda: [body["title"] for _, body in receivers["leader"].posted], "the officer's next channel")
+    wait_until(lambda: {state for _, state, _ in told(town)} == {"failed", "handed"}, "nothing waits for ever")
+    assert town.command("resolve", id="c-1", outcome="fire")["ok"]
+    wait_until(lambda: {state for _, state, _ in told(town)} == {"failed", "handed"}, "nor what is told of its end")
