@@ -166,6 +166,17 @@ def test_a_chattering_detector_is_only_recorded_and_still_verified():
     assert world.only.kind == "fire"
 
 
+@pytest.mark.parametrize(("after_s", "n"), [(59, 2), (61, 3)])
+def test_a_detector_that_was_clear_for_a_minute_is_a_new_activation(after_s, n):
+    world = World()
+    world.press("H03-08")
+    world.event("H03-07", "heat-1")
+    world.event("H03-07", "heat-1", "clear")
+    world.later(after_s)
+    world.event("H03-07", "heat-1")
+    assert world.only.n == n
+
+
 def test_a_button_pressed_again_after_a_clear_is_a_new_activation():
     world = World()
     world.press("H03-07")

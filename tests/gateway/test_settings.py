@@ -86,6 +86,18 @@ def test_the_console_without_tls_listens_on_this_machine_only(tmp_path: Path, ho
     ]
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1", "::"])
+def test_the_metrics_are_for_this_machine_only(tmp_path: Path, host: str) -> None:
+    (wrong,) = mistakes(tmp_path, f'[metrics]\nhost = "{host}"\nport = 9464\n')
+    assert wrong.startswith("2: metrics.host: expected an address of this machine alone")
+
+
+def test_nobody_waits_longer_than_90_s_to_believe_smoke(tmp_path: Path) -> None:
+    assert load(tmp_path, "[engine]\nverify_s = 90\n").engine.verify_s == 90
+    (wrong,) = mistakes(tmp_path, "[engine]\nverify_s = 91\n")
+    assert wrong.startswith("2: engine.verify_s: ")
+
+
 def test_localhost_becomes_its_address() -> None:
     assert Broker(host="localhost").host == Console(host="localhost").host == "127.0.0.1"
     assert Broker(host="::1").host == "::1"
