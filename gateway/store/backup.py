@@ -152,7 +152,7 @@ def _unpacked(file: Path, folder: Path) -> Path:
         with tarfile.open(file, "r:gz") as archive:
             for name in (DATABASE, *FILES, PEOPLE):
                 if name in archive.getnames():
-                    archive.extract(name, folder, filter="data")
+                    _extract(archive, name, folder / name)
     except (tarfile.TarError, EOFError, OSError) as exc:
         raise Unusable(f"{file}: expected a backup of keng, got: {exc}") from None
     if not copy.exists():
@@ -163,6 +163,19 @@ def _unpacked(file: Path, folder: Path) -> Path:
         # The starts since the backup are forgotten: their boots, and the revs of their rings, would come twice.
         db.execute("UPDATE engine SET life = ?, boot = 0", (secrets.token_hex(4),))
     return copy
+
+
+def _extract(archive: tarfile.TarFile, name: str, target: Path) -> None:
+    """A plain file of an archive, and nothing else under its name. TarFile.extract has its filter from Python 3.11.4 on only, and Debian 12
+    has 3.11.2. Raises TarError, OSError.
+    """
+    content = archive.extractfile(name) if archive.getmember(name).isfile() else None
+    if content is None:
+        raise tarfile.ReadError(f"{name}: expected a file")
+    private.folder(target.parent)
+    with content, target.open("xb") as file:
+        target.chmod(BACKUP_MODE)
+        shutil.copyfileobj(content, file)
 
 
 def _keep_rights_taken(restored: Path, here: Path) -> None:

@@ -122,6 +122,19 @@ def test_what_is_no_backup_is_refused_and_changes_nothing(tmp_path):
     assert (data / "keng.db").read_bytes() == before
 
 
+def test_an_archive_that_holds_a_link_under_a_files_name_is_refused(tmp_path):
+    file = tmp_path / "linked.tar.gz"
+    secret = tmp_path / "secret"
+    secret.write_text("of somebody else")
+    with tarfile.open(file, "w:gz") as archive:
+        link = tarfile.TarInfo("keng.db")
+        link.type, link.linkname = tarfile.SYMTYPE, str(secret)
+        archive.addfile(link)
+    with pytest.raises(backup.Unusable, match="expected a backup of keng, got"):
+        backup.restore(file, tmp_path / "data", replace=False, now=NOW)
+    assert secret.read_text() == "of somebody else"
+
+
 def test_a_damaged_database_gives_no_backup(tmp_path):
     data, file = made(tmp_path / "data"), tmp_path / "safe.tar.gz"
     bytes_ = bytearray((data / "keng.db").read_bytes())
