@@ -209,6 +209,16 @@ def test_everything_else_is_the_full_alarm(fields):
     assert (world.only.late, world.only.sounding) == (False, True)
 
 
+def test_an_alarm_of_which_nobody_knows_when_it_was_counts_as_young():
+    """Of an earlier start, from a board without a clock: it may be an hour old, or a minute."""
+    world = World()
+    world.born("H03-07")
+    world.later(7200)
+    world.event("H03-07", "button-1", age=None, now="clear")
+    assert (world.only.late, world.only.sounding) == (False, True)
+    assert world.only.activations[0].at_from == "before"
+
+
 def test_a_true_alarm_after_a_late_one_rings():
     world = World()
     world.event("H03-07", "button-1", now="clear", age=7_200_000)

@@ -176,6 +176,19 @@ def test_a_clock_that_is_set_between_alarm_and_message_keeps_the_next_channel_an
     assert {person for _, person, _ in climbed(world, 120)} == {"leader"}
 
 
+def test_a_message_that_still_waits_is_kept_beside_the_reminder_and_withdrawn_with_it():
+    """By the channel of a modem that is dead: forgotten, it would go out when the fire is long over."""
+    ladder = {"cause": "fire", "steps": [{"to": ["on_duty"], "wait_s": 10}], "repeat_s": 30}
+    world = World(commune=commune(DUTY | {"channels": ["sms"]}, ladder=ladder))
+    world.press("H03-07")
+    for _ in range(200):
+        world.later(10)
+    waiting = [one.id for one in world.only.deliveries if one.state == "waiting"]
+    assert len(waiting) > 3
+    world.command("resolve", "duty", outcome="fire")
+    assert sorted(world.effects.withdrawn) == waiting
+
+
 def fail(world: World, row: DeliveryRow) -> None:
     with world.turn() as turn:
         facts.delivery(turn, row._replace(delivery=row.delivery.model_copy(update={"state": "failed", "tries": 3, "error": "no network"})))
@@ -322,6 +335,16 @@ def test_a_stand_in_takes_over_from_who_is_away():
     absences = [{"person": "duty", "first": "2026-01-01", "last": "2027-12-31"}]
     world = World(commune=with_people(DUTY, SECOND, ADMIN, policy={"ladders": [TWO_STEPS]}, shifts=shifts, absences=absences))
     assert roster(world) == ["second"]
+
+
+def test_who_is_away_is_told_of_nothing_and_waited_for_by_nobody():
+    absences = [{"person": "leader", "first": "2026-01-01", "last": "2027-12-31"}]
+    ladder = {"cause": "fire", "steps": [{"to": ["leader"], "wait_s": 30}, {"to": ["on_duty"], "wait_s": 40}], "repeat_s": 60}
+    world = World(commune=with_people(DUTY, LEADER, policy={"ladders": [ladder]}, absences=absences))
+    world.press("H03-07")
+    world.later(0)
+    assert told(world) == [("duty", "sms")]
+    assert {person for _, person, _ in climbed(world, 300)} == {"duty"}
 
 
 def test_nobody_on_duty_is_a_fault_until_somebody_is():

@@ -144,6 +144,17 @@ def test_a_group_that_is_too_far_or_too_late_has_an_incident_of_its_own(neighbou
     assert [incident.groups for incident in world.situation.incidents.values()] == [(GROUP,), ("DCC-N5",)]
 
 
+def test_yesterdays_alarm_next_door_takes_no_fire_of_today():
+    world = World(commune=near())
+    world.event("H03-07", "button-1", now="clear", age=1_800_001)
+    world.later(10)
+    world.press("DCC-017")
+    assert [(one.groups, one.late, one.sounding) for one in world.situation.incidents.values()] == [
+        ((GROUP,), True, False),
+        (("DCC-N5",), False, True),
+    ]
+
+
 def test_a_call_for_help_is_never_a_neighbours():
     world = World(commune=near())
     world.event("H03-07", "sos-1", calling=True)
