@@ -54,8 +54,8 @@ class Queue:
         self._backoff = backoff
         self._clock = clock
         self._lanes: dict[tuple[str, str], deque[Outgoing]] = {}
-        self._ready: list[tuple[tuple[bool, int, int, int], tuple[str, str]]] = []
-        self._ready_routine: list[tuple[tuple[bool, int, int, int], tuple[str, str]]] = []
+        self._ready: list[tuple[tuple[int, int, int], tuple[str, str]]] = []
+        self._ready_routine: list[tuple[tuple[int, int, int], tuple[str, str]]] = []
         self._later: list[tuple[float, int, tuple[str, str]]] = []
         self._withdrawn: set[int] = set()
         self._wake = asyncio.Event()
@@ -192,6 +192,6 @@ def _lane(message: Outgoing) -> tuple[str, str]:
     return message.row.incident, message.row.delivery.person
 
 
-def _rank(message: Outgoing) -> tuple[bool, int, int, int]:
+def _rank(message: Outgoing) -> tuple[int, int, int]:
     told = message.row.delivery
-    return not message.row.incident, told.tries, told.step, told.id
+    return told.tries, told.step, told.id

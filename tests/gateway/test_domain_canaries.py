@@ -260,6 +260,13 @@ def test_a_receiver_that_left_its_canary_to_the_fallback_is_not_proved_by_it():
     assert world.faults() == {"sia:police"}
 
 
+def test_what_a_fallback_without_a_watch_of_its_own_has_taken_disturbs_nothing():
+    world = Kept()
+    world.says("sia:police", "delivered", what="opened", by="second")
+    assert "sia:second" not in world.situation.canaries
+    assert world.situation.canaries["sia:police"].proved_ms is None
+
+
 def test_a_canary_to_the_own_number_counts_only_when_it_comes_back():
     world = Kept({"sms": Probe(address=PHONE, returns=True)})
     world.until("2026-11-23T08:30")
