@@ -22,7 +22,7 @@ from gateway.rubbish import Rubbish
 from gateway.store import journal, queries
 from gateway.store.backlog import Backlog
 from gateway.store.store import Store, open_store
-from protocol.messages import Delivery, DeliveryState, Event, Report
+from protocol.messages import Delivery, DeliveryState, DeskAlive, Event, Report
 
 BASE = f"keng/1/{site().id}/"
 BAD = "DCC-017"
@@ -209,6 +209,16 @@ def test_what_a_broker_has_kept_is_as_old_as_its_own_clock_says_and_not_as_young
         await desk.done()
         (incident,) = desk.situation.incidents.values()
         assert incident.sounding, "without a clock it counts as young"
+
+    play(tmp_path / "keng.db", scene)
+
+
+@pytest.mark.parametrize("retained", [True, False])
+def test_a_desk_page_that_a_broker_has_kept_is_nobody(tmp_path, retained):
+    async def scene(desk: Desk) -> None:
+        desk.intake.message(f"{BASE}desk/truc-ban-1/alive", DeskAlive(pages=1, audible=1).payload(), retained)
+        await desk.done()
+        assert (desk.situation.desk.heard_s is None) == retained
 
     play(tmp_path / "keng.db", scene)
 
