@@ -9,14 +9,15 @@ import ast
 from collections.abc import Iterator
 
 NAME = "TEXTS"
-INTERNED = 10  # letters; mpy-cross keeps a text of so many with the names, once for the whole board
+INTERNED = 10  # letters; mpy-cross keeps a text of so many with the names, once for the whole board, and for good
+SHORT = 4  # letters of a text that is no name but would be kept with them: from the 621st name on they take 7 kB of a 64-bit heap more
 LEAST = 4  # texts that are worth it: the one text is an object too
 LOOPS = (ast.For, ast.While, ast.AsyncFor, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def gather(tree: ast.Module) -> None:
     """Rewrite a module."""
-    uses = {id(use): text for use, text in _uses(tree) if len(text) > INTERNED and text.isascii()}
+    uses = {id(use): text for use, text in _uses(tree) if _is_long(text) and text.isascii()}
     texts = sorted({*uses.values()}, key=lambda text: (-len(text), text))
     if len(texts) < LEAST:
         return
@@ -27,6 +28,10 @@ def gather(tree: ast.Module) -> None:
     places = {use: whole.index(text) for use, text in uses.items()}
     _Cutter(places).visit(tree)
     tree.body.insert(0, ast.Assign([ast.Name(NAME, ast.Store())], ast.Constant(whole)))
+
+
+def _is_long(text: str) -> bool:
+    return len(text) > INTERNED or (len(text) >= SHORT and not text.isidentifier())
 
 
 def _uses(tree: ast.Module) -> Iterator[tuple[ast.Constant, str]]:

@@ -21,11 +21,11 @@ flash = flashbdev.bdev = flashbdev.mount(image)
 exec(os.getenv("BEFORE"))
 
 
-def wipe(depth):
+def clear(count):
     """Overwrite what a module has left on the C stack: the collector takes it for references. An ESP32 starts main below no import."""
-    return depth and wipe(depth - 1)
+    return count and clear(count - 1)
 
 
 __import__("boot")
-wipe(40)
+clear(40)
 __import__("main")

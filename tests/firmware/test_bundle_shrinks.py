@@ -285,7 +285,7 @@ def tell(number):
         told = "each time the same"
     return "nothing to be told", "expected no number", told, "short"
 def more():
-    return "another long text", "and one more of them"
+    return "another long text", "and one more of them", "no name"
 """
 
 
@@ -295,6 +295,8 @@ def test_long_texts_become_places_in_one_and_say_the_same() -> None:
     source = ast.unparse(ast.fix_missing_locations(tree))
     assert "nothing to be told'" not in source
     assert "'each time the same'" in source
+    assert "'no name'" not in source, "it would be kept with the names, for good"
+    assert "'short'" in source
     module, before = run(source), run(TEXTS)
     assert (module.tell(0), module.more()) == (before.tell(0), before.more())
     with pytest.raises(ValueError, match="expected no number at all, got 3"):

@@ -6,6 +6,7 @@ import random
 from agent import alarms, inbox, link, orders, outbox, presence, session, watch
 from agent.agent import Agent, Parts
 from agent.faults import Faults
+from agent.tls import Tls
 from protocol import topics, wire
 
 VERSION = "0.1.0"
@@ -85,6 +86,4 @@ def _tls(settings, secrets):
     """None only where the configuration names no broker."""
     if not settings.server_name:
         return None
-    from agent.tls import Tls
-
     return Tls(settings.server_name, *secrets)

@@ -4,7 +4,7 @@ import asyncio
 import errno
 
 from agent import mqtt_codec
-from agent.mqtt_codec import Connack, Pingresp, ProtocolError, Puback, Publish, Pubrel, Suback, Unreadable
+from agent.mqtt_codec import CONNACK, PINGRESP, PUBACK, PUBREL, SUBACK, ProtocolError, Publish
 
 KEEP_ALIVE_S = 20
 PING_AFTER_MS = 15_000  # without a packet in either direction
@@ -196,22 +196,21 @@ class Link:
             self.end(LinkLost("%d bytes wait" % self._queued))
 
     def _take(self, packet):
-        if isinstance(packet, (Publish, Unreadable, Pubrel)):
-            self._receive(packet)
-        elif isinstance(packet, Puback):
-            self._acknowledged(packet.packet_id)
-        elif isinstance(packet, Pingresp):
-            self._deadlines.pop("PINGRESP", None)
-        elif isinstance(packet, Connack):
-            self._accepted(packet.code)
-        elif isinstance(packet, Suback):
-            self._granted(packet)
-
-    def _receive(self, packet):
         if isinstance(packet, Publish):
             self._tell(packet.topic, packet.payload, packet.retain)
-        elif isinstance(packet, Unreadable):
-            self._tell(None, None, False)
+            self._answer(packet)
+        elif packet.type == PUBREL:
+            self._answer(packet)
+        elif packet.type == PUBACK:
+            self._acknowledged(packet.packet_id)
+        elif packet.type == PINGRESP:
+            self._deadlines.pop("PINGRESP", None)
+        elif packet.type == CONNACK:
+            self._accepted(packet.content)
+        elif packet.type == SUBACK:
+            self._granted(packet)
+
+    def _answer(self, packet):
         answer = mqtt_codec.acknowledge(packet)
         if answer:
             self._send(answer)
@@ -242,12 +241,12 @@ class Link:
 
     def _granted(self, packet):
         topics = self._topics
-        if packet.packet_id != self._subscription or len(packet.codes) != len(topics):
+        if packet.packet_id != self._subscription or len(packet.content) != len(topics):
             raise ProtocolError("a SUBACK that answers nothing")
         del self._deadlines[packet.packet_id]
         self._subscription = None
         self.subscribed = True
-        self._listener.link_up([topics[index][0] for index, code in enumerate(packet.codes) if code > GRANTED_MAX])
+        self._listener.link_up([topics[index][0] for index, code in enumerate(packet.content) if code > GRANTED_MAX])
 
     def _next_id(self):
         while True:

@@ -9,14 +9,13 @@ from collections import namedtuple
 PACKET_MAX = 4096 + 256  # the longest payload that a board parses, and its topic
 HOLDS = 5 + PACKET_MAX + 128  # the longest packet with its header, and a little, so that there is always space
 
-Connack = namedtuple("Connack", ("code",))
+CONNACK, PUBACK, PUBREL, SUBACK, PINGRESP = 2, 4, 6, 9, 13  # packet types (section 2.2.1)
+# `topic` and `payload` are None for a message that cannot be given to anybody: longer than PACKET_MAX, or with a topic that is not UTF-8.
+# It must be acknowledged all the same.
 Publish = namedtuple("Publish", ("topic", "payload", "qos", "retain", "packet_id"))
-# A message that cannot be given to anybody: longer than PACKET_MAX, or a topic that is not UTF-8. It must be acknowledged all the same.
-Unreadable = namedtuple("Unreadable", ("qos", "packet_id"))
-Puback = namedtuple("Puback", ("packet_id",))
-Pubrel = namedtuple("Pubrel", ("packet_id",))
-Suback = namedtuple("Suback", ("packet_id", "codes"))
-Pingresp = namedtuple("Pingresp", ())
+# Any other packet; `packet_id` None where it has none. `content`: the code of a CONNACK, the codes of a SUBACK. One class for all of them:
+# each takes 100 bytes of a 64-bit heap.
+Control = namedtuple("Control", ("type", "packet_id", "content"))
 
 PINGREQ = b"\xc0\x00"
 DISCONNECT = b"\xe0\x00"
@@ -51,8 +50,8 @@ def publish(topic, payload, *, qos, retain=False, packet_id=None):
 
 
 def acknowledge(message):
-    """What to send back for a Publish, Unreadable or Pubrel; b"" for QoS 0."""
-    if isinstance(message, Pubrel):
+    """What to send back for a Publish or a PUBREL; b"" for QoS 0."""
+    if isinstance(message, Control):
         return b"\x70\x02" + _number(message.packet_id)
     if message.qos == 0:
         return b""
@@ -148,7 +147,7 @@ class _Skip:
         self._id = 0
 
     def feed(self, data):
-        """(Unreadable or None, bytes used up), as Reader._next."""
+        """(Publish or None, bytes used up), as Reader._next."""
         if self._topic is None:
             if len(data) < 2:
                 return None, 0
@@ -176,7 +175,7 @@ class _Skip:
         if self._left:
             return None, used
         self._reader.skipped()
-        return Unreadable(self._qos, self._id or None), used
+        return _unreadable(self._qos, self._id or None), used
 
 
 def _remaining_length(data):
@@ -198,13 +197,13 @@ def _parse(first, body):
     if kind == 9:
         return _suback(first, body)
     if first == 0x20 and len(body) == 2:
-        return Connack(body[1])
+        return Control(CONNACK, None, body[1])
     if first == 0x40 and len(body) == 2:
-        return Puback(_packet_id(body))
+        return Control(PUBACK, _packet_id(body), None)
     if first == 0x62 and len(body) == 2:
-        return Pubrel(_packet_id(body))
+        return Control(PUBREL, _packet_id(body), None)
     if first == 0xD0 and not body:
-        return Pingresp()
+        return Control(PINGRESP, None, None)
     raise ProtocolError("a packet 0x%02x with %d bytes" % (first, len(body)))
 
 
@@ -220,14 +219,18 @@ def _publish(first, body):
     try:
         topic = str(body[2:start], "utf-8")
     except ValueError:
-        return Unreadable(qos, packet_id)
+        return _unreadable(qos, packet_id)
     return Publish(topic, body[end:], qos, bool(first & 1), packet_id)
+
+
+def _unreadable(qos, packet_id):
+    return Publish(None, None, qos, False, packet_id)
 
 
 def _suback(first, body):
     if first != 0x90 or len(body) < 3:
         raise ProtocolError("a SUBACK of %d bytes" % len(body))
-    return Suback(_packet_id(body), tuple(body[2:]))
+    return Control(SUBACK, _packet_id(body), tuple(body[2:]))
 
 
 def _qos(first):

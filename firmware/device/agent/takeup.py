@@ -9,7 +9,7 @@ from protocol.updates import decode_update, parse_version
 from protocol.wire import DecodeError
 
 TRUSTED = "/trusted"
-NEEDED = 14_000 if sys.maxsize > 1 << 32 else 7_000  # bytes of the heap: what an update takes, and as much again for an alarm amid it
+NEEDED = 18_000 if sys.maxsize > 1 << 32 else 7_000  # bytes of the heap: what an update takes, and as much again for an alarm amid it
 SPARE_BLOCKS = 48  # of the flash, besides the bundle: each file wants part of one, and the journal goes on
 
 

@@ -1,7 +1,4 @@
-"""TLS to the broker: always with the CA's check, the broker's name and this board's own certificate, and never with less.
-
-Loaded only where the configuration names the broker.
-"""
+"""TLS to the broker: always with the CA's check, the broker's name and this board's own certificate, and never with less."""
 
 from agent.link import Refused, TurnedAway, is_broken_off
 

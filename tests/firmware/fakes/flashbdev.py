@@ -13,20 +13,20 @@ class Flash:
     """`stall_ms`: for so long every write stops the board."""
 
     def __init__(self, image):
-        self._image = image
+        self.image = image
         self.stall_ms = 0
 
     def readblocks(self, block, buffer, offset=0):
-        self._image.seek(block * BLOCK + offset)
-        self._image.readinto(buffer)
+        self.image.seek(block * BLOCK + offset)
+        self.image.readinto(buffer)
 
     def writeblocks(self, block, buffer, offset=0):
         if self.stall_ms:
             print("stalls")
             time.sleep_ms(self.stall_ms)
-        self._image.seek(block * BLOCK + offset)
-        self._image.write(buffer)
-        self._image.flush()
+        self.image.seek(block * BLOCK + offset)
+        self.image.write(buffer)
+        self.image.flush()
 
     def ioctl(self, op, argument):
         return {4: BLOCKS, 5: BLOCK}.get(op, 0)

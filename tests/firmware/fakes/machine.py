@@ -52,11 +52,11 @@ def _refresh():
 
 class WDT:
     def __init__(self, id=0, timeout=5000):
-        self._timeout_ms = timeout
+        self.timeout = timeout
         self.feed()
 
     def feed(self):
-        _side.send(b"wdt %d" % self._timeout_ms)
+        _side.send(b"wdt %d" % self.timeout)
 
 
 class RTC:
@@ -92,7 +92,7 @@ class ADC:
     ATTN_11DB = 3
 
     def __init__(self, pin, atten=0):
-        self._gpio = pin.gpio
+        self.gpio = pin.gpio
 
     def read_uv(self):
-        return _levels.get("uv" + self._gpio, 1_950_000)
+        return _levels.get("uv" + self.gpio, 1_950_000)

@@ -25,10 +25,10 @@ class LAN:
     """A cable that is always in."""
 
     def __init__(self, *, mdc, mdio, phy_type, phy_addr, power=None, ref_clk=None, ref_clk_mode=None):
-        self._on = False
+        self._joined = False
 
     def active(self, on):
-        self._on = on
+        self._joined = on
 
     def isconnected(self):
-        return self._on
+        return self._joined

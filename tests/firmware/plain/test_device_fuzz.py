@@ -51,7 +51,7 @@ def feed(reader, data):
         for packet in reader.received(size):
             count += 1
             if isinstance(packet, Publish):
-                assert len(packet.payload) <= mqtt_codec.PACKET_MAX
+                assert packet.payload is None or len(packet.payload) <= mqtt_codec.PACKET_MAX
                 mqtt_codec.acknowledge(packet)
     return count
 

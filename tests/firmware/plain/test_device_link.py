@@ -1,6 +1,6 @@
 from agent import mqtt_codec
 from agent.inbox import decode, subscriptions
-from agent.mqtt_codec import Connack, Pingresp, ProtocolError, Puback, Publish, Pubrel, Reader, Suback, Unreadable
+from agent.mqtt_codec import CONNACK, PINGRESP, PUBACK, PUBREL, SUBACK, Control, ProtocolError, Publish, Reader
 from agent.presence import Presence
 
 from protocol.wire import DecodeError, Hello
@@ -16,13 +16,13 @@ BYTES = (
     + b"\xd0\x00"
 )
 PACKETS = [
-    Connack(0),
-    Suback(1, (1, 0x80)),
+    Control(CONNACK, None, 0),
+    Control(SUBACK, 1, (1, 0x80)),
     Publish("t", b"hi", 1, False, 9),
     Publish("t", b"!", 0, True, None),
-    Puback(0x1234),
-    Pubrel(7),
-    Pingresp(),
+    Control(PUBACK, 0x1234, None),
+    Control(PUBREL, 7, None),
+    Control(PINGRESP, None, None),
 ]
 
 
@@ -44,7 +44,7 @@ def read(data, reader=None):
     """The packets in `data`; payloads are copied, since they are good until the next packet only."""
     found = []
     for packet in feed(data, reader or new_reader()):
-        if isinstance(packet, Publish):
+        if isinstance(packet, Publish) and packet.payload is not None:
             found.append(Publish(packet.topic, bytes(packet.payload), packet.qos, packet.retain, packet.packet_id))
         else:
             found.append(packet)
@@ -106,19 +106,19 @@ def test_pitfall_11_message_too_long_is_skipped_and_can_be_acknowledged():
             found = []
             for start in range(0, len(data), size):
                 found += read(data[start : start + size], reader)
-            assert found == [Unreadable(1, 77), Pingresp()]
-    assert mqtt_codec.acknowledge(Unreadable(1, 77)) == b"\x40\x02\x00\x4d"
-    assert read(long_publish("t" * 9000, b"", qos=0)) == [Unreadable(0, None)]
+            assert found == [Publish(None, None, 1, False, 77), Control(PINGRESP, None, None)]
+    assert mqtt_codec.acknowledge(Publish(None, None, 1, False, 77)) == b"\x40\x02\x00\x4d"
+    assert read(long_publish("t" * 9000, b"", qos=0)) == [Publish(None, None, 0, False, None)]
 
 
 def test_topic_that_is_not_utf_8_is_unreadable_and_can_be_acknowledged():
-    assert read(b"\x32\x06\x00\x02\xc3\x28\x00\x09") == [Unreadable(1, 9)]
+    assert read(b"\x32\x06\x00\x02\xc3\x28\x00\x09") == [Publish(None, None, 1, False, 9)]
 
 
 def test_qos_2_is_acknowledged_in_its_way():
     message = read(b"\x34\x05\x00\x01t\x00\x09")[0]
     assert mqtt_codec.acknowledge(message) == b"\x50\x02\x00\x09"
-    assert mqtt_codec.acknowledge(Pubrel(9)) == b"\x70\x02\x00\x09"
+    assert mqtt_codec.acknowledge(Control(PUBREL, 9, None)) == b"\x70\x02\x00\x09"
     assert mqtt_codec.acknowledge(Publish("t", b"", 0, False, None)) == b""
 
 
