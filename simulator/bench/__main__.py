@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -31,15 +32,19 @@ def main() -> int:
     size.add_argument("--long", action="store_true", help="100,000 presses of chaos: about two hours more")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[], choices=names, help="only these figures: " + ", ".join(names))
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="for the chaos, as a run before has printed it")
+    parser.add_argument("--rounds", type=int, help="of chaos, each with a seed of its own: go on where a run was stopped")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"the JSON file (default {OUT})")
     options = parser.parse_args()
+    if options.rounds is not None and options.rounds < 1:
+        parser.error(f"--rounds: expected at least 1, got {options.rounds}")
+    scale = QUICK if options.quick else LONG if options.long else Scale()
     console = Console(width=None if sys.stdout.isatty() else report.WIDTH)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     # Beside the answer, not in /tmp, which may be no disk: what is written to it is measured.
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.out.parent) as directory:
         book = Book(
-            QUICK if options.quick else LONG if options.long else Scale(),
+            replace(scale, chaos_rounds=options.rounds or scale.chaos_rounds),
             Path(directory),
             lambda line: console.print(f"[dim]{time.monotonic() - start:5.0f} s[/] {line}"),
             frozenset(options.only),

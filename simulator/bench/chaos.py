@@ -21,6 +21,7 @@ async def measure(book: Book) -> None:
         seed = book.seed + number
         book.tell(f"chaos, round {number + 1} of {book.scale.chaos_rounds}: {book.scale.chaos_presses} presses, seed {seed}")
         result = await _round(book, seed)
+        book.tell(f"seed {seed}: " + ", ".join(f"{name} {result[name]}" for name in COUNTED))  # a run that is stopped has shown it
         for name in COUNTED:
             totals[name] += result[name]
         mute += result["mute_groups"]

@@ -51,15 +51,15 @@ async def measure(book: Book) -> None:
                     await crowd.come()
                     beside.append(await _round(rig, fleet, count))
                     seen.append(await crowd.go())
-            book.add(_figure(alone, beside, seen))
+            book.add(compared(alone, beside, seen))
 
 
 async def _round(rig: Rig, fleet: Fleet, count: int) -> list[float]:
     return (await alarms(rig, fleet, groups=GROUPS, enough=lambda timing: len(timing.bells_ms) >= count, resolve=True)).bells_ms
 
 
-def _figure(alone: list[list[float]], beside: list[list[float]], counts: list[Counts]) -> Figure:
-    """The figure of the rounds' samples."""
+def compared(alone: list[list[float]], beside: list[list[float]], counts: list[Counts]) -> Figure:
+    """The figure of the rounds' samples, in ms."""
     of_alone, of_beside = [ms for samples in alone for ms in samples], [ms for samples in beside for ms in samples]
     spread = [percentile(samples, 0.99) for samples in alone]
     noise = max(spread) / min(spread)

@@ -1,14 +1,18 @@
 """Figures: percentiles, floors, targets, and what is written of them."""
 
+import asyncio
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from simulator.bench import boards, chaos, crowded, engine, field, report, storm, updating, workshop
 from simulator.bench.book import QUICK, Book
+from simulator.bench.crowd import Counts
 from simulator.bench.figures import Figure, NotMeasured, of_samples, of_value, percentile
 from simulator.bench.targets import TARGETS, met
 from simulator.parts import PartFailed
@@ -121,3 +125,33 @@ def test_table_has_each_figure_with_target_and_verdict(tmp_path: Path) -> None:
     assert any("engine_memory_mib" in line and "≤ 60" in line and "missed" in line for line in lines)
     assert any("stored_per_s" in line and "not measured" in line for line in lines)
     assert report.failures(run) == ["not measured: stored_per_s: no broker"]
+
+
+def test_rounds_of_chaos_go_on_at_any_seed_and_each_says_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+
+    async def played(_book: Book, seed: int) -> dict[str, Any]:
+        seeds.append(seed)
+        return dict.fromkeys(chaos.COUNTED, 1) | {"events_lost_n": int(seed == 12), "mute_groups": []}
+
+    monkeypatch.setattr(chaos, "_round", played)
+    told: list[str] = []
+    asked = Book(replace(QUICK, chaos_rounds=3), tmp_path, told.append, frozenset(), 11)
+    asyncio.run(chaos.measure(asked))
+    assert seeds == [11, 12, 13]
+    assert {figure.name: figure.fields["value"] for figure in asked.figures} == {
+        "presses_n": 3,
+        "events_lost_n": 1,
+        "incidents_doubled_n": 3,
+    }
+    assert asked.figures[0].fields["rounds"] == 3
+    assert any("seed 12: presses_n 1, events_lost_n 1" in line for line in told), "a run that is stopped has shown it"
+
+
+def test_what_the_rounds_without_a_crowd_differ_by_is_noise() -> None:
+    alone, beside = [[1.0, 2.0], [1.0, 4.0]], [[2.0, 4.0], [2.0, 8.0]]
+    found = crowded.compared(alone, beside, [Counts(220, 10, 1), Counts(220, 20, 2)])
+    assert (found.fields["p99_ratio"], found.fields["noise"], found.fields["over_noise"]) == (2, 2, 1)
+    assert (found.fields["events"], found.fields["papers"]) == (30, 3)
+    assert met(found)
+    assert not met(crowded.compared(alone, [[9.0], [9.0]], []))
