@@ -8,12 +8,14 @@ their p99 over the smallest, and `over_noise` is how much of it the crowd's p99 
 import asyncio
 import itertools
 import json
+import re
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from pathlib import Path
 
-from protocol.people import FIRST_ADMINISTRATOR
 from simulator.bench.book import Book
 from simulator.bench.clients import Fleet
 from simulator.bench.communes import DUTY, GROUP_SIZE, group_id, member_id
@@ -21,6 +23,7 @@ from simulator.bench.crowd import Counts, Options
 from simulator.bench.figures import Figure, NotMeasured, of_samples, percentile, rounded
 from simulator.bench.loads import alarms, greeted
 from simulator.bench.rig import Rig
+from simulator.parts import Part
 
 NAMES = ("alarm_beside_console_ms",)
 BOARDS = 229
@@ -29,6 +32,7 @@ DESKS = 20
 PHONES = 200
 ROUNDS = 4  # of each kind
 OPENED_S = 60.0
+FIRST_CODE = re.compile(r"/invitation/([A-Z0-9-]+)\s")
 
 
 async def measure(book: Book) -> None:
@@ -40,8 +44,8 @@ async def measure(book: Book) -> None:
         ):
             await rig.online(rig.engine())
             await greeted(fleet)
-            await rig.console()
-            async with _crowd(rig) as crowd:
+            console = await rig.console()
+            async with _crowd(rig, console) as crowd:
                 count = book.scale.alarms // ROUNDS
                 book.tell(f"{ROUNDS} times {count} alarms alone, and beside a console with {DESKS} desks and {PHONES} phones")
                 await _round(rig, fleet, count)  # everything is warm
@@ -72,8 +76,9 @@ def compared(alone: list[list[float]], beside: list[list[float]], counts: list[C
 class _Crowd:
     """The process of crowd.py."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
+        self._log = log
 
     async def come(self) -> None:
         """Return when all pages are open. Raises NotMeasured."""
@@ -93,16 +98,16 @@ class _Crowd:
         except TimeoutError:
             line = b""
         if not line:
-            raise NotMeasured(f"expected {DESKS + PHONES} pages of the console within {OPENED_S:.0f} s, got none of its words")
+            said = "".join(self._log.read_text(errors="replace").splitlines()[-1:])
+            raise NotMeasured(f"expected {DESKS + PHONES} pages of the console within {OPENED_S:.0f} s, got: {said}")
         return line
 
 
 @asynccontextmanager
-async def _crowd(rig: Rig) -> AsyncIterator[_Crowd]:
-    code = json.loads(await rig.keng("people", "invite", FIRST_ADMINISTRATOR, "--json"))["code"]
+async def _crowd(rig: Rig, console: Part) -> AsyncIterator[_Crowd]:
     homes = range(0, BOARDS, GROUP_SIZE)
     phones = [(member_id(number), group_id(number)) for number in itertools.islice(itertools.cycle(homes), PHONES)]
-    options = Options(address=rig.address, administrator_code=code, duty=DUTY, desks=DESKS, phones=phones)
+    options = Options(address=rig.address, administrator_code=await _first_code(console), duty=DUTY, desks=DESKS, phones=phones)
     with (rig.directory / "crowd.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "simulator.bench.crowd"),
@@ -114,8 +119,18 @@ async def _crowd(rig: Rig) -> AsyncIterator[_Crowd]:
     try:
         assert process.stdin is not None  # noqa: S101  opened as a pipe
         process.stdin.write(json.dumps(asdict(options)).encode() + b"\n")
-        yield _Crowd(process)
+        yield _Crowd(process, rig.directory / "crowd.log")
     finally:
         with suppress(ProcessLookupError):
             process.terminate()
         await process.wait()
+
+
+async def _first_code(console: Part) -> str:
+    """With which whoever sees the console's own terminal becomes its administrator. Raises NotMeasured."""
+    deadline = time.monotonic() + OPENED_S
+    while (found := FIRST_CODE.search(console.log.read_text(errors="replace"))) is None:
+        if time.monotonic() > deadline:
+            raise NotMeasured(f"expected an invitation within {OPENED_S:.0f} s, got none{console.last_lines()}")
+        await asyncio.sleep(0.05)
+    return found[1]
