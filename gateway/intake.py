@@ -42,6 +42,7 @@ REPORTS_MAX = 20_000  # 2 s of the heaviest load
 SET_MS = 1000
 MARK_S = 2.0
 DECISION_S = (0.002, 0.01, 0.05, 0.2, 1.0, 5.0)
+TOPICS_KEPT = 1024  # of a commune all; of fifty, whose boards report in turn, none would be met again
 SPOILED_MAX = 1000  # different errors that are logged once with their traceback and then quietly
 URGENT_AT_ONCE = 500  # a storm shares a commit; the births of 50 communes, which come all at once, do not fill the memory
 REPORTS_AT_ONCE = 64  # an alarm waits for so many at most: about 3 ms
@@ -106,7 +107,7 @@ class Intake:
         self._on_bench = on_bench
         self._incidents = topics.incident(site, "")
         self._engine = parts.store.engine
-        self._parse = lru_cache(maxsize=8192)(partial(topics.parse, site))
+        self._parse = lru_cache(maxsize=TOPICS_KEPT)(partial(topics.parse, site))
         self._urgent: deque[Act] = deque()
         self._patient: deque[Act] = deque()
         self._tried: deque[Act] = deque()

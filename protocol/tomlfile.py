@@ -69,7 +69,7 @@ def load(path: Path, model: type[M], misfits: Callable[[Tables], list[Misfit]] =
     text = raw.decode("utf-8-sig", errors="replace")
     unreadable = _not_utf8(raw)
     try:
-        tables = tomllib.loads(text)
+        tables = _shared(tomllib.loads(text), {})
     except tomllib.TOMLDecodeError as exc:
         place = re.search(r"at line (\d+)", str(exc))
         line = int(place[1]) if place else text.count("\n") + 1
@@ -91,6 +91,18 @@ def rows(tables: Tables, name: str) -> list[Tables]:
     """The array of tables `name`, each a dict whatever was written there: for misfits, which must not trip over other mistakes."""
     found = tables.get(name)
     return [row if isinstance(row, dict) else {} for row in found] if isinstance(found, list) else []
+
+
+def _shared(value: Any, known: dict[str, str]) -> Any:
+    """The same, in place, with one string for all that are equal: ten thousand homes name their group, and their lane's way in."""
+    if isinstance(value, str):
+        return known.setdefault(value, value)
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            value[key] = _shared(inner, known)
+    elif isinstance(value, list):
+        value[:] = [_shared(inner, known) for inner in value]
+    return value
 
 
 def _not_utf8(raw: bytes) -> list[Mistake]:

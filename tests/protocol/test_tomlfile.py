@@ -41,6 +41,12 @@ def test_a_right_file_becomes_the_model(path: Path) -> None:
     assert tomlfile.load(path, Street) == Street(name="Ngõ 5", lamps=[Lamp(id="A", watts=30)])
 
 
+def test_texts_that_are_equal_are_one_in_memory(path: Path) -> None:
+    path.write_text('name = "Ngõ 5"\n[[lamps]]\nid = "Ngõ 5"\nwatts = 30\n[[lamps]]\nid = "Ngõ 5"\nwatts = 60\n', encoding="utf-8")
+    street = tomlfile.load(path, Street)
+    assert street.name is street.lamps[0].id is street.lamps[1].id
+
+
 def test_a_byte_order_mark_of_an_office_program_is_no_mistake(path: Path) -> None:
     path.write_bytes(b'\xef\xbb\xbfname = "N"\n')
     assert tomlfile.load(path, Street).name == "N"
