@@ -43,8 +43,8 @@ class Ties(NamedTuple):
 
 
 class Serving:
-    """`take` is called by the link and only keeps; `run` serves. `served`: pieces; `refused`: fetches that were answered with an error;
-    `dropped`: those that waited too long, or were one too many.
+    """`take` is called by the link and only reads and keeps; `run` serves. `served`: pieces; `refused`: fetches that were answered with
+    an error; `dropped`: those that waited too long, or were one too many.
     """
 
     def __init__(self, data: Path, site: str, kb_per_s: int, ties: Ties) -> None:
@@ -53,7 +53,7 @@ class Serving:
         self._site = site
         self._bytes_per_s = kb_per_s * 1000
         self._ties = ties
-        self._asked: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._asked: OrderedDict[str, tuple[float, Fetch]] = OrderedDict()
         self._wake = asyncio.Event()
         self._room = float(BURST * topics.LIMITS["chunk"])
         self._filled_s = ties.monotonic()
@@ -65,11 +65,17 @@ class Serving:
         return len(self._asked)
 
     def take(self, device: str, payload: bytes) -> None:
-        """A fetch has come. It takes the place of the board's one before."""
+        """A fetch has come. It takes the place of the board's one before. One that cannot be read is counted."""
+        try:
+            fetch = messages.decode(Fetch, payload)
+        except DecodeError as exc:
+            now_ms = int(self._ties.clock() * 1000)
+            self._ties.rubbish.count(device, "fetch", why=str(exc), payload=payload, now_ms=now_ms)
+            return
         if device not in self._asked and len(self._asked) >= BOARDS_MAX:
             self.dropped += 1
             return
-        self._asked[device] = (self._ties.monotonic(), payload)
+        self._asked[device] = (self._ties.monotonic(), fetch)
         self._wake.set()
 
     async def run(self) -> None:
@@ -83,11 +89,11 @@ class Serving:
                 elif (wait_s := self._wait_s()) > 0:
                     await asyncio.sleep(wait_s)
                 else:
-                    device, (at_s, payload) = self._asked.popitem(last=False)
+                    device, (at_s, fetch) = self._asked.popitem(last=False)
                     if self._ties.monotonic() - at_s > STALE_S:
                         self.dropped += 1
                     else:
-                        await self._serve(device, payload)
+                        await self._serve(device, fetch)
 
     def _wait_s(self) -> float:
         """How long until the next piece may go: a token bucket of bytes."""
@@ -97,14 +103,8 @@ class Serving:
         self._filled_s = now_s
         return max(0.0, (topics.LIMITS["chunk"] - self._room) / self._bytes_per_s)
 
-    async def _serve(self, device: str, payload: bytes) -> None:
+    async def _serve(self, device: str, fetch: Fetch) -> None:
         self._room -= topics.LIMITS["chunk"]  # an error costs a whole place too: who asks for nonsense has no hurry
-        try:
-            fetch = messages.decode(Fetch, payload)
-        except DecodeError as exc:
-            now_ms = int(self._ties.clock() * 1000)
-            self._ties.rubbish.count(device, "fetch", why=str(exc), payload=payload, now_ms=now_ms)
-            return
         try:
             chunk = await self._chunk(device, fetch)
         except (NoBundle, OSError) as exc:

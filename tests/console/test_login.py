@@ -263,7 +263,7 @@ def test_orders_stand_in_the_record(admin: httpx.Client, client: httpx.Client) -
     login(client)
     client.post("/incidents/2026-000123/acknowledge", data={"version": "7"})
     text = admin.get(f"/audit?person={DUTY}").text
-    assert "acknowledge v7: done" in text
+    assert "Xác nhận v7: đã làm" in text
     assert "2026-000123" in text
 
 

@@ -131,7 +131,7 @@ def test_gauge_that_a_board_does_not_have_is_a_key_error(rom: Path) -> None:
 
 def test_only_terminals_on_which_something_hangs_have_a_level_at_rest() -> None:
     wired = load().wired("household", ("coming",))
-    assert set(wired) == {"button-1", "button-2", "smoke-1", "extinguisher-1", "silence", "coming", BELL_SENSE}
+    assert set(wired) == {"button-1", "button-2", "smoke-1", "extinguisher-1", "silence", "coming", "jumper", BELL_SENSE}
 
 
 def test_each_gauge_at_rest_shows_something_between_its_ends() -> None:
