@@ -121,6 +121,14 @@ def test_a_message_is_handed_over_and_delivered_with_the_network_s_word(tmp_path
     played(tmp_path, play)
 
 
+def test_a_report_that_comes_in_one_breath_with_the_answer_counts(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        house.put(*(message(number, phone(number)) for number in range(1, 9)))
+        await house.until(lambda: all("delivered" in house.states(number) for number in range(1, 9)))
+
+    played(tmp_path, play, Faults(report_s=0.0))
+
+
 def test_a_report_of_failure_is_the_end_of_it(tmp_path: Path) -> None:
     async def play(house: House) -> None:
         house.put(message(1, phone(1)))

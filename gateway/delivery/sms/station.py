@@ -197,6 +197,7 @@ class Station:
         else:
             if not job.done.done():
                 job.done.set_result(result)
+                await asyncio.sleep(0)  # whoever gave it knows its references before a report that came in the same breath is read
 
     async def _unless_pressed(self, job: Job, modem: Modem) -> Any:
         """The job's work, given up soon once an alarm waits for it. Raises NoAnswer then: it may have gone out."""
