@@ -21,7 +21,7 @@ from simulator.bench.figures import NotMeasured, of_samples, of_value
 from simulator.bench.hall import GROUP, HOST, NAME, SITE, Hall
 from simulator.flashes import Flash
 from simulator.parts import answer
-from simulator.processes import FIRMWARE_HEAP_KB, STAND_INS, available
+from simulator.processes import FIRMWARE_HEAP_KB, NAMES_KB, STAND_INS, available
 from simulator.terminals import BELL, WIRINGS
 from simulator.world import World
 
@@ -194,7 +194,8 @@ async def _seen(book: Book, hall: Hall, world: World, kind: Kind, *, probed: boo
 async def _probe(world: World, device: str, seen: Samples, *, stalls: bool) -> None:
     """At a start the loop is not yet there for long: its stalls are the start's, which has a figure of its own."""
     probe = await world.probe(device)
-    seen.peak, seen.held = max(seen.peak, probe.heap_peak), max(seen.held, probe.heap_held)
+    of_names = NAMES_KB * 1024  # which the probe has not yet seen when it takes the stand-ins off
+    seen.peak, seen.held = max(seen.peak, probe.heap_peak - of_names), max(seen.held, probe.heap_held - of_names)
     if stalls:
         seen.stall.append(probe.stall_s * 1000)
         seen.of_flash.append(probe.flash_s * 1000)
