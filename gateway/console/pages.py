@@ -93,7 +93,7 @@ class Console:
 
     async def looked(self, request: Request, *, about: str = "", detail: str) -> None:
         """Record that somebody has taken away, or put on paper, what names people: `about` which incident, `detail` what of it."""
-        await self.door.note("looked", who=gate.who(request).id, about=about, detail=detail, address=gate.visitor(request).address)
+        await self.door.looked(who=gate.who(request).id, about=about, detail=detail, address=gate.visitor(request).address)
 
     def say(self, request: Request, text: str, *, status: int) -> Response:
         """Tell the person one sentence: as a fragment to htmx, as a whole page to a browser without JavaScript."""

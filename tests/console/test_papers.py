@@ -136,3 +136,14 @@ def test_whoever_takes_away_what_names_people_stands_in_the_audit(
     assert get(console.url + path).status_code == 200
     found = [(one.who, one.what, one.about, one.detail, one.address) for one in audit.entries(console.book.reading)]
     assert found == [(DUTY, "looked", about, detail, "127.0.0.1")], "and what was not shown is not in it"
+
+
+def test_who_prints_the_same_over_and_over_has_looked_once_a_minute(recorded: Database, console: RunningConsole) -> None:
+    for path in ("/incidents/2026-000123/record", "/incidents/2026-000123/record", "/log.csv", "/incidents/2026-000123/record"):
+        assert get(console.url + path).status_code == 200
+    paper, log = reversed(audit.entries(console.book.reading))
+    assert (paper.about, log.detail) == ("2026-000123", "log.csv")
+    look = {"who": paper.who, "about": paper.about, "detail": paper.detail, "address": paper.address}
+    assert audit.has_looked(console.book.reading, at_ms=paper.at_ms + audit.SAME_LOOK_MS, **look)
+    assert not audit.has_looked(console.book.reading, at_ms=paper.at_ms + audit.SAME_LOOK_MS + 1, **look)
+    assert not audit.has_looked(console.book.reading, at_ms=paper.at_ms - 1, **look), "the clock has gone back: another look"

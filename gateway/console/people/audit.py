@@ -19,6 +19,8 @@ What = Literal[
 KEPT_MS = 365 * 86_400_000  # 12 months, the project's default for logs
 KEPT_ROWS = 200_000  # some 40 MB, whoever knocks how often
 PAGE = 100
+SAME_LOOK_MS = 60_000  # who prints a page over and over has looked once, and pushes nothing else out of the record
+NEWEST = 50
 
 
 class Entry(NamedTuple):
@@ -39,6 +41,16 @@ def note(db: sqlite3.Connection, what: What, *, who: str, at_ms: int, about: str
         "INSERT INTO audit (at_ms, who, what, about, detail, address) VALUES (?, ?, ?, ?, ?, ?)",
         (at_ms, who, what, about[:200], detail[:500], address),
     )
+
+
+def has_looked(db: sqlite3.Connection, *, who: str, at_ms: int, about: str, detail: str, address: str) -> bool:
+    """Whether one of the newest entries of `who`, within SAME_LOOK_MS, says the same look already."""
+    row = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM (SELECT * FROM audit WHERE who = ? ORDER BY id DESC LIMIT ?)"
+        " WHERE what = 'looked' AND about = ? AND detail = ? AND address = ? AND at_ms BETWEEN ? AND ?)",
+        (who, NEWEST, about[:200], detail[:500], address, at_ms - SAME_LOOK_MS, at_ms),
+    ).fetchone()
+    return bool(row[0])
 
 
 def entries(db: sqlite3.Connection, *, before: int | None = None, who: str | None = None, limit: int = PAGE) -> list[Entry]:

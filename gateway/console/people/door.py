@@ -221,6 +221,12 @@ class Door:
         except sqlite3.Error as exc:
             logger.error("not in the record: %s %s %s: %s", who, what, about, exc)  # noqa: TRY400  # the reason says it all
 
+    async def looked(self, *, who: str, about: str, detail: str, address: str) -> None:
+        """Record that somebody has taken away what names people; the same again within a minute is the same look."""
+        look = {"who": who, "about": about, "detail": detail, "address": address}
+        if not audit.has_looked(self.book.reading, at_ms=self._now_ms(), **look):
+            await self.note("looked", **look)
+
     def _account_of(self, name: str) -> str:
         """The account that somebody means: by its name, or by the person's phone number. "" for none, so that all of them are alike."""
         typed = name.strip()
