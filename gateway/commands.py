@@ -85,7 +85,6 @@ def _console(site: SiteFile, settings: SettingsFile = None, data: Data = DATA, a
       keng console --site site.toml --accounts console.json      as another user of this machine
     """
     with startup.reported("keng console"):
-        startup.step_back(NICENESS)
         commune, chosen = startup.load(site, settings)
         settings_files.need_duty(commune)
         startup.need_free_ports({"[console] port": (chosen.console.host, chosen.console.port)})
@@ -96,6 +95,7 @@ def _console(site: SiteFile, settings: SettingsFile = None, data: Data = DATA, a
         logs.to_stdout(chosen.log.format)
         data.mkdir(parents=True, exist_ok=True)
         own = own_database(chosen.console, data)
+        startup.step_back(NICENESS)
         startup.run_until_stopped(notify.alongside(serve(chosen, commune, account, database=data / "keng.db", own=own)))
 
 
