@@ -16,6 +16,7 @@ LIMITS = (
     "it listens on this machine only: real boards need mosquitto (apt install mosquitto)",
     "it has no rights: every program that knows one password can publish everything, and take another's client id",
     "it has no disk: what is retained is gone when it stops, and engine and boards tell it again",
+    "who connects in the instant in which a client of the other port leaves may be kept out until it starts again",
     "a wildcard subscription gets at most 100 retained messages: further boards make themselves known within 20 s",
 )
 
