@@ -129,6 +129,20 @@ def test_a_report_that_comes_in_one_breath_with_the_answer_counts(tmp_path: Path
     played(tmp_path, play, Faults(report_s=0.0))
 
 
+def test_what_comes_while_a_report_is_written_down_is_not_slept_through(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        house.put(message(1, phone(1)))
+        await house.until(lambda: "handed" in house.states(1))
+        house.is_writable = False
+        await house.until(lambda: "delivered" in house.states(1))
+        house.modem.receive(HOUSEHOLD, "1")
+        await house.until(house.sms.station._wake.is_set)
+        house.is_writable = True
+        await house.until(lambda: house.answers)
+
+    played(tmp_path, play, Faults(report_s=0.5))
+
+
 def test_a_report_of_failure_is_the_end_of_it(tmp_path: Path) -> None:
     async def play(house: House) -> None:
         house.put(message(1, phone(1)))

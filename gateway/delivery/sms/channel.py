@@ -15,7 +15,7 @@ from gateway.delivery.queue import AGAIN, UNSURE, Backoff, Queue
 from gateway.delivery.sms import pdu, replies, text
 from gateway.delivery.sms.line import NoAnswer, Refused
 from gateway.delivery.sms.pdu import Deliver, StatusReport
-from gateway.delivery.sms.reports import Reports
+from gateway.delivery.sms.reports import Reports, Verdict
 from gateway.delivery.sms.station import Station
 from gateway.domain import wording
 from gateway.domain.replies import Reply
@@ -103,7 +103,7 @@ class SmsLoop:
         except NoAnswer as exc:
             self.queue.again(marked, f"{exc}: it may have gone out")
         else:
-            self._reports.wait_for(self.queue.handed(marked, ",".join(map(str, references))))
+            self._judged(self._reports.wait_for(self.queue.handed(marked, ",".join(map(str, references)))))
             if message.row.reference == UNSURE:
                 logger.warning("sms: message %d may have been sent twice", message.row.delivery.id)
 
@@ -146,13 +146,18 @@ class SmsLoop:
         return await self._settled()
 
     def _reported(self, report: StatusReport) -> None:
-        verdict = self._reports.take(report)
+        verdict = self._reports.take(report, int(self._clock() * 1000))
         if verdict is None:
             logger.debug("sms: a report about no message that waits for one (status %#04x)", report.status)
-        elif verdict.delivered:
+        self._judged(verdict)
+
+    def _judged(self, verdict: Verdict | None) -> None:
+        if verdict is None:
+            return
+        if verdict.status is None:
             self.queue.delivered(verdict.message)
         else:
-            self.queue.failed(verdict.message, f"the network could not deliver it (status {report.status:#04x})")
+            self.queue.failed(verdict.message, f"the network could not deliver it (status {verdict.status:#04x})")
 
     def _replied(self, message: Deliver) -> None:
         if wording.is_canary(message.text):

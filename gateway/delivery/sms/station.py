@@ -156,6 +156,7 @@ class Station:
         while True:
             if modem.line.lost is not None:
                 raise modem.line.lost
+            self._wake.clear()  # before what is looked at below: what comes meanwhile is not slept through
             await self._heed(modem)
             job = self._jobs[0] if self._jobs else None
             if job and job.rank == _SEND and not (has_sent and self._stored):
@@ -197,7 +198,6 @@ class Station:
         else:
             if not job.done.done():
                 job.done.set_result(result)
-                await asyncio.sleep(0)  # whoever gave it knows its references before a report that came in the same breath is read
 
     async def _unless_pressed(self, job: Job, modem: Modem) -> Any:
         """The job's work, given up soon once an alarm waits for it. Raises NoAnswer then: it may have gone out."""
@@ -248,7 +248,6 @@ class Station:
             await modem.delete(stored.slot)
 
     async def _rest(self) -> None:
-        self._wake.clear()
         try:
             async with asyncio.timeout(max(0.0, self._check_s - _now_s())):
                 await self._wake.wait()
