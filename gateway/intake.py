@@ -31,7 +31,8 @@ from gateway.store.journal import Outgoing
 from gateway.store.store import Store
 from protocol import boards, messages, topics
 from protocol.boards import BoardCommand
-from protocol.messages import Answer, Birth, Command, DeskAlive, Event, Gateway, Report, Tick
+from protocol.desk import Command, DeskAlive
+from protocol.messages import Answer, Birth, Event, Gateway, Report, Tick
 from protocol.wire import DecodeError
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from gateway import startup
 from gateway.domain.audiences import VIETNAM
 from gateway.rehearsal import Line, rehearse
 from gateway.settings import Settings, limits, ways
-from protocol.messages import ALARM_TYPES
+from protocol.fields import ALARM_TYPES
 from protocol.tomlfile import FileMistakes
 from protocol.topics import is_id
 

@@ -8,7 +8,8 @@ from gateway.mqtt import Link, Will
 from gateway.ring import Rings
 from protocol import topics
 from protocol.boards import BoardAnswer
-from protocol.messages import CommandAnswer, Fault, Gateway, Hello, Receipt, Tick
+from protocol.desk import CommandAnswer
+from protocol.messages import Fault, Gateway, Hello, Receipt, Tick
 from protocol.wire import clean
 
 FAULTS_MAX, BOARDS_MAX = 60, 50

@@ -13,7 +13,7 @@ from gateway.domain import health
 from gateway.domain.canaries import Plan, Probe
 from gateway.domain.deadlines import Limits
 from protocol import tomlfile
-from protocol.messages import Id
+from protocol.fields import Id
 from protocol.people import PHONE_CHANNELS
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes, Misfit, Tables

@@ -7,6 +7,9 @@ from pydantic.json_schema import models_json_schema
 
 from protocol import boards as b
 from protocol import messages as m
+from protocol.desk import Command, CommandAnswer, DeskAlive
+from protocol.fields import Message
+from protocol.incident import Incident
 from protocol.topics import LIMITS, PREFIX
 
 _ID = {"device": "a board", "group": "a fire group", "incident": "an incident", "user": "a person at a desk or a bench"}
@@ -20,7 +23,7 @@ class Channel(NamedTuple):
     qos: int
     retained: bool
     sender: str
-    models: tuple[type[m.Message], ...]
+    models: tuple[type[Message], ...]
     summary: str
 
 
@@ -38,10 +41,10 @@ CHANNELS = (
     Channel("ring", "group/{group}/ring", 1, False, "engine", (m.Ring,), "what the group's bells shall do now"),
     Channel("tick", "tick", 0, False, "engine", (m.Tick,), "every 10 s: the engine lives, its time"),
     Channel("gateway", "gateway", 1, True, "engine", (m.Gateway,), "the engine is online, or (last will) not"),
-    Channel("incident", "incident/{incident}", 1, True, "engine", (m.Incident,), "the incident, whole; retained while it is open"),
-    Channel("desk_command", "desk/{user}/command", 1, False, "desk", (m.Command,), "acknowledge, silence, resolve, start a drill"),
-    Channel("desk_answer", "desk/{user}/answer", 1, False, "engine", (m.CommandAnswer,), "what became of a command"),
-    Channel("desk_alive", "desk/{user}/alive", 0, False, "desk", (m.DeskAlive,), "every 10 s: pages that are open and can be heard"),
+    Channel("incident", "incident/{incident}", 1, True, "engine", (Incident,), "the incident, whole; retained while it is open"),
+    Channel("desk_command", "desk/{user}/command", 1, False, "desk", (Command,), "acknowledge, silence, resolve, start a drill"),
+    Channel("desk_answer", "desk/{user}/answer", 1, False, "engine", (CommandAnswer,), "what became of a command"),
+    Channel("desk_alive", "desk/{user}/alive", 0, False, "desk", (DeskAlive,), "every 10 s: pages that are open and can be heard"),
     Channel("bench_command", "bench/{user}/command", 1, False, "bench", (b.BoardCommand,), "register, revoke or try a board, list all"),
     Channel("bench_answer", "bench/{user}/answer", 1, False, "engine", (b.BoardAnswer,), "what became of a command"),
 )
@@ -94,7 +97,7 @@ def _operation(channel: Channel) -> dict[str, Any]:
     }
 
 
-def _message(model: type[m.Message]) -> dict[str, Any]:
+def _message(model: type[Message]) -> dict[str, Any]:
     return {
         "name": model.__name__,
         "summary": (model.__doc__ or "").partition("\n")[0],

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from protocol import messages
 from protocol.campaigns import BoardUpdate, Bundle, CampaignReport, UpdateDo
-from protocol.messages import Channel, Compact, Count, Id, Text, UnixMs
+from protocol.fields import Channel, Compact, Count, Id, Text, UnixMs
 from protocol.topics import LIMITS
 from protocol.wire import DecodeError
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from protocol.messages import BundleId, Compact, Count, Id, UnixMs
+from protocol.fields import BundleId, Compact, Count, Id, UnixMs
 
 UpdateDo = Literal["update_start", "update_halt", "update_resume", "update_end", "updates"]
 Bundle = Annotated[str, Field(pattern=r"^[0-9A-Za-z._-]{1,32}$")]  # its digest, the beginning of that, or its version

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from protocol.messages import Count, Id, Order
+from protocol.fields import Count, Id
+from protocol.messages import Order
 from protocol.site import Kind
 from protocol.topics import LIMITS
 from protocol.wire import is_printable

@@ -7,78 +7,31 @@ fields are ignored, so that a newer peer can say more.
 import json
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from protocol import updates, wire
-from protocol.topics import LIMITS, is_id
-from protocol.wire import COUNT_MAX, FOR_MAX_S, TIME_MAX, DecodeError
-
-POINT_TYPES = (
-    *("button", "key", "smoke", "heat", "gas", "sos", "door", "presence", "pressure", "level", "lamp", "light"),
-    *("battery", "mains", "tamper", "bell", "loop", "test"),
+from protocol.desk import Command, CommandAnswer, DeskAlive
+from protocol.fields import (
+    BundleId,
+    Compact,
+    Count,
+    Crash,
+    Digest,
+    EventId,
+    Id,
+    Life,
+    Message,
+    Pattern,
+    Seconds,
+    Start,
+    State,
+    Text,
+    UnixMs,
+    Version,
 )
-ALARM_TYPES = ("button", "smoke", "heat", "gas", "sos")
-
-
-def _check(test: Any, expected: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not test(value):
-            raise ValueError(f"expected {expected}")
-        return value
-
-    return AfterValidator(check)
-
-
-Id = Annotated[str, _check(is_id, "1 to 32 of A-Z a-z 0-9 _ -"), Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{1,32}$"})]
-Start = Annotated[str, _check(wire.is_start, "<life>-<boot>"), Field(json_schema_extra={"pattern": "^[0-9a-f]{8}-[0-9]{1,10}$"})]
-EventId = Annotated[
-    str, _check(wire.is_event_id, "<life>-<boot>-<seq>"), Field(json_schema_extra={"pattern": "^[0-9a-f]{8}-[0-9]{1,10}-[0-9]{1,10}$"})
-]
-Life = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
-BundleId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Version = Annotated[
-    str,
-    _check(updates.is_version, f"numbers with dots, at most {updates.VERSION_MAX} letters"),
-    Field(json_schema_extra={"pattern": "^[0-9]+(\\.[0-9]+)*", "maxLength": updates.VERSION_MAX}),
-]
-Text = Annotated[str, _check(wire.is_text, f"1 to {wire.TEXT_MAX} printable characters"), Field(json_schema_extra={"maxLength": 200})]
-Crash = Annotated[
-    str,
-    _check(lambda text: wire.is_text(text, wire.CRASH_MAX), f"1 to {wire.CRASH_MAX} printable characters"),
-    Field(json_schema_extra={"maxLength": wire.CRASH_MAX}),
-]
-Channel = Annotated[
-    str,
-    _check(lambda name: all(is_id(part) for part in name.split(":", 1)), "a name, or <kind>:<name>"),
-    Field(json_schema_extra={"pattern": "^[A-Za-z0-9_-]{1,32}(:[A-Za-z0-9_-]{1,32})?$"}),
-]
-Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
-UnixMs = Annotated[int, Field(ge=0, le=TIME_MAX)]
-Seconds = Annotated[int, Field(ge=0, le=FOR_MAX_S)]
-State = Literal["active", "clear", "open", "short", "stuck", "silent"]
-Pattern = Literal["fire", "sos", "pre", "drill"]
-
-
-class Message(BaseModel):
-    """Any message: strict about types, deaf to unknown fields."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, populate_by_name=True, allow_inf_nan=False)
-
-    v: Literal[1] = 1
-
-    def payload(self) -> bytes:
-        """The bytes to publish."""
-        return self.model_dump_json(by_alias=True).encode()
-
-
-class Compact(Message):
-    """A message whose absent fields are left out instead of written as null."""
-
-    def payload(self) -> bytes:
-        """The bytes to publish."""
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
-
+from protocol.incident import Incident
+from protocol.topics import LIMITS
+from protocol.wire import COUNT_MAX, DecodeError
 
 UpdateState = Literal["fetching", "verified", "trial", "kept", "rolled_back", "refused"]
 
@@ -327,210 +280,6 @@ class Gateway(Message):
     faults: list[Text] = []
     lasting: list[Fault] = []
     left_out: Count = 0
-
-
-class Place(Message):
-    """Where it is, in words and on the map. `id` is null for a board that the site does not place."""
-
-    id: Id | None
-    name: str
-    address: str = ""
-    landmark: str = ""
-    way_in: str = ""
-    lat: float | None = None
-    lon: float | None = None
-
-
-class Activation(Message):
-    """One press or contact that made, or raised again, an incident. `at_from` says how `at_ms` was found: never an invented time."""
-
-    n: Count
-    event: EventId
-    device: Id
-    place: Place
-    point: Id
-    type: Id
-    at_ms: UnixMs
-    at_from: Literal["age", "t", "before"]
-
-
-BellState = Literal["waiting", "measured", "commanded", "fault", "silenced", "silent"]
-
-
-class Bell(Message):
-    """One bell in an incident's newest activation. `after_ms`: from the press to its proof, as the engine saw it.
-
-    waiting: asked, less than 3 s ago. measured / commanded: rings. fault: it says it cannot. silenced: stopped by that house's key.
-    silent: asked, and nothing heard.
-    """
-
-    device: Id
-    place: str
-    state: BellState
-    after_ms: Count | None = None
-
-
-class TimelineEntry(Message):
-    """One thing that happened. `what` is a word of gateway/domain/incidents.py; `who` a person, a device or a channel."""
-
-    at_ms: UnixMs
-    what: Id
-    who: str = ""
-    detail: str = ""
-
-
-DeliveryState = Literal["waiting", "handed", "delivered", "acknowledged", "failed"]
-
-
-class Delivery(Message):
-    """One message by one channel: how far it has come, and when. `channel` is sms, voice, webhook:<name>, apprise:<target> or
-    sia:<receiver>; `person` is empty for a program; `step` is the ladder's, from 1, and 0 for what no ladder tells; `id` is the engine's.
-
-    waiting: decided, not sent yet. handed: the modem or server has it. delivered: it says that it has arrived. acknowledged: the person
-    has answered. failed: given up. `at_ms` is the newest of the times: of the last try while it waits.
-    """
-
-    id: Count = 0
-    channel: Channel
-    what: Id
-    person: Id | Literal[""] = ""
-    step: Count = 0
-    state: DeliveryState
-    tries: Count
-    at_ms: UnixMs
-    decided_ms: UnixMs = 0
-    handed_ms: UnixMs | None = None
-    delivered_ms: UnixMs | None = None
-    acknowledged_ms: UnixMs | None = None
-    error: str = ""
-
-
-Says = Literal["safe", "need_help", "coming"]
-
-
-class RollCall(Message):
-    """What a home of the group has answered since the alarm: by its keys (`by`: the board), by a person's message or by the desk."""
-
-    home: Id
-    name: str
-    says: Says | Literal["no_answer"] = "no_answer"
-    by: str = ""
-    at_ms: UnixMs | None = None
-
-
-class LadderPosition(Message):
-    """Who is told next, and when: `step` (from 1) of `round` at `due_ms`, unless somebody acknowledges; null: nobody any more. `next` may
-    be empty before the first step, and where it leads to nobody.
-    """
-
-    cause: Literal["fire", "smoke", "sos", "silent_sos", "late", "drill"]
-    round: Count
-    step: Count
-    due_ms: UnixMs | None
-    next: list[Id]
-
-
-IncidentState = Literal["open", "acknowledged", "on_the_way", "on_scene", "resolved"]
-
-
-class Incident(Message):
-    """The incident, whole. `version` rises with what changes a decision (a new activation, acknowledged, silenced, resolved), not
-    with each bell's proof, so that a desk command is not stale merely because a bell has answered. `revision` rises with everything.
-
-    `groups`: all that it has reached, `group` the first; `resolve_asked`: nothing was heard for so long that it may be over. `left_out`:
-    so many bells and homes had no room in 64 kB (those with trouble have it first; all are without their names then).
-    """
-
-    engine: Start
-    id: Id
-    version: Count
-    revision: Count
-    kind: Literal["fire", "smoke", "sos", "drill"]
-    group: Id | None
-    groups: list[Id] = []
-    group_name: str
-    state: IncidentState
-    late: bool = False
-    sounding: bool
-    n: Count
-    opened_ms: UnixMs
-    acknowledged_ms: UnixMs | None = None
-    acknowledged_by: str = ""
-    on_the_way_ms: UnixMs | None = None
-    on_the_way_by: str = ""
-    on_scene_ms: UnixMs | None = None
-    on_scene_by: str = ""
-    resolve_asked: bool = False
-    resolved_ms: UnixMs | None = None
-    resolved_by: str = ""
-    outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
-    place: Place
-    activations: list[Activation]
-    bells: list[Bell]
-    roll_call: list[RollCall] = []
-    left_out: Count = 0
-    ladder: LadderPosition | None = None
-    deliveries: list[Delivery] = []
-    timeline: list[TimelineEntry] = []
-
-    def count(self, *states: BellState) -> int:
-        """How many bells are in any of `states`."""
-        return sum(bell.state in states for bell in self.bells)
-
-
-Do = Literal["acknowledge", "on_the_way", "on_scene", "silence", "alarm_again", "called_114", "resolve", "roll_call", "drill", "test_bell"]
-
-
-class Command(Compact):
-    """Desk: do this to that incident. `t` is the last tick's time plus the monotonic time since.
-
-    A drill begins in a `group` and names no incident; so does test_bell, which sounds its bells, or that of one `home` of it, for 2 s. A
-    roll call says of a `home` what somebody was told (`says`), and called_114 that somebody has called the fire brigade, whatever the
-    version. alarm_again undoes silence and acknowledge: it rings and tells anew.
-    """
-
-    id: Id
-    t: UnixMs
-    do: Do
-    incident: Id | None = None
-    version: Count | None = None
-    outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
-    reason: Text | None = None
-    group: Id | None = None
-    home: Id | None = None
-    says: Says | None = None
-
-    @model_validator(mode="after")
-    def _names_what_it_is_about(self) -> Self:
-        if (self.do == "resolve") != (self.outcome is not None):
-            raise ValueError("expected an outcome with resolve, and only there")
-        of_group = self.do in ("drill", "test_bell")
-        if of_group != (self.incident is None) or of_group != (self.group is not None):
-            raise ValueError("expected a group with drill and test_bell, and an incident with everything else")
-        if (self.do == "roll_call") != (self.says is not None) or (self.says is not None and self.home is None):
-            raise ValueError("expected a home and what it says with roll_call, and only there")
-        if self.home is not None and self.do not in ("roll_call", "test_bell"):
-            raise ValueError("expected a home with roll_call and test_bell, and only there")
-        if self.version is None and self.do not in ("drill", "test_bell", "roll_call", "called_114"):
-            raise ValueError(f"expected the version of the incident with {self.do}")
-        return self
-
-
-class CommandAnswer(Compact):
-    """Engine to desk: what became of the command with this id. `version` is the incident's now."""
-
-    id: Id
-    ok: bool
-    error: Text | None = None
-    incident: Id | None = None
-    version: Count | None = None
-
-
-class DeskAlive(Message):
-    """Console, every 10 s and when it changes: so many pages of the desk are open, and so many of them can be heard."""
-
-    pages: Count
-    audible: Count
 
 
 class OddEvent(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from protocol.messages import Id
+from protocol.fields import Id
 from protocol.tomlfile import Table, Words
 from protocol.topics import is_id
 

@@ -10,7 +10,8 @@ from pydantic.dataclasses import dataclass
 
 from protocol import areas, tomlfile
 from protocol.areas import Area, Member
-from protocol.messages import Id, Place
+from protocol.fields import Id
+from protocol.incident import Place
 from protocol.neighbours import Location, Neighbours
 from protocol.people import FIRST_ADMINISTRATOR, Absence, Person, Shift
 from protocol.policy import PlaceKind, Policy

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from protocol.messages import Incident
+from protocol.incident import Incident
 from simulator.script import Step
 from simulator.stage import Stage
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from protocol import topics
-from protocol.messages import Answer, Birth, Call, Event, Hello, Order, Pattern, Receipt, Report, Ring, State, Tick, Will, decode
+from protocol.fields import Pattern, State
+from protocol.messages import Answer, Birth, Call, Event, Hello, Order, Receipt, Report, Ring, Tick, Will, decode
 from protocol.wire import DecodeError
 from simulator.bodies import Cause, Plan, Reports
 from simulator.gauges import Volts, fitted

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import NamedTuple, Self
 
 from protocol import topics
-from protocol.messages import Answer, Birth, Event, Gateway, Hello, Incident, OddEvent, Receipt, Report, decode, decode_event, decode_state
+from protocol.incident import Incident
+from protocol.messages import Answer, Birth, Event, Gateway, Hello, OddEvent, Receipt, Report, decode, decode_event, decode_state
 from protocol.wire import DecodeError
 from simulator.mqtt import Account, Client, Message
 from simulator.watch import Watch

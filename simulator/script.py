@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, Json
 from protocol import site as site_files
 from protocol import tomlfile
 from protocol.config import change
-from protocol.messages import Id
+from protocol.fields import Id
 from protocol.site import Kind, Site
 from protocol.tomlfile import FileMistakes, Misfit, Tables
 from simulator.terminals import WIRINGS

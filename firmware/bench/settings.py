@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from protocol import tomlfile
 from protocol.config import LONGEST, Address, BoardConfig, Network, Point
-from protocol.messages import Id
+from protocol.fields import Id
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes
 

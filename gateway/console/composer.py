@@ -14,7 +14,7 @@ from gateway.console.fragments import Fragment, leaf, whole
 from gateway.console.records import Records, Shelf
 from gateway.console.words import LANGUAGES, Language, Words, load
 from gateway.store.queries import MaintenanceEntry, Record
-from protocol.messages import Incident, TimelineEntry
+from protocol.incident import Incident, TimelineEntry
 from protocol.people import Role
 from protocol.site import Site
 

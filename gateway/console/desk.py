@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from gateway.console.feed import Feed
 from protocol import topics
-from protocol.messages import Command
+from protocol.desk import Command
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Desk:
         return await self.command(user, do=do, incident=incident, version=version, **more)
 
     async def command(self, user: str, **fields: Any) -> Verdict:
-        """The same with any command: `fields` are those of protocol.messages.Command."""
+        """The same with any command: `fields` are those of protocol.desk.Command."""
         command = Command(id=f"c-{secrets.token_hex(8)}", t=self._feed.engine_ms(), **fields)
         about = command.incident or command.home or command.group
         answers = self._feed.answers

@@ -9,7 +9,9 @@ from typing import Literal
 from gateway.console.changes import Changes
 from gateway.mqtt import Account, Link
 from protocol import topics
-from protocol.messages import CommandAnswer, Fault, Gateway, Incident, Tick, decode
+from protocol.desk import CommandAnswer
+from protocol.incident import Incident
+from protocol.messages import Fault, Gateway, Tick, decode
 from protocol.wire import DecodeError
 
 logger = logging.getLogger(__name__)

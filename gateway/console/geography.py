@@ -3,7 +3,7 @@
 import math
 from typing import Any, Literal, NamedTuple
 
-from protocol.messages import Place
+from protocol.incident import Place
 from protocol.neighbours import METRES_A_DEGREE
 from protocol.site import Site
 

@@ -16,7 +16,8 @@ from gateway.console.gate import need
 from gateway.console.pages import STATUS, Console, Reason, Version, lacks_reason, taken_on_by
 from gateway.console.people.rights import SITE_WIDE, Who
 from gateway.console.words import Language
-from protocol.messages import Do, Says
+from protocol.desk import Do
+from protocol.incident import Says
 
 GroupId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 HomeId = Annotated[str, Form(pattern=r"^[A-Za-z0-9_-]{1,32}$")]

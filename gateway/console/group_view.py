@@ -8,7 +8,8 @@ from gateway.console.people.rights import SITE_WIDE, Who
 from gateway.console.view import Device, Proof
 from gateway.domain.policy import may
 from gateway.store.queries import BellTested, DeviceRow
-from protocol.messages import Do, Incident, RollCall, Says
+from protocol.desk import Do
+from protocol.incident import Incident, RollCall, Says
 from protocol.site import Site
 
 # Who needs somebody comes first, then who may need somebody.

@@ -24,7 +24,7 @@ from gateway.console.records import PAGE, UNREADABLE, Shelf
 from gateway.console.words import Language
 from gateway.settings import is_loopback
 from protocol import wire
-from protocol.messages import Says
+from protocol.incident import Says
 from protocol.site import Site
 from protocol.wire import COUNT_MAX
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from protocol.messages import DeskAlive
+from protocol.desk import DeskAlive
 
 EVERY_S = 10.0
 FORGET_S = 25.0  # a page tells every 6 s (console.js); a hidden one may be slowed

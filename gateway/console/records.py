@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gateway.console.changes import Changes
 from gateway.store import queries
 from gateway.store.queries import BellTested, ChannelRow, DeviceRow, MaintenanceEntry, Record, Wanted
-from protocol.messages import Incident
+from protocol.incident import Incident
 
 logger = logging.getLogger(__name__)
 

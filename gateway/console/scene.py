@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from gateway.console import geography
 from gateway.console.view import Tone, called_114
 from gateway.store.queries import DeviceRow
-from protocol.messages import Bell, Delivery, Incident, RollCall
+from protocol.incident import Bell, Delivery, Incident, RollCall
 from protocol.people import Person
 from protocol.site import Site, Spot, WaterSource
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from gateway.store.queries import DeviceRow
-from protocol.messages import Activation, Bell, BellState, Incident
+from protocol.incident import Activation, Bell, BellState, Incident
 
 Tone = Literal["fire", "fault", "drill", "lost", "good", "plain"]
 

@@ -7,7 +7,7 @@ from gateway.delivery.sia.codes import Event
 from gateway.domain import wording
 from gateway.domain.canaries import CANARY
 from gateway.domain.situation import DeliveryRow
-from protocol.messages import Delivery, Incident
+from protocol.incident import Delivery, Incident
 
 
 def of_canary(row: DeliveryRow, site: str) -> str:

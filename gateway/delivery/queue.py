@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from gateway.domain.situation import DeliveryRow
 from gateway.store.journal import Outgoing
-from protocol.messages import DeliveryState
+from protocol.incident import DeliveryState
 
 ERROR_MAX = 200
 UNSURE = "?"  # reference of a message of which it is not known whether it went out

@@ -16,7 +16,7 @@ from gateway.domain.incidents import (
 from gateway.domain.ladder import Climb
 from gateway.domain.placing import is_newer
 from gateway.domain.policy import PATTERN
-from protocol.messages import Activation, Place
+from protocol.incident import Activation, Place
 from protocol.policy import Cause
 
 AGAIN_MS = 10_000  # a finger that trembles, a contact that chatters, and a message to everybody for each of it

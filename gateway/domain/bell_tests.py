@@ -12,7 +12,8 @@ from gateway.domain.desk import MAY_NOT, old
 from gateway.domain.incidents import Incident
 from gateway.domain.maintenance import Entry
 from gateway.domain.policy import may
-from protocol.messages import Answer, Command, Order
+from protocol.desk import Command
+from protocol.messages import Answer, Order
 
 SECONDS = 2
 VALID_S = 10  # a board that comes back later shall not sound out of the blue

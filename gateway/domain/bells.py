@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gateway.domain.placing import is_due, is_newer
-from protocol.messages import BellState, Event
+from protocol.incident import BellState
+from protocol.messages import Event
 
 # "A silent bell is named at most 3 s after the press": the rest is for the engine's own clockwork.
 SILENT_MS = 2_700

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gateway.domain import audiences, incidents
 from gateway.domain.placing import is_due
 from gateway.domain.situation import Act, Canary, DeliveryRow, Now, Situation, Turn
-from protocol.messages import Delivery, DeliveryState
+from protocol.incident import Delivery, DeliveryState
 
 CANARY = "canary"  # what its delivery is about, and the kind of its fault
 DAY_MS = 86_400_000

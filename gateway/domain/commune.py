@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from protocol.areas import Area
-from protocol.messages import Place
+from protocol.incident import Place
 from protocol.people import Absence, Shift
 from protocol.policy import PlaceKind, Policy
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from gateway.domain import alarms, bells
 from gateway.domain.incidents import TIMELINE_MAX, Asked, Incident, changed, noted, shortened
 from gateway.domain.placing import is_due
-from protocol.messages import TimelineEntry
+from protocol.incident import TimelineEntry
 
 REARMED = ("fire", "sos")  # a drill that is silenced stays so
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gateway.domain.incidents import Incident, Outcome, changed, noted, stepped
-from protocol.messages import RollCall, Says
+from protocol.incident import RollCall, Says
 
 
 def acknowledged(incident: Incident, *, by: str, now_ms: int) -> Incident:

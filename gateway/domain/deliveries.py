@@ -1,7 +1,7 @@
 """How far a message has come, put together from what is said by whom: its channel, the network's report, the person's answer. Pure."""
 
 from gateway.domain.incidents import TIMELINE_MAX, Incident, What, changed, noted
-from protocol.messages import Delivery, DeliveryState
+from protocol.incident import Delivery, DeliveryState
 
 # A later word about an earlier state changes nothing: a report may come after the answer. "failed" is the channel's last word, unless
 # the message has arrived all the same.

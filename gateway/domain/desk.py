@@ -6,7 +6,7 @@ from gateway.domain import alarms, decisions, incidents
 from gateway.domain.commune import Commune, Person
 from gateway.domain.incidents import Asked, Incident
 from gateway.domain.policy import may
-from protocol.messages import Command, CommandAnswer
+from protocol.desk import Command, CommandAnswer
 
 AGE_MAX_MS = 30_000
 

@@ -5,7 +5,7 @@ from functools import partial
 from gateway.domain.incidents import Incident, climbing, noted, unresolved
 from gateway.domain.ladder import Climb
 from gateway.domain.situation import Act, Situation, Turn, put
-from protocol.messages import DeskAlive
+from protocol.desk import DeskAlive
 from protocol.policy import MUTABLE
 
 DESK = "desk"  # the key of the fault

@@ -30,7 +30,10 @@ from gateway.domain.placing import Placed, is_due, is_newer, place
 from gateway.domain.policy import CHATTERING, REARM_MS, ROLL_CALL, type_of
 from gateway.domain.situation import Act, DeliveryRow, EarlyProof, EventRow, Listed, News, Now, Point, Situation, Turn, put
 from gateway.domain.supervision import Device
-from protocol.messages import ALARM_TYPES, POINT_TYPES, Answer, Birth, Command, CommandAnswer, Event, OddEvent, Place, Report, Will
+from protocol.desk import Command, CommandAnswer
+from protocol.fields import ALARM_TYPES, POINT_TYPES
+from protocol.incident import Place
+from protocol.messages import Answer, Birth, Event, OddEvent, Report, Will
 from protocol.topics import is_id
 from protocol.wire import is_event_id
 

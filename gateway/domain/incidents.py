@@ -10,7 +10,7 @@ from gateway.domain.bells import Bell
 from gateway.domain.ladder import Climb
 from gateway.domain.placing import AtFrom
 from gateway.domain.policy import Kind
-from protocol.messages import Activation, Delivery, Place, RollCall, TimelineEntry
+from protocol.incident import Activation, Delivery, Place, RollCall, TimelineEntry
 
 State = Literal["open", "acknowledged", "on_the_way", "on_scene", "resolved"]
 Step = Literal["activate", "acknowledge", "on_the_way", "on_scene", "silence", "rearm", "again", "resolve"]

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from protocol.messages import Delivery
+from protocol.incident import Delivery
 from protocol.policy import Cause, Ladder
 
 # A graver cause begins its own ladder while another is being climbed; a lesser one waits until that is over.

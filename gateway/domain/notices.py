@@ -11,7 +11,7 @@ from gateway.domain.audiences import Scene
 from gateway.domain.commune import Person
 from gateway.domain.placing import is_due
 from gateway.domain.situation import DeliveryRow, Situation, Turn
-from protocol.messages import Delivery
+from protocol.incident import Delivery
 from protocol.policy import FaultNotices
 
 FAULT = "fault"  # what its delivery is about

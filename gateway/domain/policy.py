@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from protocol.messages import Do, Pattern, Says
+from protocol.desk import Do
+from protocol.fields import Pattern
+from protocol.incident import Says
 
 Kind = Literal["fire", "smoke", "sos", "drill"]
 

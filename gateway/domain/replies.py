@@ -11,7 +11,7 @@ from gateway.domain.commune import Person
 from gateway.domain.incidents import Incident
 from gateway.domain.policy import may
 from gateway.domain.situation import DeliveryRow, Turn, put
-from protocol.messages import Delivery, Says
+from protocol.incident import Delivery, Says
 
 Word = Literal["acknowledge"] | Says
 

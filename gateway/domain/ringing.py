@@ -7,7 +7,8 @@ from gateway.domain.bells import SOUNDS
 from gateway.domain.incidents import TAKEN_ON, Incident
 from gateway.domain.placing import is_newer
 from gateway.domain.policy import PATTERN
-from protocol.messages import Pattern, Ring
+from protocol.fields import Pattern
+from protocol.messages import Ring
 from protocol.wire import PATTERNS
 
 # How often an order is repeated, and after how many seconds without one a bell may call it overdue.

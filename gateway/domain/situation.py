@@ -19,7 +19,9 @@ from gateway.domain.policy import FAMILY, SPREAD_MS, SPREADING, Kind, is_told
 from gateway.domain.ringing import Order
 from gateway.domain.supervision import Device
 from protocol import messages
-from protocol.messages import Command, CommandAnswer, Delivery, Event, Report
+from protocol.desk import Command, CommandAnswer
+from protocol.incident import Delivery
+from protocol.messages import Event, Report
 
 if TYPE_CHECKING:
     from gateway.domain.outages import Outage

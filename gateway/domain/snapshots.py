@@ -5,7 +5,7 @@ from typing import NamedTuple
 from gateway.domain.bells import SOUNDS, Bell
 from gateway.domain.incidents import TIMELINE_MAX, Incident, Verify, shortened
 from gateway.domain.ladder import Climb
-from protocol import messages
+from protocol import incident as wire
 from protocol.topics import LIMITS
 
 HOMES_MANY = 100
@@ -24,7 +24,7 @@ class Core(NamedTuple):
     active: dict[str, str]
     events: dict[str, str]
     bells: tuple[Bell, ...]
-    roll_call: tuple[messages.RollCall, ...] = ()
+    roll_call: tuple[wire.RollCall, ...] = ()
 
 
 def core(incident: Incident) -> Core:
@@ -33,7 +33,7 @@ def core(incident: Incident) -> Core:
     return found if len(incident.roll_call) > HOMES_MANY else found._replace(roll_call=())
 
 
-def restored(shown: messages.Incident, hidden: Core) -> Incident:
+def restored(shown: wire.Incident, hidden: Core) -> Incident:
     """The incident of a snapshot and its core."""
     return Incident(
         id=shown.id,
@@ -79,7 +79,7 @@ def payload(incident: Incident, *, engine: str, group_name: str) -> bytes:
     return found
 
 
-def _without_names(shown: messages.Incident) -> bytes:
+def _without_names(shown: wire.Incident) -> bytes:
     """One that reaches whole villages: no names of bells and homes, and then no more of them than fit, those with trouble first."""
     bells = sorted((bell.model_copy(update={"place": ""}) for bell in shown.bells), key=lambda bell: bell.state in SOUNDS)
     homes = sorted((home.model_copy(update={"name": ""}) for home in shown.roll_call), key=lambda home: WORST_FIRST.index(home.says))
@@ -92,9 +92,9 @@ def _without_names(shown: messages.Incident) -> bytes:
         most //= 2
 
 
-def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.Incident:
+def snapshot(incident: Incident, *, engine: str, group_name: str) -> wire.Incident:
     """The incident as everybody sees it."""
-    return messages.Incident(
+    return wire.Incident(
         engine=engine,
         id=incident.id,
         version=incident.version,
@@ -120,7 +120,7 @@ def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.In
         outcome=incident.outcome,
         place=incident.place,
         activations=list(incident.activations),
-        bells=[messages.Bell(device=bell.device, place=bell.place, state=bell.state, after_ms=bell.after_ms) for bell in incident.bells],
+        bells=[wire.Bell(device=bell.device, place=bell.place, state=bell.state, after_ms=bell.after_ms) for bell in incident.bells],
         roll_call=list(incident.roll_call),
         ladder=_ladder(incident),
         deliveries=list(incident.deliveries),
@@ -128,9 +128,9 @@ def snapshot(incident: Incident, *, engine: str, group_name: str) -> messages.In
     )
 
 
-def _ladder(incident: Incident) -> messages.LadderPosition | None:
+def _ladder(incident: Incident) -> wire.LadderPosition | None:
     climb = incident.climb
     if climb is None:
         return None
     due_ms = climb.start_ms + climb.wait_ms if incident.climbs else None
-    return messages.LadderPosition(cause=climb.cause, round=climb.round, step=climb.step + 1, due_ms=due_ms, next=list(climb.next))
+    return wire.LadderPosition(cause=climb.cause, round=climb.round, step=climb.step + 1, due_ms=due_ms, next=list(climb.next))

@@ -15,7 +15,7 @@ from gateway.domain.incidents import Incident, noted
 from gateway.domain.ladder import Climb
 from gateway.domain.placing import is_due
 from gateway.domain.situation import Act, DeliveryRow, Now, Situation, Turn, put
-from protocol.messages import Delivery, Says
+from protocol.incident import Delivery, Says
 from protocol.policy import Step
 
 NOBODY = "ladder"  # the key of the fault

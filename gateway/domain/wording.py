@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from gateway.domain.audiences import local
 from gateway.domain.incidents import Incident
-from protocol.messages import Place
+from protocol.incident import Place
 from protocol.policy import Cause
 
 # One segment of 140 octets (3GPP TS 23.040), with accents (UCS-2) and without (7 bits a letter).

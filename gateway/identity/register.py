@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.identity.private import IDENTITY, locked, write_private
-from protocol.messages import Id
+from protocol.fields import Id
 from protocol.tomlfile import FileMistakes
 
 NAME = "boards.json"

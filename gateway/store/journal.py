@@ -20,8 +20,9 @@ from gateway.domain.ringing import Order
 from gateway.domain.situation import Canary, DeliveryRow, Effects, Lasting, Point, Situation
 from gateway.domain.snapshots import Core, core, restored
 from gateway.domain.supervision import Device
-from protocol import messages
-from protocol.messages import CommandAnswer, Delivery
+from protocol import incident as wire
+from protocol.desk import CommandAnswer
+from protocol.incident import Delivery
 
 _CORE = TypeAdapter(Core)
 _ORDER = TypeAdapter(Order)
@@ -197,7 +198,7 @@ def restore(db: sqlite3.Connection, situation: Situation, *, now_s: float) -> No
 
 def read_incident(snapshot: str, hidden: str) -> Incident:
     """The incident of a row's `snapshot` and `core`. Raises ValueError for what is none."""
-    return restored(messages.Incident.model_validate_json(snapshot), _CORE.validate_json(hidden))
+    return restored(wire.Incident.model_validate_json(snapshot), _CORE.validate_json(hidden))
 
 
 def read_names(names: str) -> tuple[str, ...]:
@@ -269,7 +270,7 @@ def _incident(incident: Incident, snapshot: bytes) -> tuple[Any, ...]:
         incident.state,
         incident.opened_ms,
         snapshot.decode(),
-        json.dumps(core(incident), default=messages.RollCall.model_dump),
+        json.dumps(core(incident), default=wire.RollCall.model_dump),
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from gateway.domain.maintenance import What, meanings
 from gateway.domain.supervision import what_of
-from protocol.messages import Delivery, Incident
+from protocol.incident import Delivery, Incident
 from protocol.wire import TIME_MAX
 
 BUSY_S = 5.0

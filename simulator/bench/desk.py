@@ -4,7 +4,9 @@ import time
 from typing import Self
 
 from protocol import topics
-from protocol.messages import Command, CommandAnswer, Incident, Tick, decode
+from protocol.desk import Command, CommandAnswer
+from protocol.incident import Incident
+from protocol.messages import Tick, decode
 from simulator.bench.communes import DUTY, FLOOR, SITE
 from simulator.bench.figures import NotMeasured
 from simulator.mqtt import Account, Client, Message

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from protocol.messages import BellState, Incident
+from protocol.incident import BellState, Incident
 from simulator.bench.book import Book
 from simulator.bench.figures import NotMeasured, of_samples
 from simulator.stage import COMMUNES, Stage

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Self
 
 from protocol.config import Address, BoardConfig, Network
-from protocol.messages import Incident, decode
+from protocol.incident import Incident
+from protocol.messages import decode
 from simulator.bench import communes
 from simulator.chaos.stepped import Clock
 from simulator.chaos.surroundings import Disk

@@ -9,7 +9,9 @@ from contextlib import suppress
 from typing import Self
 
 from protocol import topics
-from protocol.messages import Command, Incident, Tick, decode
+from protocol.desk import Command
+from protocol.incident import Incident
+from protocol.messages import Tick, decode
 from protocol.wire import decode_receipt
 from simulator.mqtt import Account, Client, Message
 from simulator.receivers import WebhookReceiver

@@ -24,7 +24,9 @@ from gateway.mqtt import Account
 from gateway.settings import Settings
 from protocol import site as site_files
 from protocol import topics
-from protocol.messages import Activation, Bell, Command, CommandAnswer, Delivery, DeskAlive, Gateway, Incident, Place, Tick, TimelineEntry
+from protocol.desk import Command, CommandAnswer, DeskAlive
+from protocol.incident import Activation, Bell, Delivery, Incident, Place, TimelineEntry
+from protocol.messages import Gateway, Tick
 from protocol.people import Person
 from protocol.site import Site
 

@@ -28,7 +28,8 @@ from stage import (
 )
 
 from gateway.console.people import book, door
-from protocol.messages import Command, CommandAnswer, Delivery, LadderPosition, RollCall
+from protocol.desk import Command, CommandAnswer
+from protocol.incident import Delivery, LadderPosition, RollCall
 
 IDENT = "2026-000123"
 DESK_KB = 150

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from stage import until
 from walks import PATIENCE_MS, WAIT_S, Commune
 
-from protocol.messages import Incident
+from protocol.incident import Incident
 
 N = 50
 SMOKES, POSTS = 4, 2

@@ -4,7 +4,7 @@ import pytest
 from stage import SITE
 
 from gateway.console import geography
-from protocol.messages import Place
+from protocol.incident import Place
 
 
 def test_a_degree_of_latitude_is_111_km_and_one_of_longitude_less() -> None:

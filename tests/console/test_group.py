@@ -31,7 +31,8 @@ from gateway.console import group_view
 from gateway.console.app import STATIC
 from gateway.console.people import audit
 from gateway.console.people.rights import Who
-from protocol.messages import CommandAnswer, Incident, LadderPosition, RollCall, TimelineEntry
+from protocol.desk import CommandAnswer
+from protocol.incident import Incident, LadderPosition, RollCall, TimelineEntry
 from protocol.people import Person
 
 IDENT = "2026-000123"

@@ -13,7 +13,8 @@ from stage import SITE, until
 from walks import GROUP, PATIENCE_MS, WAIT_S, Commune, calmed
 
 from protocol import topics
-from protocol.messages import Command, CommandAnswer, decode
+from protocol.desk import Command, CommandAnswer
+from protocol.messages import decode
 from simulator.mqtt import Client, Message
 from simulator.terminals import BELL
 

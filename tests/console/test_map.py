@@ -16,7 +16,7 @@ from stage import COOKIES, Broker, Database, EnginePeer, RunningConsole, get, in
 
 from gateway.console.basemap import base_map
 from gateway.settings import Map, Settings
-from protocol.messages import RollCall
+from protocol.incident import RollCall
 
 IDENT = "2026-000123"
 SHOWN = ".map[data-state=shown]"

@@ -10,7 +10,8 @@ import pytest
 from stage import COOKIES, NOON_MS, START, Broker, Database, EnginePeer, incident, log_in, peopled, resolved, running, until
 
 from protocol import topics
-from protocol.messages import Delivery, Fault, Gateway, LadderPosition, RollCall, TimelineEntry
+from protocol.incident import Delivery, LadderPosition, RollCall, TimelineEntry
+from protocol.messages import Fault, Gateway
 from protocol.site import Site
 
 XSS = """<script>alert(1)</script><img src=x onerror='alert(2)'>"{{7*7}}"""

@@ -25,7 +25,7 @@ from stage import (
 
 from gateway.settings import Console as ConsoleSettings
 from gateway.settings import Settings
-from protocol.messages import Command, CommandAnswer
+from protocol.desk import Command, CommandAnswer
 
 XSS = '<script>alert(1)</script><img src=x onerror="alert(2)">{{7*7}}'
 

@@ -9,7 +9,9 @@ from playwright.sync_api import Browser, Page, expect
 from stage import BELLS, COOKIES, NOON_MS, SITE, START, Broker, Database, EnginePeer, RunningConsole, incident, place_named, until
 
 from protocol import topics
-from protocol.messages import Command, CommandAnswer, Fault, Gateway, LadderPosition
+from protocol.desk import Command, CommandAnswer
+from protocol.incident import LadderPosition
+from protocol.messages import Fault, Gateway
 
 IDENT = "2026-000123"
 # What a person on duty must be able to read, letter for letter.

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page
 from stage import ROOT, SITE, Broker, Database, EnginePeer, RunningConsole, incident, log_in, peopled, resolved, running, until
 
 from gateway.console.people import book, door
-from protocol.messages import Activation, Delivery, Incident, LadderPosition, RollCall, TimelineEntry
+from protocol.incident import Activation, Delivery, Incident, LadderPosition, RollCall, TimelineEntry
 
 KEPT = ROOT / "docs/pictures"
 MOST_BYTES = 100_000

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from stage import EnginePeer, RunningConsole, log_in, post, until
 
 from gateway.console.presence import FORGET_S, PAGES_MAX, Presence
-from protocol.messages import DeskAlive
+from protocol.desk import DeskAlive
 
 
 class Watched:

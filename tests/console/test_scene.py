@@ -5,7 +5,7 @@ from stage import NOON_MS, SITE, incident
 
 from gateway.console import scene
 from gateway.store.queries import DeviceRow, Trouble
-from protocol.messages import Delivery, Incident, LadderPosition, RollCall, TimelineEntry
+from protocol.incident import Delivery, Incident, LadderPosition, RollCall, TimelineEntry
 
 TAKEN = Trouble("extinguisher-1", "extinguisher_taken", "", NOON_MS)
 ROW = DeviceRow("DCC-018", "fire_point", "Điểm", "DCC-N5", "online", NOON_MS, "1.0.0", -61, 86, True, 0, [])

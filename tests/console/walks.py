@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from stage import PASSWORD, until
 
-from protocol.messages import Incident
+from protocol.incident import Incident
 from simulator.stage import COMMUNES, Stage
 
 GROUP = "TLG-03"

@@ -9,7 +9,8 @@ from gateway.domain import facts, telling
 from gateway.domain.deadlines import Limits
 from gateway.domain.situation import Effects, Now, Situation, Turn, conclude
 from protocol import site as sites
-from protocol.messages import Birth, Command, Event
+from protocol.desk import Command
+from protocol.messages import Birth, Event
 from protocol.site import Site
 
 GROUP = "TLG-03"

@@ -12,7 +12,7 @@ from gateway.domain import snapshots
 from gateway.domain.incidents import TAKEN_ON, unresolved
 from gateway.domain.policy import FAMILY
 from gateway.domain.snapshots import Core
-from protocol import messages
+from protocol import incident as wire
 
 PEOPLE = (
     {"id": "truc-ban-1", "name": "Trực ban", "role": "duty", "phone": "+840000000001"},
@@ -117,7 +117,7 @@ class AnyOrder(RuleBasedStateMachine):
         for incident in self.world.situation.incidents.values():
             shown = snapshots.snapshot(incident, engine="5be07711-1", group_name="Tổ").payload()
             hidden = CORE.dump_json(snapshots.core(incident))
-            assert snapshots.restored(messages.Incident.model_validate_json(shown), CORE.validate_json(hidden)) == incident
+            assert snapshots.restored(wire.Incident.model_validate_json(shown), CORE.validate_json(hidden)) == incident
 
     @invariant()
     def never_two_open_incidents_for_one_fire(self) -> None:

@@ -7,7 +7,8 @@ from commune import World, with_people
 
 from gateway.domain import facts
 from gateway.domain.policy import may
-from protocol.messages import Answer, Do
+from protocol.desk import Do
+from protocol.messages import Answer
 from protocol.people import Role
 
 GROUP = "TLG-03"

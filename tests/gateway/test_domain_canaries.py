@@ -15,7 +15,7 @@ from gateway.domain.audiences import VIETNAM, local
 from gateway.domain.canaries import DAY_MS, WINDOW_MS, Plan, Probe, slot
 from gateway.domain.situation import DeliveryRow, Now, Situation
 from gateway.settings import Settings, canary_plan
-from protocol.messages import Delivery
+from protocol.incident import Delivery
 
 AT = time(8, 30)
 PHONE = "+840000000001"

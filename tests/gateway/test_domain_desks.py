@@ -4,7 +4,7 @@ import pytest
 from commune import World, with_people
 
 from gateway.domain import desks, facts
-from protocol.messages import DeskAlive
+from protocol.desk import DeskAlive
 from protocol.tomlfile import FileMistakes
 
 DUTY = {"id": "duty", "name": "Trực ban", "role": "duty", "phone": "+840000000001"}

@@ -7,7 +7,7 @@ from gateway.domain import facts, incidents, snapshots
 from gateway.domain.bells import Bell
 from gateway.domain.incidents import NEXT
 from gateway.store import journal
-from protocol import messages
+from protocol import incident as wire
 from protocol.messages import decode, decode_event
 
 
@@ -301,7 +301,7 @@ def test_a_snapshot_fits_its_topic_however_long_it_lasts_and_whatever_fails():
     place = world.only.place.model_copy(update={"way_in": "ngõ " * 100, "landmark": "chợ " * 100})
     activations = tuple(activation.model_copy(update={"place": place}) for activation in world.only.activations)
     payload = snapshots.payload(replace(world.only, activations=activations), engine="5be07711-1", group_name="Tổ")
-    shown = decode(messages.Incident, payload)
+    shown = decode(wire.Incident, payload)
     assert (shown.activations[0].n, shown.activations[-1].n) == (1, 300)
 
 
@@ -314,10 +314,10 @@ def test_a_fire_through_whole_villages_fits_its_topic_and_forgets_nobody(homes, 
         world.command("acknowledge")
     bells = tuple(Bell(f"H{number:04d}-00", "Hộ mẫu (Đỗ Xuân Trường)", "measured", START_MS, START_MS, 120) for number in range(homes))
     bells = (*bells[:-1], bells[-1]._replace(state="silent"))
-    calls = tuple(messages.RollCall(home=f"H{number:04d}", name="Hộ mẫu (Đỗ Xuân Trường)") for number in range(homes))
+    calls = tuple(wire.RollCall(home=f"H{number:04d}", name="Hộ mẫu (Đỗ Xuân Trường)") for number in range(homes))
     calls = (*calls[:-1], calls[-1].model_copy(update={"says": "need_help"}))
     incident = replace(world.only, bells=bells, roll_call=calls)
-    shown = decode(messages.Incident, snapshots.payload(incident, engine="5be07711-1", group_name="Tổ"))
+    shown = decode(wire.Incident, snapshots.payload(incident, engine="5be07711-1", group_name="Tổ"))
     assert len(shown.bells) + len(shown.roll_call) + shown.left_out == 2 * homes
     assert bool(shown.left_out) == left_out
     assert "need_help" in {home.says for home in shown.roll_call}

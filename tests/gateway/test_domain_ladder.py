@@ -10,7 +10,7 @@ from commune import START_MS, World, with_people
 from gateway.domain import facts, replies, snapshots, telling, wording
 from gateway.domain.replies import Reply
 from gateway.domain.situation import DeliveryRow
-from protocol.messages import Place
+from protocol.incident import Place
 from protocol.site import Site
 
 DUTY = {"id": "duty", "name": "Trực ban", "role": "duty", "phone": "+840000000001"}

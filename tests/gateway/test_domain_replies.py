@@ -5,7 +5,7 @@ from commune import World
 from gateway.domain import deliveries, replies
 from gateway.domain.replies import Reply
 from gateway.domain.situation import DeliveryRow, put
-from protocol.messages import Delivery
+from protocol.incident import Delivery
 
 
 def told(world: World, person: str, ident: int = 1, *, incident: str | None = None) -> None:

@@ -22,7 +22,9 @@ from gateway.rubbish import Rubbish
 from gateway.store import journal, queries
 from gateway.store.backlog import Backlog
 from gateway.store.store import Store, open_store
-from protocol.messages import Delivery, DeliveryState, DeskAlive, Event, Report
+from protocol.desk import DeskAlive
+from protocol.incident import Delivery, DeliveryState
+from protocol.messages import Event, Report
 
 BASE = f"keng/1/{site().id}/"
 BAD = "DCC-017"

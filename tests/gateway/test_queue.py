@@ -10,7 +10,7 @@ from commune import START_MS
 from gateway.delivery.queue import Backoff, Queue
 from gateway.domain.situation import DeliveryRow
 from gateway.store.journal import Outgoing
-from protocol.messages import Delivery
+from protocol.incident import Delivery
 
 RETRY = Backoff(first_s=1.0, longest_s=60.0, tries_max=3)
 

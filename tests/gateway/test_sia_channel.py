@@ -17,7 +17,7 @@ from gateway.delivery.sia.receiver import Receiver
 from gateway.domain.situation import DeliveryRow
 from gateway.settings import Receiver as Settings
 from gateway.store.journal import Outgoing
-from protocol.messages import Delivery
+from protocol.incident import Delivery
 
 TIMEOUT_S = 0.2
 BUSY_S = 2.0  # this machine may have other things to do

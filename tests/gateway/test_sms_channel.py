@@ -18,7 +18,7 @@ from gateway.domain.situation import DeliveryRow
 from gateway.settings import Sms
 from gateway.store.journal import Outgoing
 from protocol import site as site_files
-from protocol.messages import Delivery
+from protocol.incident import Delivery
 from simulator.modem.device import VirtualModem
 from simulator.modem.faults import Faults
 

@@ -6,7 +6,7 @@ from gateway.delivery.sms.pdu import StatusReport
 from gateway.delivery.sms.reports import EARLY_MAX, EARLY_MS, Reports
 from gateway.domain.situation import DeliveryRow
 from gateway.store.journal import Outgoing
-from protocol.messages import Delivery
+from protocol.incident import Delivery
 
 NUMBER = "+84912000007"
 NOW_MS = 1_795_900_000_000

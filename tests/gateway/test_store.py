@@ -17,6 +17,7 @@ from gateway.rubbish import PAIRS_MAX, Rubbish, write
 from gateway.store import journal, queries
 from gateway.store.migrations import NewerFile
 from gateway.store.store import FileInUse, open_store
+from protocol import incident as wire
 from protocol import messages
 
 ROOT = Path(__file__).parents[2]
@@ -294,5 +295,5 @@ def test_what_is_stored_is_what_is_published(tmp_path):
     asyncio.run(keep(tmp_path / "keng.db", world))
     db = queries.connect(tmp_path / "keng.db")
     (stored,) = queries.incidents(db, limit=1)
-    assert stored == messages.decode(messages.Incident, stored.payload())
+    assert stored == messages.decode(wire.Incident, stored.payload())
     db.close()

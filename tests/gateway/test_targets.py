@@ -15,7 +15,7 @@ from gateway.delivery.targets import Courier, TargetLoop
 from gateway.domain.situation import DeliveryRow
 from gateway.settings import Settings, Target, strangers
 from gateway.store.journal import Outgoing
-from protocol.messages import Delivery
+from protocol.incident import Delivery
 from protocol.tomlfile import FileMistakes
 
 RETRY = Backoff(first_s=0.05, longest_s=0.1, tries_max=3)

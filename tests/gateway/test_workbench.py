@@ -18,7 +18,8 @@ from gateway.store.store import open_store
 from gateway.workbench import KEPT, Ties, Workbench
 from protocol import site as site_files
 from protocol.boards import BoardAnswer, BoardCommand, Flashed, decode_command
-from protocol.messages import Command, decode
+from protocol.desk import Command
+from protocol.messages import decode
 from protocol.topics import LIMITS
 from protocol.wire import DecodeError
 from tests.gateway.brokers import DEMO

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from protocol import messages as m
 from protocol import updates, wire
+from protocol.fields import Message
 from protocol.topics import LIMITS
 from protocol.wire import DecodeError
 
@@ -112,14 +113,14 @@ def name_of(example_name: str) -> str:
 @pytest.mark.parametrize("name", FROM_BOARD)
 def test_engine_reads_the_documented_message(name: str) -> None:
     message = ENGINE_READS[name_of(name)](FROM_BOARD[name])
-    assert isinstance(message, m.Message)
+    assert isinstance(message, Message)
     assert json.loads(message.payload()).items() >= json.loads(FROM_BOARD[name]).items()
 
 
 @pytest.mark.parametrize("name", DESK)
 def test_engine_and_desk_read_the_documented_message(name: str) -> None:
     message = ENGINE_READS[name](DESK[name])
-    assert isinstance(message, m.Message)
+    assert isinstance(message, Message)
     assert json.loads(message.payload()) == json.loads(DESK[name])
 
 
@@ -229,7 +230,7 @@ def as_device(message: object) -> list[Any]:
     if isinstance(message, m.Chunk):
         data = message.data and base64.b64decode(message.data).hex()
         return [message.id, message.bundle, message.offset, data, message.error]
-    assert isinstance(message, m.Message)
+    assert isinstance(message, Message)
     if isinstance(message, m.Order) and message.do == "update":
         return [message.id, "update", message.what, message.seconds, message.valid_s, json.loads(message.payload())]
     fields = {"Ring": wire.Ring, "Receipt": wire.Receipt, "Tick": wire.Tick, "Order": wire.Order, "Call": wire.Call}[
@@ -242,7 +243,7 @@ def as_device(message: object) -> list[Any]:
 def test_device_reads_whatever_the_engine_writes(name: str, device: Device) -> None:
     @talk
     @given(ENGINE_WRITES[name])
-    def check(message: m.Message) -> None:
+    def check(message: Message) -> None:
         payload = message.payload()
         assert ENGINE_READS[name_of(name)](payload) == message
         if len(payload) <= LIMITS[name_of(name)]:
@@ -258,7 +259,7 @@ def test_engine_reads_whatever_the_device_writes(name: str, device: Device) -> N
     def check(fields: dict[str, Any]) -> None:
         payload = bytes.fromhex(device(encode=name, fields=fields)["payload"])
         message = ENGINE_READS[name](payload)
-        assert isinstance(message, m.Message)
+        assert isinstance(message, Message)
         read = message.model_dump()
         assert {key: read[key] for key in fields} == fields
 

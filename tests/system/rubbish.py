@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Self
 
 from protocol import messages, topics
 from protocol.boards import decode_command
-from protocol.messages import Answer, Command, Fetch, Gateway, Report, Tick, decode, decode_event, decode_state
+from protocol.desk import Command
+from protocol.messages import Answer, Fetch, Gateway, Report, Tick, decode, decode_event, decode_state
 from protocol.wire import DecodeError
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.store import queries
-from protocol.messages import Incident, Order
+from protocol.incident import Incident
+from protocol.messages import Order
 from protocol.site import PROGRAMS
 from simulator.desk import DeskFailed
 from simulator.mqtt import Client, Message

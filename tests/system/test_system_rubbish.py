@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from protocol import topics
-from protocol.messages import Incident
+from protocol.incident import Incident
 from simulator.mqtt import Client
 from tests.system.rubbish import Piece, pieces
 from tests.system.scene import HOMES, Scene

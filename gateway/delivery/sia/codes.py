@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, get_args
 
 from gateway.domain.maintenance import What
-from protocol.messages import Incident
+from protocol.incident import Incident
 
 Trigger = Literal["M", "F", "G", "C", ""]  # Annex I, [T...]: by hand, fire or smoke detector, gas detector, contact
 
