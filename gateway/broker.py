@@ -14,11 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
 
+from gateway.addresses import is_loopback
 from gateway.identity import accounts, embedded, mosquitto, register
 from gateway.identity.accounts import Accounts
 from gateway.identity.private import IDENTITY, NO_WRITES, has_identity, locked, write_private
 from gateway.mqtt import Account
-from gateway.settings import Broker, Settings, is_loopback
+from gateway.settings import Broker, Settings
 from gateway.store.queries import groups_settled
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes

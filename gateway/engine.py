@@ -23,13 +23,14 @@ from gateway.housekeeping import DISK, DiskIsBack, Housekeeping
 from gateway.intake import Intake, Parts
 from gateway.metrics import Measured
 from gateway.mqtt import Account, Link
+from gateway.plans import canary_plan, health_limits, limits, ways
 from gateway.publication import Publication, last_will
 from gateway.reports import Reports
 from gateway.ring import Rings
 from gateway.rivals import AnotherEngine, Rivals
 from gateway.rubbish import Rubbish
 from gateway.serving import Serving
-from gateway.settings import Settings, canary_plan, health_limits, limits, ways
+from gateway.settings import Settings
 from gateway.store import damage, journal
 from gateway.store.backlog import Backlog
 from gateway.store.damage import Damaged

@@ -11,8 +11,9 @@ import typer
 
 from gateway import startup
 from gateway.domain.audiences import VIETNAM
+from gateway.plans import limits, ways
 from gateway.rehearsal import Line, rehearse
-from gateway.settings import Settings, limits, ways
+from gateway.settings import Settings
 from protocol.fields import ALARM_TYPES
 from protocol.tomlfile import FileMistakes
 from protocol.topics import is_id

@@ -1,77 +1,20 @@
 """The gateway's settings: keng.toml, checked as a whole. Every table and every key may be left out; docs/settings.md explains each."""
 
-import ipaddress
 import re
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from gateway.domain import health
-from gateway.domain.canaries import Plan, Probe
-from gateway.domain.deadlines import Limits
+from gateway import addresses
+from gateway.addresses import Host, is_loopback
 from protocol import tomlfile
 from protocol.fields import Id
-from protocol.people import PHONE_CHANNELS
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes, Misfit, Tables
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-def is_loopback(host: str) -> bool:
-    """True for an IP address that only this machine reaches: 127.0.0.0/8 or ::1."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _loopback(host: str, why: str) -> str:
-    address = "127.0.0.1" if host == "localhost" else host
-    if not is_loopback(address):
-        raise ValueError(f"expected an address of this machine alone, such as 127.0.0.1, because {why}")
-    return address
-
-
-def _address(host: str) -> str:
-    address = "127.0.0.1" if host == "localhost" else host
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        raise ValueError("expected an IP address of this machine, such as 0.0.0.0 for all of them") from None
-    return address
-
-
-def _host(host: str) -> str:
-    try:
-        host.encode("idna")
-        is_name = bool(host) and host.isprintable() and not any(letter.isspace() for letter in host)
-    except UnicodeError:
-        is_name = False
-    if not is_name:
-        raise ValueError("expected a host name or an IP address")
-    return host
-
-
-def _web_address(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("http", "https") or not rest or not url.isprintable() or " " in url:
-        raise ValueError("expected an address that starts with http:// or https://")
-    try:
-        parts = urlsplit(url)
-        (parts.hostname or "").encode("idna")
-        has_place = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        has_place = False
-    if not has_place:
-        raise ValueError("expected an address with a host and, if any, a port in 1..65535")
-    return url
-
-
-Host = Annotated[str, Field(max_length=253), AfterValidator(_host)]
 
 
 class Table(BaseModel):
@@ -99,8 +42,8 @@ class Broker(Table):
     def _where_it_may_listen(cls, host: str, info: ValidationInfo) -> str:
         kind = info.data.get("kind")
         if kind == "embedded":
-            return _loopback(host, "the embedded broker has no rights")
-        return host if kind == "external" else _address(host)
+            return addresses.loopback(host, "the embedded broker has no rights")
+        return host if kind == "external" else addresses.own(host)
 
     @model_validator(mode="after")
     def _another_port(self) -> "Broker":
@@ -161,7 +104,9 @@ class Console(Table):
     def _only_this_machine_without_tls(cls, host: str, info: ValidationInfo) -> str:
         if info.data.get("certificate") and info.data.get("key"):
             return host
-        return _loopback(host, "anybody could read passwords on the network; for another address set certificate and key in [console]")
+        return addresses.loopback(
+            host, "anybody could read passwords on the network; for another address set certificate and key in [console]"
+        )
 
     @model_validator(mode="after")
     def _a_pair(self) -> "Console":
@@ -200,7 +145,7 @@ class Metrics(Table):
     @field_validator("host")
     @classmethod
     def _only_this_machine(cls, host: str) -> str:
-        return _loopback(host, "the numbers are for this machine's own Prometheus or agent")
+        return addresses.loopback(host, "the numbers are for this machine's own Prometheus or agent")
 
 
 class Health(Table):
@@ -273,7 +218,7 @@ class Webhook(Table):
     """Where each incident is posted as JSON, signed with the secret in `secret_file`, if there is one. `timeout_s` is for one try."""
 
     name: Id
-    url: Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
+    url: Annotated[str, Field(max_length=2000), AfterValidator(addresses.web)]
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     secret_file: Path | None = None
 
@@ -410,55 +355,3 @@ def _fallbacks(receivers: list[Tables]) -> list[Misfit]:
         for index, name in enumerate(named)
         if name is not None and (name not in allowed or name in named[:index])
     ]
-
-
-def strangers(settings: Settings, site: Site) -> list[str]:
-    """What the site file says of targets that the settings do not have."""
-    known = {f"apprise:{target.name}" for target in settings.apprise}
-    return [
-        f"site: people {person.id}: channels: expected a target of the settings' [[apprise]], got {way!r}"
-        for person in site.people
-        for way in person.ways
-        if way.startswith("apprise:") and way not in known
-    ]
-
-
-def ways(settings: Settings) -> frozenset[str]:
-    """The channels to people that are set up."""
-    phones = PHONE_CHANNELS if settings.sms.port else ()
-    return frozenset((*phones, *(f"apprise:{target.name}" for target in settings.apprise)))
-
-
-def canary_plan(settings: Settings, site: Site) -> Plan:
-    """When and how each channel that is set up here proves itself."""
-    found = settings.canary
-    probes = {channel: Probe() for channel in (*(f"webhook:{one.name}" for one in settings.webhooks), *ways(settings))}
-    fallbacks = {receiver.fallback for receiver in settings.receivers}
-    # A fallback gets nothing while the other answers: its link tests prove it. One without them is proved by what it takes.
-    probes |= {f"sia:{one.name}": Probe(sends=one.name not in fallbacks) for one in settings.receivers if _is_asked(one, fallbacks)}
-    if settings.sms.port:
-        person = next((one for role in ("technician", "duty", "leader") for one in site.people if one.role == role and one.phone), None)
-        default = Probe(address=str(person.phone), person=person.id) if person else Probe()
-        probes["sms"] = Probe(address=found.sms_to, returns=found.sms_returns) if found.sms_to else default
-        probes["voice"] = Probe(sends=bool(found.voice_to), address=found.voice_to)
-    return Plan(found.at, found.patience_min * 60_000, {name: one for name, one in probes.items() if name not in found.skip})
-
-
-def _is_asked(receiver: Receiver, fallbacks: set[Id | None]) -> bool:
-    return receiver.name not in fallbacks or receiver.supervision_s > 0
-
-
-def health_limits(settings: Settings) -> health.Limits:
-    """Where a fault of the gateway begins."""
-    found = settings.health
-    return health.Limits(found.disk_free_mb, found.temperature_c, found.clock_min, found.broker_mb)
-
-
-def limits(settings: Settings, site: Site) -> Limits:
-    """How long things last here."""
-    return Limits(
-        ring_max_ms=settings.engine.ring_max_s * 1000,
-        verify_ms=settings.engine.verify_s * 1000,
-        silence_ms=site.policy.silence_s * 1000,
-        ask_ms=site.policy.ask_h * 3_600_000,
-    )

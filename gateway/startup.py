@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from gateway import broker as brokers
+from gateway import plans
 from gateway import settings as settings_files
 from gateway.broker import BrokerMissing, Choice
 from gateway.settings import Broker, Settings
@@ -31,7 +32,7 @@ def load(site: Path, settings: Path | None) -> tuple[Site, Settings]:
     found_settings = _tried(lambda: settings_files.load(settings), settings, mistakes)
     if found_site is None or found_settings is None:
         raise FileMistakes(mistakes)
-    if strange := settings_files.strangers(found_settings, found_site):
+    if strange := plans.strangers(found_settings, found_site):
         raise FileMistakes(strange)
     return found_site, found_settings
 

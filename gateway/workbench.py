@@ -21,7 +21,8 @@ from gateway.domain.maintenance import Entry, What
 from gateway.domain.situation import Act, Effects, Situation, Turn
 from gateway.identity import register
 from gateway.identity.register import Refused
-from gateway.settings import Settings, canary_plan
+from gateway.plans import canary_plan
+from gateway.settings import Settings
 from gateway.store import queries
 from gateway.store.store import Store
 from gateway.updating import Updating

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
+from gateway.addresses import is_loopback
 from gateway.console.administration import administration
 from gateway.console.basemap import base_map
 from gateway.console.certificates import Certificate
@@ -41,7 +42,7 @@ from gateway.console.presence import Presence
 from gateway.console.records import Shelf
 from gateway.console.words import Words
 from gateway.mqtt import Account
-from gateway.settings import Settings, is_loopback
+from gateway.settings import Settings
 from protocol import topics
 from protocol.site import Site
 from protocol.wire import shown

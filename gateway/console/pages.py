@@ -10,6 +10,7 @@ from markupsafe import Markup
 from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
+from gateway.addresses import is_loopback
 from gateway.console import events, gate, words
 from gateway.console.basemap import BaseMap
 from gateway.console.changes import Changes
@@ -22,7 +23,6 @@ from gateway.console.people.rights import Who
 from gateway.console.presence import Presence
 from gateway.console.records import PAGE, UNREADABLE, Shelf
 from gateway.console.words import Language
-from gateway.settings import is_loopback
 from protocol import wire
 from protocol.incident import Says
 from protocol.site import Site

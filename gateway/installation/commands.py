@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from gateway import startup
+from gateway.addresses import is_loopback
 from gateway.identity.private import has_identity
 from gateway.installation import firewall, plan
 from gateway.installation.layout import Layout
 from gateway.installation.plan import Step, Wishes
-from gateway.settings import is_loopback
 from gateway.supervisor import CannotStart
 from protocol.tomlfile import FileMistakes
 

@@ -1,6 +1,7 @@
 """Who may reach the gateway from outside: a table of nftables of our own, which leaves every other rule of the machine alone."""
 
-from gateway.settings import Settings, is_loopback
+from gateway.addresses import is_loopback
+from gateway.settings import Settings
 
 SSH_PORT = 22
 

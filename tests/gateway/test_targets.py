@@ -13,7 +13,8 @@ from engines import Receiver
 from gateway.delivery.queue import Backoff
 from gateway.delivery.targets import Courier, TargetLoop
 from gateway.domain.situation import DeliveryRow
-from gateway.settings import Settings, Target, strangers
+from gateway.plans import strangers
+from gateway.settings import Settings, Target
 from gateway.store.journal import Outgoing
 from protocol.incident import Delivery
 from protocol.tomlfile import FileMistakes
