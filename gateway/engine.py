@@ -16,8 +16,9 @@ from gateway.delivery import targets
 from gateway.delivery.queue import Queue
 from gateway.delivery.targets import Courier
 from gateway.delivery.webhooks import WebhookLoop
-from gateway.domain import canaries, desks, facts, incidents, moves, notices, telling, updates
-from gateway.domain.situation import Act, DeliveryRow, Effects, Now, Situation, Turn
+from gateway.domain import canaries, desks, facts, incidents, moves, notices, telling, waves
+from gateway.domain.rows import DeliveryRow
+from gateway.domain.situation import Act, Effects, Now, Situation, Turn
 from gateway.expiry import Expiry
 from gateway.housekeeping import DISK, DiskIsBack, Housekeeping
 from gateway.intake import Intake, Parts
@@ -289,7 +290,7 @@ class _Engine:
 
     def _may_serve(self) -> bool:
         """Pieces of updates wait while anything else needs the engine, or people need their bells."""
-        return self._may_send() and updates.may_go_on(self._situation) and self._intake.waiting["fact"] == 0
+        return self._may_send() and waves.may_go_on(self._situation) and self._intake.waiting["fact"] == 0
 
     def _connected(self) -> None:
         """The broker may have forgotten everything: say what is retained, and what rings."""

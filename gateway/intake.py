@@ -15,10 +15,11 @@ from functools import lru_cache, partial
 from typing import NamedTuple, NoReturn
 
 from gateway.delivery import bodies
-from gateway.domain import desks, facts, replies, snapshots
+from gateway.domain import desks, facts, orders, replies, snapshots
 from gateway.domain.incidents import Incident
 from gateway.domain.replies import Reply
-from gateway.domain.situation import Act, DeliveryRow, Effects, Now, Situation, Turn, conclude
+from gateway.domain.rows import DeliveryRow
+from gateway.domain.situation import Act, Effects, Now, Situation, Turn, conclude
 from gateway.exposition import Histogram
 from gateway.publication import Publication
 from gateway.reports import Reports
@@ -386,7 +387,7 @@ class Intake:
         command = messages.decode(Command, payload)
         here = [answer for person, _, before, answer in turn.effects.commands if (person, before.id) == (user, command.id)]
         answer = here[0] if here else journal.answer(self._parts.store.reading, user, command.id)
-        turn.effects.answers.append((user, answer or facts.command(turn, user, command)))
+        turn.effects.answers.append((user, answer or orders.command(turn, user, command)))
 
     def _bench(self, user: str, payload: bytes, _retained: bool, _turn: Turn) -> None:
         self._on_bench(user, boards.decode_command(payload))

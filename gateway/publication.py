@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from gateway.domain.commune import Commune
-from gateway.domain.situation import Effects, Lasting, Situation
+from gateway.domain.rows import Lasting
+from gateway.domain.situation import Effects, Situation
 from gateway.mqtt import Link, Will
 from gateway.ring import Rings
 from protocol import topics

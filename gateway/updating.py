@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gateway import bundles
 from gateway.bundles import NoBundle
-from gateway.domain import campaigns, updates
+from gateway.domain import campaigns, updates, waves
 from gateway.domain.campaigns import Campaign, Progress
 from gateway.domain.situation import Act, Situation, Turn
 from gateway.domain.updates import Refusal, Wish
@@ -128,7 +128,7 @@ class Updating:
     def _row(self, row: Progress, campaign: Campaign, *, is_live: bool) -> BoardUpdate:
         words, percent = row.words, None
         if is_live and row.state == "waiting":
-            words = updates.why_not(self._situation, row) or words
+            words = waves.why_not(self._situation, row) or words
         if is_live and row.state == "fetching":
             known = self._situation.pace.steps.get(row.device)
             percent = min(100, max(0, known.offset if known else 0) * 100 // campaign.release.size)

@@ -6,7 +6,7 @@ from gateway.delivery.sia import codes
 from gateway.delivery.sia.codes import Event
 from gateway.domain import wording
 from gateway.domain.canaries import CANARY
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from protocol.incident import Delivery, Incident
 
 

@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from gateway.store.journal import Outgoing
 from protocol.incident import DeliveryState
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 
 from gateway.delivery.queue import AGAIN, UNSURE, Backoff, Queue
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from gateway.settings import Target
 
 logger = logging.getLogger(__name__)

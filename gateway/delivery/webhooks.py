@@ -19,7 +19,7 @@ import h11
 
 from gateway.delivery.http import Poster
 from gateway.delivery.queue import Backoff, Queue
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from gateway.settings import Webhook
 from gateway.store.journal import Outgoing
 

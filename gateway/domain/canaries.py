@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from gateway.domain import audiences, incidents
 from gateway.domain.placing import is_due
-from gateway.domain.situation import Act, Canary, DeliveryRow, Now, Situation, Turn
+from gateway.domain.rows import Canary, DeliveryRow
+from gateway.domain.situation import Act, Now, Situation, Turn
 from protocol.incident import Delivery, DeliveryState
 
 CANARY = "canary"  # what its delivery is about, and the kind of its fault

@@ -13,7 +13,6 @@ from gateway.domain import (
     canaries,
     deadlines,
     deliveries,
-    desk,
     health,
     incidents,
     maintenance,
@@ -23,31 +22,22 @@ from gateway.domain import (
     supervision,
     telling,
     updates,
+    waves,
 )
 from gateway.domain.incidents import Alarm, Incident
 from gateway.domain.maintenance import Entry
 from gateway.domain.placing import Placed, is_due, is_newer, place
 from gateway.domain.policy import CHATTERING, REARM_MS, ROLL_CALL, type_of
-from gateway.domain.situation import Act, DeliveryRow, EarlyProof, EventRow, Listed, News, Now, Point, Situation, Turn, put
+from gateway.domain.rows import DeliveryRow, EarlyProof, EventRow, Listed, Point
+from gateway.domain.situation import Act, Now, Situation, Turn, put
 from gateway.domain.supervision import Device
-from protocol.desk import Command, CommandAnswer
 from protocol.fields import ALARM_TYPES, POINT_TYPES
-from protocol.incident import Place
 from protocol.messages import Answer, Birth, Event, OddEvent, Report, Will
 from protocol.topics import is_id
 from protocol.wire import is_event_id
 
 LATE_MS = 1_800_000
 LISTED_MS = 2_000  # events without a receipt are sent right behind the birth, alarms first
-
-
-_NEWS: dict[str, News] = {
-    "acknowledge": "acknowledged",
-    "on_the_way": "on_the_way",
-    "on_scene": "on_scene",
-    "alarm_again": "re_alarmed",
-    "resolve": "resolved",
-}
 
 
 class Identity(NamedTuple):
@@ -160,26 +150,6 @@ def answer(turn: Turn, ident: str, fact: Answer) -> None:
         turn.effects.note([entry])
 
 
-def command(turn: Turn, user: str, fact: Command) -> CommandAnswer:
-    """A command of the desk, not heard before."""
-    if fact.do in ("drill", "test_bell"):
-        answer = _drill(turn, user, fact) if fact.do == "drill" else _test_bells(turn, user, fact)
-        turn.effects.commands.append((user, turn.now.ms, fact, answer))
-        return answer
-    incident = turn.situation.incidents.get(fact.incident or "")
-    if incident is not None and incident.state == "resolved":
-        incident = None
-    asked = turn.situation.asked(incident.groups if incident else ())
-    person = turn.situation.commune.person(user)
-    after, answer = desk.decide(incident, fact, person=person, user=user, asked=asked, now_ms=turn.now.ms)
-    turn.effects.commands.append((user, turn.now.ms, fact, answer))
-    if after is not None and after is not incident:
-        put(turn, telling.withdraw(turn, after) if fact.do == "resolve" else after)
-        if fact.do in _NEWS:
-            turn.effects.announce(after.id, _NEWS[fact.do])
-    return answer
-
-
 def delivery(turn: Turn, fact: DeliveryRow) -> None:
     """A channel says how far a message has come. What is known already of it (an answer that overtook the report) stays."""
     known = turn.situation.incidents.get(fact.incident)
@@ -220,8 +190,8 @@ def due(situation: Situation, now: Now, *, is_deaf: bool = False) -> list[Act]:
         acts.append(outages.returned_for_long)
     if bell_tests.overdue(situation.tests.values(), now_s=now.s):
         acts.append(_bells_silent)
-    if updates.is_due(situation, now.s) and not is_deaf:
-        acts.append(updates.step)
+    if waves.is_due(situation, now.s) and not is_deaf:
+        acts.append(waves.step)
     for (device, point), listed in situation.listed.items():
         if is_due(listed.since_ms, LISTED_MS, now.ms):
             acts.append(partial(_listed_long, device=device, point=point))
@@ -352,29 +322,6 @@ def _alarm(turn: Turn, alarm: Alarm, device: Device) -> None:
     for proof in turn.situation.early.pop(alarm.event, ()):
         after = proofs.heard(after, proof.event, device=proof.device, at_ms=proof.at_ms, now_ms=turn.now.ms)
     put(turn, after)
-
-
-def _drill(turn: Turn, user: str, fact: Command) -> CommandAnswer:
-    situation, group = turn.situation, fact.group or ""
-    if error := desk.drill_refusal(fact, situation.of_group(group), commune=situation.commune, user=user, now_ms=turn.now.ms):
-        return CommandAnswer(id=fact.id, ok=False, error=error)
-    place = Place(id=None, name=situation.commune.group_name(group))
-    ident = situation.incident_id(turn.now.ms)
-    after = alarms.drill(ident, group=group, place=place, asked=situation.asked((group,)), by=user, now_ms=turn.now.ms)
-    put(turn, after)
-    turn.effects.announce(ident, "opened")
-    return CommandAnswer(id=fact.id, ok=True, incident=ident, version=after.version)
-
-
-def _test_bells(turn: Turn, user: str, fact: Command) -> CommandAnswer:
-    situation, in_group = turn.situation, turn.situation.of_group(fact.group)
-    commune, running = situation.commune, situation.tests
-    if error := bell_tests.refusal(fact, in_group, running, commune=commune, user=user, now_ms=turn.now.ms):
-        return CommandAnswer(id=fact.id, ok=False, error=error)
-    for test, order in bell_tests.begun(fact, commune, now_s=turn.now.s):
-        running[test.device] = test
-        turn.effects.errands.append((test.device, order))
-    return CommandAnswer(id=fact.id, ok=True)
 
 
 def _bells_silent(turn: Turn) -> None:

@@ -10,7 +10,8 @@ from gateway.domain import audiences, incidents, wording
 from gateway.domain.audiences import Scene
 from gateway.domain.commune import Person
 from gateway.domain.placing import is_due
-from gateway.domain.situation import DeliveryRow, Situation, Turn
+from gateway.domain.rows import DeliveryRow
+from gateway.domain.situation import Situation, Turn
 from protocol.incident import Delivery
 from protocol.policy import FaultNotices
 

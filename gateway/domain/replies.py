@@ -10,7 +10,8 @@ from gateway.domain import decisions, deliveries, incidents, telling
 from gateway.domain.commune import Person
 from gateway.domain.incidents import Incident
 from gateway.domain.policy import may
-from gateway.domain.situation import DeliveryRow, Turn, put
+from gateway.domain.rows import DeliveryRow
+from gateway.domain.situation import Turn, put
 from protocol.incident import Delivery, Says
 
 Word = Literal["acknowledge"] | Says

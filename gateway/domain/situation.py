@@ -14,14 +14,14 @@ from gateway.domain.health import Course
 from gateway.domain.incidents import Asked, Incident
 from gateway.domain.lines import Line, Log
 from gateway.domain.maintenance import Entry, What
-from gateway.domain.placing import AtFrom
 from gateway.domain.policy import FAMILY, SPREAD_MS, SPREADING, Kind, is_told
 from gateway.domain.ringing import Order
+from gateway.domain.rows import Canary, DeliveryRow, EarlyProof, EventRow, Lasting, Listed, Point
 from gateway.domain.supervision import Device
 from protocol import messages
 from protocol.desk import Command, CommandAnswer
 from protocol.incident import Delivery
-from protocol.messages import Event, Report
+from protocol.messages import Report
 
 if TYPE_CHECKING:
     from gateway.domain.outages import Outage
@@ -29,85 +29,6 @@ if TYPE_CHECKING:
 News = Literal["opened", "re_alarmed", "acknowledged", "on_the_way", "on_scene", "resolved"]
 
 EARLY_MAX = 100  # calls whose event is still under way: see Situation.early
-
-
-class Point(NamedTuple):
-    """The last known state of a point; `event` brought it."""
-
-    type: str
-    state: str
-    event: str
-    since_ms: int
-
-
-class EventRow(NamedTuple):
-    """One row of the journal."""
-
-    id: str
-    device: str
-    point: str
-    type: str
-    state: str
-    received_ms: int
-    at_ms: int
-    at_from: AtFrom
-    raw: str
-
-
-class DeliveryRow(NamedTuple):
-    """One message by one channel, as the table `delivery` has it but for its body. `incident` is "" for a message about none.
-
-    `address`: where the channel sends it (a phone number, the name of a target), "" if the channel knows. `next_ms`: no try before.
-    `reference`: what the channel calls the message it was handed, so that a report that comes after a restart finds it. `body`: JSON, ""
-    for a webhook, which gets the incident as it stands after the commit.
-    """
-
-    incident: str
-    delivery: Delivery
-    address: str = ""
-    next_ms: int = 0
-    reference: str = ""
-    body: str = ""
-
-
-class Listed(NamedTuple):
-    """A point that a birth lists, with an event that the journal does not have."""
-
-    event: str
-    since_ms: int
-
-
-class Lasting(NamedTuple):
-    """Since when a fault of the gateway lasts, and when somebody was told of it last. `name` and `names`: of what, and of what in it."""
-
-    since_ms: int
-    name: str = ""
-    names: tuple[str, ...] = ()
-    told_ms: int | None = None
-
-
-class Canary(NamedTuple):
-    """What is known of a channel that shall prove itself: see gateway/domain/canaries.py.
-
-    `slot_ms`: the newest day's time that was decided on. `proved_ms`: something got through; `real_ms`: something real did. `asked_ms`:
-    since when a canary is awaited; `delivery`: its row while that is ours to send, else 0. `failed`: why it has not got through.
-    """
-
-    since_ms: int
-    slot_ms: int
-    proved_ms: int | None = None
-    real_ms: int | None = None
-    asked_ms: int | None = None
-    delivery: int = 0
-    failed: str = ""
-
-
-class EarlyProof(NamedTuple):
-    """A bell's answer to a call whose event the engine does not know yet."""
-
-    device: str
-    event: Event
-    at_ms: int
 
 
 class Unwritten(NamedTuple):

@@ -14,7 +14,8 @@ from gateway.domain.commune import Person
 from gateway.domain.incidents import Incident, noted
 from gateway.domain.ladder import Climb
 from gateway.domain.placing import is_due
-from gateway.domain.situation import Act, DeliveryRow, Now, Situation, Turn, put
+from gateway.domain.rows import DeliveryRow
+from gateway.domain.situation import Act, Now, Situation, Turn, put
 from protocol.incident import Delivery, Says
 from protocol.policy import Step
 

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gateway.domain.situation import EventRow
+from gateway.domain.rows import EventRow
 from gateway.store.journal import Batch
 from gateway.store.store import Store, is_of_disk
 

@@ -17,7 +17,8 @@ from gateway.domain.campaigns import Campaign, Progress
 from gateway.domain.facts import Identity
 from gateway.domain.incidents import Incident
 from gateway.domain.ringing import Order
-from gateway.domain.situation import Canary, DeliveryRow, Effects, Lasting, Point, Situation
+from gateway.domain.rows import Canary, DeliveryRow, Lasting, Point
+from gateway.domain.situation import Effects, Situation
 from gateway.domain.snapshots import Core, core, restored
 from gateway.domain.supervision import Device
 from protocol import incident as wire

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gateway.domain import facts, telling
+from gateway.domain import facts, orders, telling
 from gateway.domain.deadlines import Limits
 from gateway.domain.situation import Effects, Now, Situation, Turn, conclude
 from protocol import site as sites
@@ -89,7 +89,7 @@ class World:
             known |= {"incident": self.only.id, "version": self.only.version}
         outcome = {"outcome": "fire"} if do == "resolve" else {}
         with self.turn() as turn:
-            answer = facts.command(turn, user, Command.model_validate({"version": 1} | known | outcome | fields))
+            answer = orders.command(turn, user, Command.model_validate({"version": 1} | known | outcome | fields))
         return answer.error or ""
 
     @property

@@ -13,7 +13,8 @@ from gateway.delivery import bodies
 from gateway.domain import canaries, facts, wording
 from gateway.domain.audiences import VIETNAM, local
 from gateway.domain.canaries import DAY_MS, WINDOW_MS, Plan, Probe, slot
-from gateway.domain.situation import DeliveryRow, Now, Situation
+from gateway.domain.rows import DeliveryRow
+from gateway.domain.situation import Now, Situation
 from gateway.plans import canary_plan
 from gateway.settings import Settings
 from protocol.incident import Delivery

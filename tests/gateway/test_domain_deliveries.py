@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gateway.domain import deliveries, facts
 from gateway.domain.deliveries import RANK
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from protocol.incident import Delivery
 
 WAITING = Delivery(id=1, channel="sms", what="opened", person="p", state="waiting", tries=0, at_ms=1)

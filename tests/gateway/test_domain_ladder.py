@@ -9,7 +9,7 @@ from commune import START_MS, World, with_people
 
 from gateway.domain import facts, replies, snapshots, telling, wording
 from gateway.domain.replies import Reply
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from protocol.incident import Place
 from protocol.site import Site
 

@@ -10,7 +10,8 @@ from commune import World, with_people
 from gateway.console import words
 from gateway.domain import notices, wording
 from gateway.domain.audiences import VIETNAM
-from gateway.domain.situation import DeliveryRow, Now
+from gateway.domain.rows import DeliveryRow
+from gateway.domain.situation import Now
 
 ROOT = Path(__file__).parents[2]
 TECHNICIAN = {"id": "ky-thuat", "name": "Kỹ thuật", "role": "technician", "phone": "+840000000001", "channels": ["apprise:zalo", "sms"]}

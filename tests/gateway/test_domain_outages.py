@@ -6,7 +6,7 @@ from commune import GROUP, LIFE, START_MS, World, site, with_people
 from hypothesis import given, settings
 
 from gateway.domain import facts, outages
-from gateway.domain.situation import Lasting
+from gateway.domain.rows import Lasting
 from protocol.areas import KINDS
 from protocol.messages import Report, Will
 from protocol.site import Site

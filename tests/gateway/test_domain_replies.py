@@ -4,7 +4,8 @@ from commune import World
 
 from gateway.domain import deliveries, replies
 from gateway.domain.replies import Reply
-from gateway.domain.situation import DeliveryRow, put
+from gateway.domain.rows import DeliveryRow
+from gateway.domain.situation import put
 from protocol.incident import Delivery
 
 

@@ -12,7 +12,7 @@ from commune import GROUP, LIFE, World
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import facts, updates
+from gateway.domain import facts, rollout, updates, waves
 from gateway.domain.campaigns import FAILED, UNDER_WAY, Campaign, Release, sizes
 from gateway.domain.situation import Turn
 from gateway.domain.updates import Refusal, Wish
@@ -239,7 +239,7 @@ def test_boards_that_are_offline_or_not_well_wait_and_are_taken_when_they_are() 
     town.event("H03-02", "bell", "open", type="bell")
     town.event("H03-03", "mains", "active", type="mains")
     town.begin(sizes=())
-    assert [updates.why_not(town.situation, town.row(board)) for board in BOARDS[:4]] == ["offline", "its bell is faulty", "no mains", ""]
+    assert [waves.why_not(town.situation, town.row(board)) for board in BOARDS[:4]] == ["offline", "its bell is faulty", "no mains", ""]
     town.pass_time(2)
     assert town.asked() == ["H03-04"]
     town.comes_through("H03-04")
@@ -285,7 +285,7 @@ def test_a_board_that_always_says_yes_and_never_fetches_is_late() -> None:
         if town.row("H03-01").state == "ordered":
             town.answers("H03-01")
     assert (town.row("H03-01").state, town.campaign.state) == ("late", "halted")
-    assert 2 <= len({order.id for _, order in town.ordered}) <= updates.TRIES_MAX
+    assert 2 <= len({order.id for _, order in town.ordered}) <= rollout.TRIES_MAX
 
 
 def test_an_order_without_an_answer_is_sent_again_the_same() -> None:
@@ -562,7 +562,7 @@ def test_what_is_decided_of_an_ended_campaign_is_nothing() -> None:
     for act in (
         lambda turn: updates.answered(turn, "H03-01", Answer(id=order, ok=True)),
         lambda turn: updates.fetched(turn, "H03-01", whole=True),
-        updates.step,
+        waves.step,
     ):
         town.act(act)
     assert town.row("H03-01") == before

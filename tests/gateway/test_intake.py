@@ -11,7 +11,8 @@ from commune import GROUP, LIFE, START_MS, site
 
 from gateway import intake
 from gateway.domain import facts
-from gateway.domain.situation import DeliveryRow, EventRow, Limits, Situation, Turn
+from gateway.domain.rows import DeliveryRow, EventRow
+from gateway.domain.situation import Limits, Situation, Turn
 from gateway.intake import Intake, Parts
 from gateway.mqtt import Account, Link
 from gateway.publication import Publication

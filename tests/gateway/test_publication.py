@@ -5,7 +5,8 @@ import json
 import pytest
 from commune import START_MS, World
 
-from gateway.domain.situation import Lasting, Situation
+from gateway.domain.rows import Lasting
+from gateway.domain.situation import Situation
 from gateway.publication import BOARDS_MAX, FAULTS_MAX, gateway
 from protocol.messages import Gateway, decode
 

@@ -8,7 +8,7 @@ from typing import Any
 from commune import START_MS
 
 from gateway.delivery.queue import Backoff, Queue
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from gateway.store.journal import Outgoing
 from protocol.incident import Delivery
 

@@ -14,7 +14,7 @@ from gateway.delivery.queue import Backoff
 from gateway.delivery.sia.channel import SiaLoop, event_seq, hand_seq
 from gateway.delivery.sia.codes import Event
 from gateway.delivery.sia.receiver import Receiver
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from gateway.settings import Receiver as Settings
 from gateway.store.journal import Outgoing
 from protocol.incident import Delivery

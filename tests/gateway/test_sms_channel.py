@@ -14,7 +14,7 @@ from gateway.delivery.queue import Backoff
 from gateway.delivery.sms import calls, station
 from gateway.delivery.sms.channel import SmsLoop, Ties, VoiceLoop
 from gateway.domain.replies import Reply
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from gateway.settings import Sms
 from gateway.store.journal import Outgoing
 from protocol import site as site_files

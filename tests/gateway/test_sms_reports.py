@@ -4,7 +4,7 @@ import pytest
 
 from gateway.delivery.sms.pdu import StatusReport
 from gateway.delivery.sms.reports import EARLY_MAX, EARLY_MS, Reports
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from gateway.store.journal import Outgoing
 from protocol.incident import Delivery
 

@@ -12,7 +12,7 @@ from engines import Receiver
 
 from gateway.delivery.queue import Backoff
 from gateway.delivery.targets import Courier, TargetLoop
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from gateway.plans import strangers
 from gateway.settings import Settings, Target
 from gateway.store.journal import Outgoing

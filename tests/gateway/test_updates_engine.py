@@ -29,7 +29,7 @@ def town(town: Town, tmp_path: Path) -> Town:
     (tmp_path / "keng.toml").write_text(f'[updates]\ntrusted = ["{tmp_path / "release.pub"}"]\n')
     (tmp_path / "release.bundle").write_bytes(FILE)
     town.settings = {"updates": {"trusted": [str(tmp_path / "release.pub")], "waves": ["1"], "soak_min": 0, "kb_per_s": 10_000}}
-    town.paces = {"gateway.domain.updates.EVERY_S": 0.2}
+    town.paces = {"gateway.domain.waves.EVERY_S": 0.2}
     done = keng("update", "add", tmp_path / "release.bundle", "--settings", tmp_path / "keng.toml", "--data", town.database.parent)
     assert done.returncode == 0, done.stderr
     return town
@@ -188,7 +188,7 @@ def test_a_killed_engine_goes_on_with_the_campaign_where_it_was(town: Town) -> N
     begin(town, "H03-01", "H03-02")
     wait_until(board.orders, "an order")
     town.kill()
-    town.paces["gateway.domain.updates.AGAIN_S"] = 0.5
+    town.paces["gateway.domain.waves.AGAIN_S"] = 0.5
     town.start()
     wait_until(lambda: len(board.orders()) > 1, "the order again, which may not have gone out")
     assert len({one["id"] for one in board.orders()}) == 1

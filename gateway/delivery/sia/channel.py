@@ -10,7 +10,7 @@ from collections.abc import Callable
 from gateway.delivery.queue import Backoff, Queue
 from gateway.delivery.sia import codes, keys
 from gateway.delivery.sia.receiver import Receiver, Refused
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from gateway.settings import Receiver as Settings
 from gateway.store.journal import Outgoing
 

@@ -19,7 +19,7 @@ from gateway.delivery.sms.reports import Reports, Verdict
 from gateway.delivery.sms.station import Station
 from gateway.domain import wording
 from gateway.domain.replies import Reply
-from gateway.domain.situation import DeliveryRow
+from gateway.domain.rows import DeliveryRow
 from gateway.settings import Sms
 from gateway.store.journal import Outgoing
 from protocol.site import Site
