@@ -92,6 +92,11 @@ def find(data: Path, word: str, trusted: list[PublicKey]) -> tuple[Release, byte
     return Release(found[0].bundle, found[0].size, found[0].version, found[0].board), _path(data, found[0].bundle).read_bytes()
 
 
+def lies_there(data: Path, bundle: str) -> bool:
+    """Whether it was not removed. Raises OSError."""
+    return _path(data, bundle).exists()
+
+
 def content(data: Path, bundle: str) -> bytes:
     """The file of a bundle that was verified when it was chosen; its boards verify it again. Raises NoBundle, OSError."""
     try:

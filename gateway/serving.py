@@ -111,14 +111,15 @@ class Serving:
             self.refused += 1
             chunk = Chunk(id=fetch.id, bundle=fetch.bundle, error=clean(str(exc)))
             logger.debug("fetch of %s refused: %s", device, exc)
+        except Exception:  # no fetch may end the engine; the board asks again
+            logger.exception("fetch of %s", device)
+            return
         self._ties.send(topics.device(self._site, device, "chunk"), chunk.payload())
 
     async def _chunk(self, device: str, fetch: Fetch) -> Chunk:
-        if not updates.is_offered(self._ties.situation, device, fetch.bundle):
-            raise NoBundle(f"{fetch.bundle} is not offered to {device} now")
-        if self._held[0] != fetch.bundle:
-            self._held = (fetch.bundle, await asyncio.to_thread(bundles.content, self._data, fetch.bundle))
-        whole = self._held[1]
+        self._need_offer(device, fetch)
+        whole = await self._whole(fetch.bundle)
+        self._need_offer(device, fetch)  # people may have ended the campaign meanwhile
         if fetch.offset >= len(whole):
             raise NoBundle(f"expected an offset below {len(whole)}, got {fetch.offset}")
         piece = whole[fetch.offset : fetch.offset + fetch.size]
@@ -126,6 +127,18 @@ class Serving:
         self.served += 1
         data = base64.b64encode(piece).decode()
         return Chunk(id=fetch.id, bundle=fetch.bundle, offset=fetch.offset, data=data)
+
+    def _need_offer(self, device: str, fetch: Fetch) -> None:
+        if not updates.is_offered(self._ties.situation, device, fetch.bundle):
+            raise NoBundle(f"{fetch.bundle} is not offered to {device} now")
+
+    async def _whole(self, bundle: str) -> bytes:
+        """The bundle, read once; what somebody has removed is held no longer."""
+        if self._held[0] == bundle and await asyncio.to_thread(bundles.lies_there, self._data, bundle):
+            return self._held[1]
+        self._held = ("", b"")
+        self._held = (bundle, await asyncio.to_thread(bundles.content, self._data, bundle))
+        return self._held[1]
 
     def _note(self, device: str, fetch: Fetch, *, is_last: bool) -> None:
         """How far the board is; only its first and its last piece are news that the disk must know."""
