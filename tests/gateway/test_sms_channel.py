@@ -343,6 +343,23 @@ def test_an_alarm_waits_for_no_phone_that_a_canary_rings(tmp_path: Path, monkeyp
     played(tmp_path, play, ring_s=60)
 
 
+def test_a_call_of_a_canary_that_is_only_being_dialled_is_hung_up_for_an_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(station, "CUT_S", 0.2)
+
+    async def play(house: House) -> None:
+        await house.until(house.sms.station.up.is_set)
+        house.modem.faults.slow_s = 3.0
+        house.put(canary(1, phone(1), "voice"))
+        await house.until(lambda: house.modem.calls)
+        house.put(message(2, phone(2), channel="voice"))
+        house.modem.faults.slow_s = 0.0
+        await house.until(lambda: len(house.modem.calls) == 2)
+        assert house.modem.calls[0].end == "hung up"
+        assert house.modem.calls[1].number == phone(2)
+
+    played(tmp_path, play, ring_s=60)
+
+
 def test_a_flood_of_strangers_messages_does_not_delay_alarms(tmp_path: Path) -> None:
     """Between two alarms one stored message is read, no more."""
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from gateway.delivery.sms import at
 from gateway.delivery.sms.at import Command
-from gateway.delivery.sms.line import Refused
+from gateway.delivery.sms.line import NoAnswer, Refused
 from gateway.delivery.sms.modem import Modem
 
 # rang: nobody took it. answered: somebody did. busy: engaged, or pushed away. unreachable: off, out of reach, or no such number.
@@ -36,6 +36,9 @@ async def ring(modem: Modem, number: str, *, ring_s: float, urgent: asyncio.Even
     _said_end(modem)  # of a call before
     try:
         await modem.line.ask(Command(f"ATD{number};", timeout_s=CONNECT_S))
+    except NoAnswer:
+        await modem.hang_up()  # it may be dialling all the same
+        raise
     except Refused as exc:
         if exc.refusal.kind == "call":
             return Call(_end_of(exc.refusal.words), 0.0, exc.refusal.words)

@@ -40,6 +40,10 @@ class NoNetwork(Exception):
     """The modem finds no network."""
 
 
+class _GivenUp(NoAnswer):
+    """We have not waited for the answer: the modem is well, and in step again."""
+
+
 class Job(NamedTuple):
     """Something to be done with the modem, the lowest rank first."""
 
@@ -191,7 +195,7 @@ class Station:
                 await self._again(modem)
         except NoAnswer as exc:
             job.done.set_exception(exc)
-            await self._again(modem)
+            await self._again(modem, exc)
         except (Mute, PortLost) as exc:
             job.done.set_exception(NoAnswer(str(exc)))
             raise
@@ -200,7 +204,7 @@ class Station:
                 job.done.set_result(result)
 
     async def _unless_pressed(self, job: Job, modem: Modem) -> Any:
-        """The job's work, given up soon once an alarm waits for it. Raises NoAnswer then: it may have gone out."""
+        """The job's work, given up soon once an alarm waits for it. Raises _GivenUp then: it may have gone out."""
         work = asyncio.ensure_future(job.work(modem))
         pressed = asyncio.ensure_future(self._pressing.wait())
         try:
@@ -214,10 +218,13 @@ class Station:
                 one.cancel()
             await asyncio.wait((work, pressed))
         await modem.line.synchronize()
-        raise NoAnswer("an alarm was more urgent")
+        await modem.hang_up()  # a call that was being dialled would keep the modem from the next
+        raise _GivenUp("an alarm was more urgent")
 
-    async def _again(self, modem: Modem) -> None:
+    async def _again(self, modem: Modem, why: NoAnswer | None = None) -> None:
         """It may have started anew, or lost its network, by itself."""
+        if isinstance(why, _GivenUp):
+            return
         await modem.set_up(self._pin)
         await self._check(modem)
 
