@@ -82,9 +82,9 @@ def fallback(turn: Turn, ident: str, failed: Delivery) -> None:
     if incident is None or incident.climb is None or not incident.climbs or person is None:
         return
     ways = turn.situation.ways_to(person)
-    if failed.channel not in ways or not incident.climb.tells(failed):
+    if not incident.climb.tells(failed):
         return
-    later = ways[ways.index(failed.channel) + 1 :]
+    later = ways[ways.index(failed.channel) + 1 :] if failed.channel in ways else ways  # one that was taken out has none behind it
     tried = {one.channel for one in incident.deliveries if one.person == person.id and one.id >= failed.id}
     for channel in [one for one in later if one not in tried][:1]:
         at = incident.climb._replace(step=failed.step - 1)

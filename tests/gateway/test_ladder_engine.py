@@ -106,7 +106,8 @@ def test_what_waits_for_a_channel_that_was_taken_out_goes_by_the_next_and_ends_w
     town.kill()
     del town.settings["webhooks"], town.settings["apprise"][0]
     town.start()
-    wait_until(lambda: [body["title"] for _, body in receivers["leader"].posted], "the officer's next channel")
+    wait_until(lambda: ("truc-ban-1", "handed") in {(person, state) for person, state, _ in told(town)}, "the officer's next channel")
+    assert receivers["leader"].posted
     wait_until(lambda: {state for _, state, _ in told(town)} == {"failed", "handed"}, "nothing waits for ever")
     assert town.command("resolve", id="c-1", outcome="fire")["ok"]
     wait_until(lambda: {state for _, state, _ in told(town)} == {"failed", "handed"}, "nor what is told of its end")
