@@ -8,7 +8,7 @@ from gateway.domain.ladder import Climb
 from protocol import incident as wire
 from protocol.topics import LIMITS
 
-HOMES_MANY = 100
+MANY = 50  # bells and homes: their names may not fit into the snapshot
 WORST_FIRST = ("need_help", "no_answer", "coming", "safe")
 
 
@@ -30,7 +30,7 @@ class Core(NamedTuple):
 def core(incident: Incident) -> Core:
     """What `snapshot` does not say; the roll call, too, if it may not say all of it."""
     found = Core(*(getattr(incident, name) for name in Core._fields))
-    return found if len(incident.roll_call) > HOMES_MANY else found._replace(roll_call=())
+    return found if len(incident.bells) + len(incident.roll_call) > MANY else found._replace(roll_call=())
 
 
 def restored(shown: wire.Incident, hidden: Core) -> Incident:
