@@ -190,7 +190,17 @@ class Intake:
         return not self._parts.backlog.failing
 
     async def run(self) -> None:
-        """Never returns; cancel it. What is not committed then has no receipt and comes again."""
+        """Never returns; cancel it. What boards have said and is not committed then has no receipt and comes again; what channels have told
+        does not: it is kept first, or the next start would send it once more.
+        """
+        try:
+            await self._take_all()
+        except asyncio.CancelledError:
+            self._decide_tried()
+            await self._take_urgent()
+            raise
+
+    async def _take_all(self) -> NoReturn:
         while True:
             await self._wake.wait()
             self._wake.clear()

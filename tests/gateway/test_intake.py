@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -321,6 +322,20 @@ def test_what_channels_say_waits_together_and_a_failure_waits_for_nothing(tmp_pa
         assert states()[0] == "acknowledged", "by itself"
 
     play(tmp_path / "keng.db", scene)
+
+
+def test_what_a_channel_has_told_just_before_a_stop_is_not_sent_again_by_the_next_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "TRIED_S", 3600.0)
+
+    async def scene(desk: Desk) -> None:
+        desk.press("H03-07", 1)
+        await desk.done()
+        ((row, *_),) = journal.waiting(desk.store.reading, "hook")
+        desk.intake.tried(row._replace(delivery=row.delivery.model_copy(update={"state": "delivered"})))
+
+    play(tmp_path / "keng.db", scene)
+    with closing(queries.connect(tmp_path / "keng.db")) as db:
+        assert journal.waiting(db, "hook") == []
 
 
 def test_many_words_of_channels_do_not_wait_for_the_clock(tmp_path, monkeypatch):
