@@ -38,6 +38,8 @@ EVERYTHING = {
     "event": 200_000,
     "maintenance": 50_000,
     "rubbish": 2_000,
+    "campaign": 1_000,
+    "board_update": 100_000,
 }
 TO_GO_ON = EVERYTHING | {"incident": 200, "delivery": 2_000, "command": 2_000, "event": 20_000, "maintenance": 500}
 
@@ -125,6 +127,8 @@ def _drop_unreadable(db: sqlite3.Connection) -> None:
         _drop_if(db, journal.read_names, values, "DELETE FROM fault WHERE key = ?", key)
     for key, *values in db.execute("SELECT number, body FROM campaign").fetchall():
         _drop_if(db, journal.read_campaign, values, "DELETE FROM campaign WHERE number = ?", key)
+    # The number of a campaign that is lost is given again: its boards would be taken for those of another.
+    db.execute("DELETE FROM board_update WHERE campaign NOT IN (SELECT number FROM campaign)")
     for row in db.execute(f"SELECT {', '.join(journal.DELIVERY_COLUMNS)} FROM delivery").fetchall():  # noqa: S608 - our own names
         _drop_if(db, journal.read_message, [row], "DELETE FROM delivery WHERE id = ?", row[0])
 

@@ -153,6 +153,20 @@ def test_what_can_be_read_of_a_damaged_database_is_taken_over(used: Town) -> Non
         receiver.close()
 
 
+def test_boards_of_a_campaign_that_is_lost_are_not_those_of_the_next(used: Town) -> None:
+    """Its number is given again."""
+    with closing(sqlite3.connect(used.database)) as db:
+        db.execute("INSERT INTO campaign (number, state, began_ms, ended_ms, body) VALUES (1, 'open', 1, NULL, '{')")
+        columns = "(campaign, device, state, wave, order_id, start, tries, from_version, from_app, ordered_ms, at_ms, words)"
+        db.execute(f"INSERT INTO board_update {columns} VALUES (1, 'H03-07', 'fetching', 0, '', '', 1, '', '', 1, 1, '')")
+        db.commit()
+    a_page_of("campaign")(used.database)
+    used.start()
+    wait_until(lambda: any("set aside as keng.db.damaged-" in fault for fault in faults(used)), "the fault is shown")
+    with closing(queries.connect(used.database)) as db:
+        assert db.execute("SELECT (SELECT count(*) FROM campaign), (SELECT count(*) FROM board_update)").fetchone() == (0, 0)
+
+
 def test_a_log_that_is_torn_loses_nothing_that_was_receipted_before(town: Town) -> None:
     town.start()
     event = town.press("H03-01", 1)
