@@ -16,11 +16,9 @@ from gateway.store import backup as backups
 from gateway.store.backup import Contents
 from protocol.tomlfile import FileMistakes
 
-People = Annotated[
+SettingsFile = Annotated[
     Path | None,
-    typer.Option(
-        "--people", help="Where the page's accounts lie, if the settings say so ([console] database). Else they are found.", metavar="FILE"
-    ),
+    typer.Option("--settings", help="The settings, TOML: only they say it if the page's accounts lie elsewhere.", metavar="FILE"),
 ]
 
 backup, restore = (typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False) for _ in range(2))
@@ -30,7 +28,7 @@ backup, restore = (typer.Typer(add_completion=False, rich_markup_mode=None, pret
 def _backup(
     file: Annotated[Path, typer.Argument(help="Where to write it, such as keng-2026-11-22.tar.gz; in a folder under the time as name.")],
     data: Data = DATA,
-    people: People = None,
+    settings: SettingsFile = None,
     keep: Annotated[int | None, typer.Option("--keep", help="Delete the oldest of the folder beyond so many.", min=1, metavar="N")] = None,
     as_json: Json = False,
 ) -> None:
@@ -41,7 +39,7 @@ def _backup(
     \b
     Examples:
       keng backup /media/usb/keng-$(date +%F).tar.gz --data /var/lib/keng
-      keng backup /var/backups/keng --keep 14 --data /var/lib/keng             each night
+      keng backup /var/backups/keng --keep 14 --settings /etc/keng/keng.toml --data /var/lib/keng
       keng restore /media/usb/keng-2026-11-22.tar.gz --data /var/lib/keng      brings it back
     """
     with startup.reported("keng backup"):
@@ -50,7 +48,7 @@ def _backup(
         folder = file
         if file.is_dir():
             file = backups.name_in(folder, datetime.now().astimezone())
-        made = backups.make(data, file, _own(people, data), progress=_progress)
+        made = backups.make(data, file, _people(settings, data), progress=_progress)
         if keep:
             backups.prune(folder, keep)
         _say(made, file, "written", as_json=as_json)
@@ -60,7 +58,7 @@ def _backup(
 def _restore(
     file: Annotated[Path, typer.Argument(help="A file that keng backup has written.")],
     data: Data = DATA,
-    people: People = None,
+    settings: SettingsFile = None,
     replace: Annotated[bool, typer.Option("--replace", help="Set aside the database that is there; nothing is deleted.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -72,14 +70,15 @@ def _restore(
       keng restore keng-2026-11-22.tar.gz --data /var/lib/keng --replace
     """
     with startup.reported("keng restore"):
-        found, aside = backups.restore(file, data, _own(people, data), replace=replace, now=datetime.now().astimezone())
+        found, aside = backups.restore(file, data, _people(settings, data), replace=replace, now=datetime.now().astimezone())
         _say(found, data / backups.DATABASE, "restored", as_json=as_json)
         if aside and not as_json:
             print(f"{aside}: the database that was there")
 
 
-def _own(people: Path | None, data: Path) -> Path:
-    return people or own_database(Console(), data)
+def _people(settings: Path | None, data: Path) -> Path:
+    """Where the page's accounts lie. Raises FileMistakes."""
+    return own_database(startup.load_settings(settings).console if settings else Console(), data)
 
 
 def _progress(done: int, pages: int) -> None:

@@ -12,7 +12,7 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -111,7 +111,7 @@ def restore(file: Path, data: Path, people: Path | None = None, *, replace: bool
 
     `people`: where the console's own database belongs; None, or a folder in which this user may not write: it is not brought back.
     Nobody is logged in then.
-    Raises Unusable; FileExistsError if there is a database and not `replace`; FileInUse while an engine runs; OSError; NewerFile.
+    Raises Unusable; FileExistsError if there is a database and not `replace`; FileInUse while engine or console run; OSError; NewerFile.
     """
     target = data / DATABASE
     data.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -127,8 +127,9 @@ def restore(file: Path, data: Path, people: Path | None = None, *, replace: bool
         with tempfile.TemporaryDirectory(dir=data, prefix=".keng-restore-") as folder:
             copy = _unpacked(file, Path(folder))
             accounts = Path(folder) / PEOPLE
-            comes = people is not None and accounts.exists() and _may_write(people.parent)
-            count = _people(accounts) if comes else None
+            count = _people(accounts) if people is not None and accounts.exists() and _may_write(people.parent) else None
+            if count is not None and people is not None and _is_open(people):
+                raise FileInUse(f"{people}: expected the console to be stopped, got one that runs")
             found = _contents(copy, has_accounts=(Path(folder) / ACCOUNTS).exists(), people=count, size=file.stat().st_size)
             aside = _set_aside(target, now) if target.exists() else None
             copy.chmod(FILE_MODE)
@@ -138,7 +139,7 @@ def restore(file: Path, data: Path, people: Path | None = None, *, replace: bool
             for name in FILES:
                 if (Path(folder) / name).exists():
                     _bring_back(Path(folder) / name, data / name, now)
-            if comes and people is not None:
+            if count is not None and people is not None:
                 _bring_people_back(accounts, people, now)
     finally:
         os.close(lock)
@@ -199,14 +200,14 @@ def _copied_people(source: Path, copy: Path) -> int | None:
     return _people(copy)
 
 
-def _people(copy: Path) -> int:
-    """How many have an account. Raises Unusable for what is no database of the console."""
+def _people(copy: Path) -> int | None:
+    """How many have an account; None for a database in which there is nothing. Raises Unusable for what is none of the console."""
     try:
         with closing(sqlite3.connect(copy)) as db:
             if (said := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
                 raise Unusable(f"{PEOPLE}: expected a sound database, got: {said}")
             if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                return 0  # the console has not begun yet
+                return None  # the console has not begun yet
             count: int = db.execute("SELECT count(*) FROM account").fetchone()[0]
             return count
     except sqlite3.DatabaseError as exc:
@@ -216,6 +217,15 @@ def _people(copy: Path) -> int:
 def _may_write(folder: Path) -> bool:
     """Where the folder is not there yet, its parent counts."""
     return os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK)
+
+
+def _is_open(database: Path) -> bool:
+    """Whether somebody else has the database open: whoever closes it last takes SQLite's index of the log away."""
+    if not database.exists():
+        return False
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(database)) as db:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return database.with_name(database.name + "-shm").exists()
 
 
 def _bring_people_back(source: Path, target: Path, now: datetime) -> None:

@@ -224,10 +224,36 @@ def test_accounts_of_the_page_come_along_and_nobody_is_logged_in(tmp_path):
 def test_settings_that_put_the_accounts_elsewhere_are_followed(tmp_path):
     data, file = made(tmp_path / "keng"), tmp_path / "safe.tar.gz"
     console_database(tmp_path / "elsewhere/people.db", "chief-1")
-    assert "1 accounts of the page" in keng("backup", file, "--data", data, "--people", tmp_path / "elsewhere/people.db").stdout
-    done = keng("restore", file, "--data", tmp_path / "other", "--people", tmp_path / "there/people.db")
+    here, there = (tmp_path / f"{name}.toml" for name in ("here", "there"))
+    here.write_text(f'[console]\ndatabase = "{tmp_path}/elsewhere/people.db"\n')
+    there.write_text(f'[console]\ndatabase = "{tmp_path}/there/people.db"\n')
+    assert "1 accounts of the page" in keng("backup", file, "--data", data, "--settings", here).stdout
+    done = keng("restore", file, "--data", tmp_path / "other", "--settings", there)
     assert "1 accounts of the page" in done.stdout
     assert accounts_in(tmp_path / "there/people.db") == (["chief-1"], 0)
+
+
+def test_a_console_that_has_not_begun_yet_takes_no_accounts_away(tmp_path):
+    data, file = made(tmp_path / "keng"), tmp_path / "safe.tar.gz"
+    (data / "console.db").touch()
+    assert "without accounts of the page" in keng("backup", file, "--data", data).stdout
+    console_database(tmp_path / "other/console.db", "quan-tri")
+    assert keng("restore", file, "--data", tmp_path / "other").returncode == 0
+    assert accounts_in(tmp_path / "other/console.db") == (["quan-tri"], 1)
+
+
+def test_accounts_are_not_swapped_under_a_running_console(tmp_path):
+    data, file = made(tmp_path / "keng"), tmp_path / "safe.tar.gz"
+    console_database(data / "console.db", "chief-1")
+    assert keng("backup", file, "--data", data).returncode == 0
+    other = tmp_path / "other"
+    console_database(other / "console.db", "quan-tri")
+    with book.opened(other / "console.db"):
+        done = keng("restore", file, "--data", other)
+    assert (done.returncode, (other / "keng.db").exists()) == (1, False)
+    assert f"{other / 'console.db'}: expected the console to be stopped, got one that runs" in done.stderr
+    assert keng("restore", file, "--data", other).returncode == 0
+    assert accounts_in(other / "console.db")[0] == ["chief-1"]
 
 
 def test_a_damaged_database_of_accounts_gives_no_backup(tmp_path):
