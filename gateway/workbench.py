@@ -45,6 +45,8 @@ FAULTS_MAX = 10
 
 Publish = Callable[[str, BoardAnswer], None]
 
+RIGHTS_AGAIN_S = 60.0
+
 
 class Ties(NamedTuple):
     """What it works with: `put` gives an act to the intake, `settled()` waits until it is decided (True: and on the disk),
@@ -115,8 +117,10 @@ class Workbench:
             self._moved.clear()
             try:
                 await asyncio.to_thread(self._give_rights)
-            except (Refused, FileMistakes, BrokerMissing, OSError) as exc:
-                logger.warning("rights after a change of group: %s", exc)
+            except (Refused, FileMistakes, BrokerMissing, OSError, ValueError) as exc:
+                logger.warning("rights after a change of group: %s; again in %d s", exc, RIGHTS_AGAIN_S)
+                self._moved.set()
+                await asyncio.sleep(RIGHTS_AGAIN_S)
 
     async def _work(self, user: str, command: BoardCommand) -> None:
         try:
@@ -227,7 +231,11 @@ class Workbench:
         """Send the channel's canary, and wait a little for what becomes of it: what comes later is at the desk."""
         plan = canary_plan(self._settings, self._site)
         refusals: list[str] = []
-        self._ties.put(lambda turn: refusals.append(canaries.prove(turn, plan, channel)))
+
+        def prove(turn: Turn) -> None:
+            refusals[:] = [canaries.prove(turn, plan, channel)]  # once more where an act beside it has failed
+
+        self._ties.put(prove)
         await self._ties.settled()
         if refusals != [""]:
             return _no(command, next(iter(refusals), "engine error"))
