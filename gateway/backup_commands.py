@@ -49,9 +49,11 @@ def _backup(
         if file.is_dir():
             file = backups.name_in(folder, datetime.now().astimezone())
         made = backups.make(data, file, _people(settings, data), progress=_progress)
+        _say(made, file, "written", as_json=as_json)
+        if made.problem:  # what went before has them, perhaps: nothing is pruned
+            raise backups.Unusable(f"{made.problem}; everything else is in {file}")
         if keep:
             backups.prune(folder, keep)
-        _say(made, file, "written", as_json=as_json)
 
 
 @restore.command()

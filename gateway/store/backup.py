@@ -38,7 +38,7 @@ class Unusable(OSError):
 
 
 class Contents(NamedTuple):
-    """What is in a backup. `people`: how many have an account of the page; None: those are not in it."""
+    """What is in a backup. `people`: how many have an account of the page; None: those are not in it. `problem`: why not."""
 
     events: int
     incidents: int
@@ -46,6 +46,7 @@ class Contents(NamedTuple):
     accounts: bool
     people: int | None
     bytes: int
+    problem: str = ""
 
 
 def make(
@@ -53,8 +54,8 @@ def make(
 ) -> Contents:
     """Write the backup of the folder `data` to `file`, which is there whole or not at all. `progress` gets pages done and of all.
 
-    `people`: the console's own database. One that is not there, or that this user may not read, is not in it.
-    Works while everything runs. Raises OSError; Unusable if a database is damaged.
+    `people`: the console's own database. One that is not there, or that this user may not read, is not in it; nor is one that is damaged,
+    which takes nothing else away. Works while everything runs. Raises OSError; Unusable if the engine's database is damaged.
     """
     source = data / DATABASE
     if not source.exists():
@@ -73,7 +74,11 @@ def make(
             raise Unusable(f"{source}: expected a sound database, got: {exc}") from None
         _check(copy)
         accounts = Path(folder) / PEOPLE
-        count = _copied_people(people, accounts) if people else None
+        count, problem = None, ""
+        try:
+            count = _copied_people(people, accounts) if people else None
+        except Unusable as exc:
+            problem = str(exc)
         packed = Path(folder) / "packed"
         with tarfile.open(packed, "w:gz") as archive:
             archive.add(copy, DATABASE)
@@ -85,7 +90,8 @@ def make(
         packed.chmod(BACKUP_MODE)
         with packed.open("rb") as written:
             os.fsync(written.fileno())
-        found = _contents(copy, has_accounts=(data / ACCOUNTS).exists(), people=count, size=packed.stat().st_size)
+        size = packed.stat().st_size
+        found = _contents(copy, has_accounts=(data / ACCOUNTS).exists(), people=count, size=size)._replace(problem=problem)
         packed.replace(file)
     return found
 

@@ -256,9 +256,14 @@ def test_accounts_are_not_swapped_under_a_running_console(tmp_path):
     assert accounts_in(other / "console.db")[0] == ["chief-1"]
 
 
-def test_a_damaged_database_of_accounts_gives_no_backup(tmp_path):
-    data, file = made(tmp_path / "keng"), tmp_path / "safe.tar.gz"
+def test_a_damaged_database_of_accounts_takes_nothing_else_from_a_backup(tmp_path):
+    data, folder = made(tmp_path / "keng"), tmp_path / "safe"
+    folder.mkdir()
+    (folder / "keng-20261121-033000.tar.gz").touch()
     (data / "console.db").write_bytes(b"no database" * 1000)
-    done = keng("backup", file, "--data", data)
-    assert (done.returncode, file.exists()) == (1, False)
+    done = keng("backup", folder, "--keep", 1, "--data", data)
+    assert done.returncode == 1
     assert "expected a sound database, got" in done.stderr
+    old, new = backup.of_folder(folder)
+    assert old.stat().st_size == 0, "the one before may have them"
+    assert keng("restore", new, "--data", tmp_path / "other").returncode == 0
