@@ -14,6 +14,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '
 BIN := .venv/bin
 COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-package keng
 
+# What has been compiled is kept for the next start: of Python, of which a test run starts hundreds, and of the board's program.
+export PYTHONDONTWRITEBYTECODE :=
+export KENG_BUNDLES ?= $(CURDIR)/build/bundles
+
 .PHONY: demo test soak check pictures bench setup lock clean
 
 demo: build/.venv-sim

@@ -1,5 +1,6 @@
 """What tests of all folders share: the real MicroPython, where this machine has it."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+
+os.environ.setdefault("KENG_BUNDLES", str(ROOT / "build/bundles"))  # for all workers and the next run: firmware/bench/kept.py
 
 # How fast an example is made or checked depends on what else this machine does: that is no property of our code.
 settings.register_profile("keng", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -14,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from firmware.bench import inlined, linker, names, romfs, symbols, texts, unrolled
+from firmware.bench import inlined, kept, linker, names, romfs, symbols, texts, unrolled
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRE = ("__init__", "topics", "wire", "updates")  # the part of protocol/ that MicroPython reads
@@ -101,18 +102,21 @@ def build(out: Path, board: str = "esp32_wroom") -> dict[str, int]:
         old.unlink()
     modules = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
     modules["built"] = f"BUILT_S = {RELEASED_S}\nBOARD = {board!r}\n"
-    sizes = {}
+    kept.made(out, kept.key(modules), partial(_build, modules))
+    return {path.relative_to(out).with_suffix("").as_posix(): path.stat().st_size for path in out.rglob("*.mpy")}
+
+
+def _build(modules: dict[str, str], out: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         program = linked(modules)
         for name, source in program.sources.items():
             file = Path(scratch, "module.py")
             file.write_text(source, encoding="utf-8")
-            sizes[name] = romfs.compile_module(name.replace("/", "."), file, out / f"{name}.mpy")
+            romfs.compile_module(name.replace("/", "."), file, out / f"{name}.mpy")
     (out / IMAGE).write_bytes(romfs.pack(out))
     lines = {name: symbols.lines(source) for name, source in program.readable.items()}
     table = symbols.Symbols(names=program.names, lines=lines)
     (out / symbols.FILE).write_text(json.dumps(table, indent=0, sort_keys=True), encoding="utf-8")  # not in the image: for people
-    return sizes
 
 
 def linked(modules: dict[str, str]) -> Program:
