@@ -12,15 +12,15 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from firmware.bench import romfs
-from firmware.bench.package import new_key, signed
+from firmware.bench.package import signed
 from protocol.package import Package
 from simulator.usb.boards import Boards
 from tests.bench.hall import SITE, TECHNICIAN, Gateway, eventually, furnished, json_of, keng, state
+from tests.keys import release_key
 
 pytestmark = pytest.mark.long
 BOARDS: list[dict[str, object]] = [{}] * 2
 DEVICES = ("H03-01", "H03-02")
-KEY = new_key()
 WITHIN_S = 300.0  # on a machine that does other things too
 
 
@@ -28,7 +28,7 @@ WITHIN_S = 300.0  # on a machine that does other things too
 def furniture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Path, Package]]:
     """As in conftest.py; the gateway and the boards trust a key."""
     folder = tmp_path_factory.mktemp("gateway")
-    public = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    public = release_key(0).public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     (folder / "release.pub").write_bytes(public)
     with furnished(folder, "release.pub") as found:
         yield found
@@ -38,7 +38,7 @@ def furniture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gatewa
 def boards(boards: Boards, gateway: Gateway, firmware: Path, furniture: tuple[Gateway, Path, Package]) -> Boards:
     """Two boards with version A, from a bundle of its own."""
     bundle = gateway.folder / "a.bundle"
-    bundle.write_bytes(signed(furniture[2], KEY))
+    bundle.write_bytes(signed(furniture[2], release_key(0)))
     jobs = [f"{device}={port}" for device, port in zip(DEVICES, boards.ports, strict=True)]
     files = ["--site", SITE, "--bench", gateway.bench, "--firmware", firmware, "--bundle", bundle]
     assert json_of(keng("device", "flash", *files, "--no-hands", "--json", *jobs))["failed"] == []
@@ -51,7 +51,7 @@ def update(gateway: Gateway, *words: str) -> Any:
 
 def begin(gateway: Gateway, package: Package) -> None:
     file = gateway.folder / f"{package.version}.bundle"
-    file.write_bytes(signed(package, KEY))
+    file.write_bytes(signed(package, release_key(0)))
     keng("update", "add", file, "--settings", gateway.settings, "--data", gateway.data)
     only = [word for device in DEVICES for word in ("--only", device)]
     update(gateway, "start", package.version, *only)

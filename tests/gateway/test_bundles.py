@@ -8,13 +8,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from typed import Done, keng
 
-from firmware.bench.package import new_key, signed
+from firmware.bench.package import signed
 from gateway import bundles
 from gateway.bundles import NoBundle
 from gateway.settings import Updates
 from protocol.package import Package
+from tests.keys import release_key
 
-KEYS = [new_key() for _ in range(3)]
 OLD = Package("0.1.0", "esp32_wroom", 1_795_305_600, {"main.mpy": b"M\x06old"})
 NEW = Package("0.2.0", "esp32_wroom", 1_795_400_000, {"main.mpy": b"M\x06new"})
 
@@ -31,15 +31,15 @@ class Room:
         self.folder = folder
         self.data = folder / "data"
         self.settings = folder / "keng.toml"
-        self.trust(KEYS[:2])
+        self.trust(0, 1)
 
-    def trust(self, keys: list[rsa.RSAPrivateKey]) -> None:
-        names = [write_public(self.folder / f"{number}.pub", key) for number, key in enumerate(keys)]
+    def trust(self, *numbers: int) -> None:
+        names = [write_public(self.folder / f"{number}.pub", release_key(number)) for number in numbers]
         self.settings.write_text(f"[updates]\ntrusted = {json.dumps([str(name) for name in names])}\n")
 
-    def file(self, package: Package, key: rsa.RSAPrivateKey = KEYS[0]) -> Path:
+    def file(self, package: Package, key: int = 0) -> Path:
         path = self.folder / f"{package.version}.bundle"
-        path.write_bytes(signed(package, key))
+        path.write_bytes(signed(package, release_key(key)))
         return path
 
     def update(self, *words: str | Path) -> Done:
@@ -59,7 +59,7 @@ def room(tmp_path: Path) -> Room:
 def test_what_either_trusted_key_has_signed_is_taken_in_listed_and_taken_away(room: Room) -> None:
     assert room.update("list").stdout == "no bundle yet: keng update add FILE\n"
     assert room.update("add", room.file(OLD)).returncode == 0
-    done = room.update("add", room.file(NEW, KEYS[1]), "--json")
+    done = room.update("add", room.file(NEW, 1), "--json")
     assert json.loads(done.stdout)["bundle"] == NEW.digest
     assert [line.split()[:2] for line in room.update("list").stdout.splitlines()] == [[NEW.digest, "0.2.0"], [OLD.digest, "0.1.0"]]
     assert room.there == sorted(f"{package.digest}.bundle" for package in (OLD, NEW))
@@ -70,7 +70,7 @@ def test_what_either_trusted_key_has_signed_is_taken_in_listed_and_taken_away(ro
 
 
 def test_anything_else_is_refused_and_leaves_nothing_behind(room: Room) -> None:
-    foreign = room.update("add", room.file(NEW, KEYS[2]))
+    foreign = room.update("add", room.file(NEW, 2))
     assert foreign.returncode == 2
     assert "0.2.0.bundle: package: expected the signature of a trusted key, got another" in foreign.stderr
     cut = room.file(OLD)
@@ -94,9 +94,9 @@ def test_without_a_key_or_with_a_broken_one_there_are_no_updates(room: Room) -> 
 
 def test_a_bundle_of_a_retired_key_is_told_and_cannot_be_chosen_any_more(room: Room) -> None:
     room.update("add", room.file(OLD))
-    room.trust(KEYS[1:2])
+    room.trust(1)
     assert f"{OLD.digest}  cannot be used: package: expected the signature of a trusted key" in room.update("list").stdout
-    trusted = bundles.keys(Updates(trusted=[room.folder / "0.pub"]))
+    trusted = bundles.keys(Updates(trusted=[room.folder / "1.pub"]))
     with pytest.raises(NoBundle, match="expected the signature of a trusted key"):
         bundles.find(room.data, OLD.digest, trusted)
 
@@ -118,7 +118,7 @@ def test_a_word_that_means_no_bundle_or_several_is_refused_with_what_is_there(ro
     with pytest.raises(NoBundle, match=rf"there: .*{OLD.digest} \(0\.1\.0\)"):
         bundles.find(room.data, word, trusted)
     release, content = bundles.find(room.data, "0.2.0", trusted)
-    assert (release.bundle, release.size, content) == (NEW.digest, len(content), signed(NEW, KEYS[0]))
+    assert (release.bundle, release.size, content) == (NEW.digest, len(content), signed(NEW, release_key(0)))
 
 
 def test_a_gateway_keeps_so_many_and_no_more(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

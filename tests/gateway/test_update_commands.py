@@ -11,10 +11,10 @@ from brokers import ROOT, Running, Talker, running, stop, wait_until
 from cryptography.hazmat.primitives import serialization
 from typed import Done, keng
 
-from firmware.bench.package import new_key, signed
+from firmware.bench.package import signed
 from protocol.package import Package
+from tests.keys import release_key
 
-KEY = new_key()
 RELEASE = Package("2.0.0", "esp32_wroom", 1_795_305_600, {"main.mpy": b"M\x06new"})
 BY = ("--by", "ky-thuat-1")
 DEVICE = "keng/1/xa-mau/dev/H03-01/"
@@ -25,11 +25,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A broker and an engine that trusts one key."""
     folder = tmp_path_factory.mktemp("gateway")
     with running(folder, "mosquitto") as found:
-        public = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        public = release_key(0).public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         (folder / "release.pub").write_bytes(public)
         with found.settings.open("a", encoding="utf-8") as settings:
             settings.write(f'\n[updates]\ntrusted = ["{folder / "release.pub"}"]\n')
-        (folder / "release.bundle").write_bytes(signed(RELEASE, KEY))
+        (folder / "release.bundle").write_bytes(signed(RELEASE, release_key(0)))
         command = [sys.executable, "-m", "keng", "engine", "--site", str(found.site), "--settings", str(found.settings)]
         with (folder / "engine.log").open("wb") as log:
             engine = subprocess.Popen([*command, "--data", str(found.data)], cwd=ROOT, stdout=log, stderr=log)

@@ -11,23 +11,27 @@ from cryptography.hazmat.primitives import serialization
 from engines import LIFE, Town
 from typed import keng
 
-from firmware.bench.package import new_key, signed
+from firmware.bench.package import signed
 from gateway.store import queries
 from protocol.package import Package
+from tests.keys import release_key
 
-KEY = new_key()
 USER = "ky-thuat-1"
 RELEASE = Package("2.0.0", "esp32_wroom", 1_795_305_600, {"main.mpy": b"M\x06" + bytes(range(256)) * 40, "boot.mpy": b"M\x06boot"})
-FILE = signed(RELEASE, KEY)
 PIECE = 2048
+
+
+def whole() -> bytes:
+    """The release as boards get it: the same bytes for the same key."""
+    return signed(RELEASE, release_key(0))
 
 
 @pytest.fixture
 def town(town: Town, tmp_path: Path) -> Town:
-    public = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    public = release_key(0).public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "release.pub").write_bytes(public)
     (tmp_path / "keng.toml").write_text(f'[updates]\ntrusted = ["{tmp_path / "release.pub"}"]\n')
-    (tmp_path / "release.bundle").write_bytes(FILE)
+    (tmp_path / "release.bundle").write_bytes(whole())
     town.settings = {"updates": {"trusted": [str(tmp_path / "release.pub")], "waves": ["1"], "soak_min": 0, "kb_per_s": 10_000}}
     town.paces = {"gateway.domain.waves.EVERY_S": 0.2}
     done = keng("update", "add", tmp_path / "release.bundle", "--settings", tmp_path / "keng.toml", "--data", town.database.parent)
@@ -76,7 +80,8 @@ class Board:
     def chunk(self, ident: str) -> dict[str, Any]:
         return next((one for one in self.town.of(f"dev/{self.device}/chunk") if one["id"] == ident), {})
 
-    def fetch_all(self, until: int = len(FILE)) -> None:
+    def fetch_all(self, until: int | None = None) -> None:
+        until = len(whole()) if until is None else until
         while len(self.flash) < until:
             self.flash += base64.b64decode(self.fetch(len(self.flash))["data"])
 
@@ -110,10 +115,10 @@ def test_two_boards_get_the_same_bytes_one_after_the_other(town: Town) -> None:
     for board in boards:
         board.takes_it()
         told = board.orders()[-1]
-        assert (told["bundle"], told["size"], told["version"], told["downgrade"]) == (RELEASE.digest, len(FILE), "2.0.0", False)
+        assert (told["bundle"], told["size"], told["version"], told["downgrade"]) == (RELEASE.digest, len(whole()), "2.0.0", False)
         assert board is boards[1] or boards[1].orders() == [], "both are of one group"
         board.comes_through()
-        assert board.flash == FILE
+        assert board.flash == whole()
     wait_until(lambda: order(town, "updates")["campaigns"][0]["state"] == "done", "the end")
     assert (row(town, "H03-01")["state"], row(town, "H03-01")["from_version"]) == ("kept", "1.0.0")
     with_log = queries.connect(town.database)
@@ -131,14 +136,14 @@ def test_a_bad_fetch_is_answered_in_words_and_disturbs_nothing(town: Town) -> No
     assert "is not offered to H03-01 now" in board.fetch(0)["error"]
     begin(town, "H03-01")
     board.takes_it()
-    assert board.fetch(len(FILE))["error"] == f"expected an offset below {len(FILE)}, got {len(FILE)}"
+    assert board.fetch(len(whole()))["error"] == f"expected an offset below {len(whole())}, got {len(whole())}"
     assert "is not offered" in board.fetch(0, bundle="0" * 16)["error"]
     assert "is not offered to H03-02 now" in other.fetch(0)["error"]
     for rubbish in (b"{", b'{"v":1,"id":"f-1"}', b"\xff" * 2000):
         town.send("dev/H03-01/fetch", rubbish)
     board.ask(0, size=2881)
     board.fetch_all()
-    assert board.flash == FILE
+    assert board.flash == whole()
     counted = queries.connect(town.database)
     wait_until(lambda: sum(one.total for one in queries.rubbish(counted) if (one.device, one.kind) == ("H03-01", "fetch")) >= 1, "rubbish")
     counted.close()
@@ -157,7 +162,7 @@ def test_a_flood_of_fetches_from_one_board_holds_neither_an_alarm_nor_another_bo
     for _ in range(100):
         noisy.ask(0)
     other.fetch_all()
-    assert other.flash == FILE
+    assert other.flash == whole()
     event = town.press("H03-07", 1)
     wait_until(lambda: town.receipts("H03-07", event), "a receipt")
     before = len(town.of("dev/H03-01/chunk"))
@@ -186,7 +191,7 @@ def test_no_piece_is_sent_and_nobody_asked_while_an_incident_is_open(town: Town)
     assert town.command("resolve", id="c-1", outcome="drill")["ok"]
     wait_until(lambda: board.chunk(ident), "the piece that waited")
     board.fetch_all()
-    assert board.flash == FILE
+    assert board.flash == whole()
 
 
 def test_a_killed_engine_goes_on_with_the_campaign_where_it_was(town: Town) -> None:
@@ -214,7 +219,7 @@ def test_a_killed_engine_goes_on_with_the_campaign_where_it_was(town: Town) -> N
     board.says("kept", again=False)
     other.comes_through()
     wait_until(lambda: order(town, "updates")["campaigns"][0]["state"] == "done", "the end")
-    assert (board.flash, other.flash) == (FILE, FILE)
+    assert (board.flash, other.flash) == (whole(), whole())
 
 
 def test_a_board_that_rolls_back_halts_it_until_a_technician_decides(town: Town) -> None:
