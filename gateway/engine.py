@@ -21,9 +21,10 @@ from gateway.domain.rows import DeliveryRow
 from gateway.domain.situation import Act, Effects, Now, Situation, Turn
 from gateway.expiry import Expiry
 from gateway.housekeeping import DISK, DiskIsBack, Housekeeping
-from gateway.intake import Intake, Parts
+from gateway.intake import Intake
 from gateway.metrics import Measured
 from gateway.mqtt import Account, Link
+from gateway.parts import Parts
 from gateway.plans import canary_plan, health_limits, limits, ways
 from gateway.publication import Publication, last_will
 from gateway.reports import Reports

@@ -7,34 +7,27 @@ everything else, and are dropped, oldest first and counted, if they pile up.
 import asyncio
 import logging
 import sqlite3
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import NamedTuple, NoReturn
+from functools import partial
+from typing import NoReturn
 
 from gateway.delivery import bodies
-from gateway.domain import desks, facts, orders, replies, snapshots
+from gateway.domain import facts, replies, snapshots
 from gateway.domain.incidents import Incident
 from gateway.domain.replies import Reply
 from gateway.domain.rows import DeliveryRow
-from gateway.domain.situation import Act, Effects, Now, Situation, Turn, conclude
+from gateway.domain.situation import Act, Effects, Now, Turn, conclude
 from gateway.exposition import Histogram
-from gateway.publication import Publication
-from gateway.reports import Reports
-from gateway.rivals import Rivals
-from gateway.rubbish import Rubbish
+from gateway.parts import Parts
+from gateway.reader import Reader
 from gateway.store import journal
-from gateway.store.backlog import Backlog
 from gateway.store.damage import is_damage
 from gateway.store.journal import Outgoing
-from gateway.store.store import Store
-from protocol import boards, messages, topics
+from protocol import topics
 from protocol.boards import BoardCommand
-from protocol.desk import Command, DeskAlive
-from protocol.messages import Answer, Birth, Event, Gateway, Report, Tick
-from protocol.wire import DecodeError
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +37,6 @@ REPORTS_MAX = 20_000  # 2 s of the heaviest load
 SET_MS = 1000
 MARK_S = 2.0
 DECISION_S = (0.002, 0.01, 0.05, 0.2, 1.0, 5.0)
-TOPICS_KEPT = 1024  # of a commune all; of fifty, whose boards report in turn, none would be met again
 SPOILED_MAX = 1000  # different errors that are logged once with their traceback and then quietly
 URGENT_AT_ONCE = 500  # a storm shares a commit; the births of 50 communes, which come all at once, do not fill the memory
 REPORTS_AT_ONCE = 64  # an alarm waits for so many at most: about 3 ms
@@ -67,19 +59,6 @@ class Mail:
         self.take(self.topic, self.payload, self.retained, turn)
 
 
-class Parts(NamedTuple):
-    """What the intake works with. `restored()`: a situation as the last commit left it."""
-
-    situation: Situation
-    store: Store
-    backlog: Backlog
-    publication: Publication
-    reports: Reports
-    rubbish: Rubbish
-    rivals: Rivals
-    restored: Callable[[], Situation]
-
-
 class Intake:
     """`message` is the link's callback; `put` takes any other fact; `run` decides. `on_outgoing` gets what the channels shall send, and
     all that was decided with it; `on_denied` is called when the broker keeps a word that this engine is offline. `taken`: messages by
@@ -98,18 +77,16 @@ class Intake:
         on_bench: Callable[[str, BoardCommand], None] = lambda _user, _command: None,
     ) -> None:
         self.dropped_reports = 0
-        self.taken: Counter[str] = Counter()
+        self._reader = Reader(parts, site, clock=clock, monotonic=monotonic, on_denied=on_denied, on_bench=on_bench)
+        self.taken = self._reader.taken
         self.decided = Histogram(DECISION_S)
         self._parts = parts
         self._clock = clock
         self._monotonic = monotonic
         self._on_outgoing = on_outgoing
-        self._on_denied = on_denied
         self._site = site
-        self._on_bench = on_bench
         self._incidents = topics.incident(site, "")
         self._engine = parts.store.engine
-        self._parse = lru_cache(maxsize=TOPICS_KEPT)(partial(topics.parse, site))
         self._urgent: deque[Act] = deque()
         self._patient: deque[Act] = deque()
         self._tried: deque[Act] = deque()
@@ -119,28 +96,19 @@ class Intake:
         self._offset_ms = int(clock() * 1000) - int(monotonic() * 1000)
         self._settling: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
-        self._take = {
-            "event": self._event,
-            "state": self._state,
-            "answer": self._answer,
-            "desk_command": self._command,
-            "bench_command": self._bench,
-            "desk_alive": self._alive,
-            "incident": self._retained,
-        }
 
     def message(self, topic: str, payload: bytes, retained: bool) -> None:
         """A message of the broker."""
         if topic.endswith("/report"):
             self.dropped_reports += len(self._reports) == REPORTS_MAX
-            self._reports.append(Mail(self._report, topic, payload, retained))
+            self._reports.append(Mail(self._reader.report, topic, payload, retained))
         elif topic.endswith(("/tick", "/gateway")):
-            self._rival(topic, payload)
+            self._reader.rival(topic, payload)
             return
         elif topic.startswith(self._incidents) and not (retained and payload):
             return  # our own, as everybody hears it
         else:
-            self._urgent.append(Mail(self._message, topic, payload, retained))
+            self._urgent.append(Mail(self._reader.message, topic, payload, retained))
         self._wake.set()
 
     @property
@@ -266,7 +234,7 @@ class Intake:
     async def _set_apart(self, act: Act, exc: Exception) -> None:
         """One act that cannot be decided: it changes nothing and gets no receipt, and its board shows a fault."""
         words = f"{type(exc).__name__}: {exc}"[:200]
-        name, owner, _ = (self._parse(act.topic) if isinstance(act, Mail) else None) or ("", "", "")
+        name, owner, _ = (self._reader.parse(act.topic) if isinstance(act, Mail) else None) or ("", "", "")
         cause = f"{name or act} {owner}: {words}"
         level = logging.DEBUG if cause in self._spoiled else logging.ERROR
         logger.log(level, "engine error, set apart: %s", cause, exc_info=exc)
@@ -318,108 +286,6 @@ class Intake:
         """The incident as it is published, stored and sent out."""
         name = self._parts.situation.commune.group_name(incident.group)
         return snapshots.payload(incident, engine=self._engine, group_name=name)
-
-    def _message(self, topic: str, payload: bytes, retained: bool, turn: Turn) -> None:
-        if self._parts.rivals.keep_still(turn.now.s):
-            return
-        name, owner, _ = self._parse(topic) or ("topic", "", "")
-        try:
-            self._take.get(name, _no_topic)(owner, payload, retained, turn)
-        except DecodeError as exc:
-            self._parts.rubbish.count(owner, name, why=str(exc), payload=payload, now_ms=turn.now.ms)
-        else:
-            self.taken[name] += 1
-            if owner in self._parts.situation.devices:
-                self._parts.reports.heard.add(owner)
-
-    def _report(self, topic: str, payload: bytes, _retained: bool, turn: Turn) -> None:
-        if self._parts.rivals.keep_still(turn.now.s):
-            return
-        name, device, _ = self._parse(topic) or ("topic", "", "")
-        try:
-            report = messages.decode(Report, payload) if name == "report" else _refuse_topic()
-        except DecodeError as exc:
-            self._parts.rubbish.count(device, name, why=str(exc), payload=payload, now_ms=turn.now.ms)
-            return
-        self.taken["report"] += 1
-        facts.report(turn, device, report)
-        turn.effects.reports.append((device, report))
-        self._parts.reports.heard.add(device)
-
-    def _rival(self, topic: str, payload: bytes) -> None:
-        """At once, and not in a turn: whether another engine is there is asked before the first turn."""
-        name = topic.rpartition("/")[2]
-        try:
-            if name == "gateway":
-                message = messages.decode(Gateway, payload)
-                self._parts.rivals.gateway(message)
-                if self._parts.rivals.denies(message):
-                    self._on_denied()
-            else:
-                self._parts.rivals.tick(messages.decode(Tick, payload), self._monotonic())
-        except DecodeError as exc:
-            self._parts.rubbish.count("", name, why=str(exc), payload=payload, now_ms=int(self._clock() * 1000))
-
-    def _answer(self, device: str, payload: bytes, _retained: bool, turn: Turn) -> None:
-        facts.answer(turn, device, messages.decode(Answer, payload))
-
-    def _event(self, device: str, payload: bytes, retained: bool, turn: Turn) -> None:
-        event = messages.decode_event(payload)
-        if retained and isinstance(event, Event):
-            event = event.model_copy(update={"age": None})  # boards retain none; how long a broker has had it, nobody knows
-        same = facts.identity(device, event)
-        known = self._known(event.id, turn.effects)
-        turn.effects.receipts.append((device, event.id))
-        if same in known:
-            facts.message(turn, device)
-        elif isinstance(event, Event):
-            facts.event(turn, device, event, payload, is_doubled=bool(known))
-        else:
-            facts.odd_event(turn, device, event)
-
-    def _known(self, event_id: str, effects: Effects) -> list[facts.Identity]:
-        """Every event with this id: of the journal, on its way to it, and of this turn."""
-        here = [facts.Identity(*row[:5]) for row in self._parts.backlog.event_rows(event_id) + effects.event_rows(event_id)]
-        return here + journal.identities(self._parts.store.reading, event_id)
-
-    def _state(self, device: str, payload: bytes, retained: bool, turn: Turn) -> None:
-        state = messages.decode_state(payload)
-        if not isinstance(state, Birth):
-            facts.will(turn, device, state)
-            return
-        unknown = []
-        for point, event in state.active.items():
-            if not any((known.device, known.point) == (device, point) for known in self._known(event, turn.effects)):
-                unknown.append(point)
-        facts.birth(turn, device, state, retained=retained, unknown=unknown)
-
-    def _command(self, user: str, payload: bytes, _retained: bool, turn: Turn) -> None:
-        command = messages.decode(Command, payload)
-        here = [answer for person, _, before, answer in turn.effects.commands if (person, before.id) == (user, command.id)]
-        answer = here[0] if here else journal.answer(self._parts.store.reading, user, command.id)
-        turn.effects.answers.append((user, answer or orders.command(turn, user, command)))
-
-    def _bench(self, user: str, payload: bytes, _retained: bool, _turn: Turn) -> None:
-        self._on_bench(user, boards.decode_command(payload))
-
-    def _alive(self, _user: str, payload: bytes, retained: bool, turn: Turn) -> None:
-        said = messages.decode(DeskAlive, payload)
-        if not retained:  # what a broker keeps proves nothing
-            desks.alive(turn, said)
-
-    def _retained(self, ident: str, _payload: bytes, _is_retained: bool, turn: Turn) -> None:
-        """An incident that the broker keeps: one of another database, or of a start that was killed before it could clear it, must go."""
-        incident = turn.situation.incidents.get(ident)
-        if incident is None or incident.state == "resolved":
-            turn.effects.gone.append(ident)
-
-
-def _no_topic(_owner: str, _payload: bytes, _retained: bool, _turn: Turn) -> None:
-    _refuse_topic()
-
-
-def _refuse_topic() -> NoReturn:
-    raise DecodeError("topic", "a topic of this site", "another")
 
 
 def _outgoing(row: DeliveryRow, snapshot: bytes, site: str) -> Outgoing:

@@ -14,8 +14,9 @@ from gateway import intake
 from gateway.domain import facts
 from gateway.domain.rows import DeliveryRow, EventRow
 from gateway.domain.situation import Limits, Situation, Turn
-from gateway.intake import Intake, Parts
+from gateway.intake import Intake
 from gateway.mqtt import Account, Link
+from gateway.parts import Parts
 from gateway.publication import Publication
 from gateway.reports import Reports
 from gateway.ring import Rings
