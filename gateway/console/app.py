@@ -187,11 +187,20 @@ async def serving(console: Console, listener: socket.socket, certificate: Certif
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: whoever runs us decides what SIGTERM means."""
+    """uvicorn without its signal handlers (whoever runs us decides what SIGTERM means), and without anybody left at the end."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn leaves open, after STOP_S, who came in the same moment and who does not take the answer: they are let go."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # to the end of the connections
+        if answers := self.server_state.tasks:
+            await asyncio.wait(answers, timeout=STOP_S)  # they were cancelled, and close what they have open
 
 
 def _expected(t: Words, field: str) -> str:
