@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from gateway.console import scene, view, words
 from gateway.console.changes import Changes
+from gateway.console.compiled import Compiled
 from gateway.console.feed import Feed
 from gateway.console.fragments import Fragment, leaf, whole
 from gateway.console.records import Records, Shelf
@@ -20,6 +21,7 @@ from protocol.site import Site
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATIC = Path(__file__).parent / "static"
+COMPILED = Compiled()
 PARTS = "<!--parts-->"
 # Links that change the view and leave the document, and with it the sound that somebody turned on, as it is.
 BOOST = Markup('hx-boost="true" hx-select="#view" hx-target="#view" hx-swap="outerHTML show:none"')  # a constant
@@ -195,7 +197,12 @@ def on_paper(record: Record, people: dict[str, str], *, language: Language, pers
 
 def _environment(catalogue: Words, names: dict[str, str], roles: dict[str, Role]) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        bytecode_cache=COMPILED,
     )
     environment.globals |= {
         "t": catalogue,
