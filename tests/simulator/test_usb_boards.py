@@ -130,6 +130,10 @@ def test_an_endless_main_is_interrupted(port: str, tmp_path: Path) -> None:
         "import asyncio\nasync def run():\n  while True:\n    print('.', end='')\n    await asyncio.sleep(0.01)\nasyncio.run(run())\n"
     )
     assert mpremote(port, "fs", "cp", tmp_path / "main.py", ":main.py", "+", "reset").returncode == 0
+    with serial(
+        port
+    ) as line:  # what comes before main.py, as from a tool that is quicker than the start, interrupts nothing, as on a board
+        assert b"..." in until(line, b"...")
     assert evaluated(port, "6 * 7") == "42"
 
 
