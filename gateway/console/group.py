@@ -17,10 +17,14 @@ from gateway.console.pages import STATUS, Console, Reason, Version, lacks_reason
 from gateway.console.people.rights import SITE_WIDE, Who
 from gateway.console.words import Language
 from protocol.desk import Do
-from protocol.incident import Says
+from protocol.incident import Incident, Says
+from protocol.wire import COUNT_MAX
 
+PageName = Annotated[str, Form(pattern=r"^[a-z0-9]{0,32}$")]
+Press = Annotated[int, Form(ge=0, le=COUNT_MAX)]
 GroupId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 HomeId = Annotated[str, Form(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+PRESSES_MAX = 10_000  # pages and homes of an evening; the oldest are forgotten
 FormIncident = Annotated[str, Form(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 
@@ -44,7 +48,7 @@ def shell(console: Console, static: FilePath) -> APIRouter:
 def group(console: Console) -> APIRouter:
     """The page, its events, and what its people say and do. Everything about another territory is answered with 403."""
     router = APIRouter(prefix="/group", dependencies=[need("group")])
-    pages = Pages(console)
+    pages, presses = Pages(console), Presses()
 
     @router.get("/", response_class=HTMLResponse)
     async def own(request: Request) -> Response:
@@ -69,9 +73,19 @@ def group(console: Console) -> APIRouter:
         return StreamingResponse(events.stream(pieces, console.changes, console.clock, stays, seen=seen), media_type="text/event-stream")
 
     @router.post("/{group}/answer")
-    async def answer(request: Request, group: GroupId, incident: FormIncident, home: HomeId, says: Annotated[Says, Form()]) -> Response:
-        """How a home is: one's own, or one that a leader has heard of."""
+    async def answer(
+        request: Request,
+        group: GroupId,
+        incident: FormIncident,
+        home: HomeId,
+        says: Annotated[Says, Form()],
+        *,
+        page: PageName = "",
+        press: Press = 0,
+    ) -> Response:
+        """How a home is: one's own, or one that a leader has heard of. Of one page the newest press counts, in whatever order they come."""
         _territory(request, console, group)
+        presses.take(f"{gate.who(request).id} {page} {incident} {home}", press)
         return await _command(console, pages, request, group, "roll_call", incident=incident, home=home, says=says)
 
     @router.post("/{group}/decide")
@@ -157,9 +171,11 @@ class Pages:
             self._count, self._shared = self._console.changes.count, {}
         site, feed = self._console.door.site, self._console.feed
         alarms = group_view.alarms(feed.incidents, group, who, site)
-        same = (language, group, who.role, tuple(alarm.incident.id for alarm in alarms))
+        # A home alone is told of what rang no bell, so the newest that is over is not the same for all of a role.
+        last = group_view.last(self._console.shelf.records.incidents, group, who)
+        same = (language, group, who.role, tuple(alarm.incident.id for alarm in alarms), last.id if last else "")
         if same not in self._shared:
-            self._shared[same] = self._of_all(alarms, who, language, group)
+            self._shared[same] = self._of_all(alarms, last, who, language, group)
         state, roll, bells = self._shared[same]
         homes = {home.id: home.name for home in site.homes}
         own = {
@@ -172,10 +188,11 @@ class Pages:
         }
         return state, self._piece(language, "own", **own), roll, bells
 
-    def _of_all(self, alarms: list[group_view.Alarm], who: Who, language: Language, group: str) -> tuple[Fragment, Fragment, Fragment]:
+    def _of_all(
+        self, alarms: list[group_view.Alarm], last: Incident | None, who: Who, language: Language, group: str
+    ) -> tuple[Fragment, Fragment, Fragment]:
         feed, records, site = self._console.feed, self._console.shelf.records, self._console.door.site
         live = feed.liveness.engine == "online"
-        last = group_view.last(records.incidents, group, who)
         bells = group_view.bells(records.devices, records.tests, group, site, live=live)
         may_test = group_view.may_do(who, "test_bell", group)
         return (
@@ -186,6 +203,22 @@ class Pages:
 
     def _piece(self, language: Language, name: str, **context: object) -> Fragment:
         return leaf(name, self._console.composer.piece(language, "group/pieces.html", name, **context))
+
+
+class Presses:
+    """The number of the newest press about a home, by page: a bad link may deliver an older one after it."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, int] = {}
+
+    def take(self, about: str, press: int) -> None:
+        """A press is here, perhaps once more. Raises HTTPException (409) for one that a newer press has overtaken: nobody reads that."""
+        if press < self._newest.get(about, 0):
+            raise HTTPException(409, "expected the newest press")
+        self._newest.pop(about, None)
+        self._newest[about] = press
+        while len(self._newest) > PRESSES_MAX:
+            del self._newest[next(iter(self._newest))]
 
 
 async def _command(console: Console, pages: "Pages", request: Request, here: str, do: Do, **fields: Any) -> Response:

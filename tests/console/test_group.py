@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from stage import (
     NOON_MS,
     SITE,
@@ -26,9 +26,11 @@ from stage import (
     running,
     until,
 )
+from starlette.exceptions import HTTPException
 
 from gateway.console import group_view
 from gateway.console.app import STATIC
+from gateway.console.group import PRESSES_MAX, Presses
 from gateway.console.people import audit
 from gateway.console.people.rights import Who
 from protocol.desk import CommandAnswer
@@ -351,6 +353,53 @@ def test_after_an_alarm_the_page_tells_how_it_ended(town: Town) -> None:
     assert "Báo cháy giả" in town.shown("household-1", "Tổ không có báo động", "Lần cuối")
 
 
+def test_what_rang_no_bell_is_told_to_its_own_home_also_when_it_is_over(town: Town) -> None:
+    """Whoever of the group looks first: what one household is shown is not kept for the next."""
+    town.database.keep(resolved("2026-000131", kind="smoke", outcome="false_alarm", groups=[GROUP], bells=[]))
+    town.shown("pressed", "KHÓI – BÁO CHÁY")
+    assert "KHÓI" not in town.shown("household-1", "Tổ không có báo động")
+    assert "KHÓI" in town.shown("pressed", "Lần cuối")
+
+
+def test_bells_that_were_only_told_to_ring_are_not_counted_with_those_that_were_measured(town: Town) -> None:
+    town.engine.publish(fire())
+    page = town.shown("household-1", "9/12 chuông đo được là đang kêu", "1/12 chuông đã được lệnh kêu, chưa đo được")
+    assert "10/12" not in page
+    commanded = [bell.model_copy(update={"state": "commanded"}) for bell in fire().bells]
+    town.engine.publish(fire(revision=22, bells=commanded))
+    assert "0/12" not in town.shown("household-1", "12/12 chuông đã được lệnh kêu")
+
+
+def test_a_bell_with_something_wrong_says_what(town: Town) -> None:
+    row = re.search(r"<strong>Hộ mẫu 03-05.*?</li>", town.shown("household-1", "CÓ LỖI"), re.DOTALL)
+    assert row
+    assert "PIN YẾU, 12 %" in row[0]
+    assert "MẤT ĐIỆN" in row[0]
+
+
+def test_an_answer_that_a_newer_one_has_overtaken_is_not_taken(town: Town) -> None:
+    """A bad link may deliver what was pressed first after what was pressed last."""
+    town.engine.publish(fire())
+    town.shown("household-1", "CHÁY")
+    answer = {"incident": IDENT, "home": "H03-02", "page": "0123456789abcdef"}
+    with town.client("household-1") as client:
+        assert client.post(f"/group/{GROUP}/answer", data=answer | {"says": "need_help", "press": "2"}).status_code == 200
+        assert client.post(f"/group/{GROUP}/answer", data=answer | {"says": "safe", "press": "1"}).status_code == 409
+        assert client.post(f"/group/{GROUP}/answer", data=answer | {"says": "need_help", "press": "2"}).status_code == 200  # sent again
+        newer = answer | {"says": "coming", "page": "fedcba9876543210", "press": "1"}  # of a page that was opened since
+        assert client.post(f"/group/{GROUP}/answer", data=newer).status_code == 200
+    assert [command.says for command in town.engine.commands] == ["need_help", "need_help", "coming"]
+
+
+def test_presses_of_pages_without_end_take_no_memory() -> None:
+    presses = Presses()
+    for page in range(PRESSES_MAX + 10):
+        presses.take(f"page {page}", 2)
+    with pytest.raises(HTTPException):
+        presses.take(f"page {PRESSES_MAX}", 1)
+    presses.take("page 0", 1)  # of the oldest nothing is known any more
+
+
 def test_it_is_light_on_a_slow_link(town: Town) -> None:
     """What a phone loads the first time, and in an alarm: about a second of EDGE (100 kbit/s)."""
     town.engine.publish(fire())
@@ -495,6 +544,108 @@ def test_what_somebody_says_is_sent_until_it_has_arrived(browser: Browser, town:
     context.set_offline(False)
     expect(page.locator("#notice")).to_contain_text("Đã báo: CẦN TRỢ GIÚP.")
     assert [(command.home, command.says) for command in town.engine.commands] == [("H03-02", "need_help")]
+    context.close()
+
+
+def test_who_says_something_newer_while_it_cannot_be_sent_has_said_that(browser: Browser, town: Town) -> None:
+    """ "I am safe", and a moment later "I need help", both without a connection: the older one must not come last."""
+    town.engine.publish(fire())
+    town.shown("household-1", "CHÁY")
+    context = phone(browser, town, "household-1")
+    page = opened(context, town)
+    tried: list[str] = []
+    page.on("requestfailed", lambda request: tried.append(request.post_data or ""))
+    context.set_offline(True)
+    page.get_by_role("button", name="Tôi an toàn").click()
+    until(lambda: page.evaluate("1") and [data for data in tried if "says=safe" in data], "it was tried")
+    page.get_by_role("button", name="Cần trợ giúp").click()
+    until(lambda: page.evaluate("1") and [data for data in tried if "says=need_help" in data], "and the newer, too")
+    context.set_offline(False)
+    expect(page.locator("#notice")).to_contain_text("Đã báo: CẦN TRỢ GIÚP.")
+    page.wait_for_timeout(2500)  # longer than until the next try
+    assert [command.says for command in town.engine.commands] == ["need_help"]
+    context.close()
+
+
+def test_what_a_link_swallows_is_sent_anew(browser: Browser, town: Town) -> None:
+    """A link that takes everything and delivers nothing breaks no request off: the page does."""
+    town.engine.publish(fire())
+    town.shown("leader-1", "CHÁY")
+    context = phone(browser, town, "leader-1")
+    context.clock.install()
+    page = opened(context, town)
+    swallowed: list[Route] = []
+
+    def swallow(route: Route) -> None:
+        swallowed.append(route)
+
+    for order in ("decide", "answer"):
+        page.route(f"**/{order}", swallow)
+    page.get_by_role("button", name="Tôi đang đến").click()
+    until(lambda: page.evaluate("1") and len(swallowed) == 1, "the decision is on its way")
+    page.clock.fast_forward(11_000)
+    expect(page.locator("#notice")).to_contain_text("KHÔNG CÓ TRẢ LỜI")
+    page.locator("#own").get_by_role("button", name="Cần trợ giúp").click()
+    until(lambda: page.evaluate("1") and len(swallowed) == 2, "the answer is on its way")
+    page.unroute("**/answer")
+    page.clock.fast_forward(11_000)
+    expect(page.locator("#notice")).to_contain_text("Đang gửi…")
+    page.clock.fast_forward(3_000)
+    expect(page.locator("#notice")).to_contain_text("Đã báo: CẦN TRỢ GIÚP.")
+    assert [command.do for command in town.engine.commands] == ["roll_call"]
+    context.close()
+
+
+def test_a_stream_that_died_without_a_word_is_opened_anew(browser: Browser, town: Town) -> None:
+    """From Wi-Fi to the phone's own network: the old connection is told of nothing."""
+    context = phone(browser, town, "household-1")
+    context.clock.install()
+    page = opened(context, town)
+    page.evaluate(
+        """source = Object.assign(new EventTarget(), {readyState: EventSource.OPEN, close() { window.left = true; }}); heard = 0"""
+    )
+    expect(page.locator("#dead")).to_be_visible()
+    page.clock.fast_forward(11_000)
+    expect(page.locator("#dead")).to_be_hidden()
+    assert page.evaluate("window.left")
+    town.engine.publish(fire())
+    expect(page.locator("#state h2")).to_contain_text("CHÁY")
+    context.close()
+
+
+HIDDEN = """state => { Object.defineProperty(document, "visibilityState", {configurable: true, get: () => state});
+  document.dispatchEvent(new Event("visibilitychange")); }"""
+
+
+def test_many_pages_of_groups_take_no_connection_from_the_desk_beside_them(browser: Browser, town: Town) -> None:
+    """A browser opens six connections to one host for all its pages, and every page that is looked at holds one."""
+    context = phone(browser, town, "truc-ban-1")
+    desk = context.new_page()
+    desk.set_default_timeout(20_000)
+    desk.goto(town.console.url)
+    expect(desk.locator("html")).to_have_attribute("data-stream", "open")
+    groups = []
+    for _ in range(7):
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.goto(f"{town.console.url}/group/{GROUP}")
+        expect(page.locator("html")).to_have_attribute("data-link", "live")
+        page.evaluate(HIDDEN, "hidden")  # the next tab lies before it
+        groups.append(page)
+    town.engine.publish(fire())
+    desk.locator(f"#acknowledge-{IDENT}").click()
+    until(lambda: [command.do for command in town.engine.commands] == ["acknowledge"], "the order is on the wire")
+    groups[0].evaluate(HIDDEN, "visible")
+    expect(groups[0].locator("#state h2")).to_contain_text("CHÁY")
+    context.close()
+
+
+def test_a_household_that_looks_away_goes_on_listening(browser: Browser, town: Town) -> None:
+    context = phone(browser, town, "household-1")
+    page = opened(context, town)
+    page.evaluate(HIDDEN, "hidden")
+    town.engine.publish(fire())
+    expect(page).to_have_title(re.compile("BÁO ĐỘNG"))
     context.close()
 
 

@@ -3,6 +3,7 @@
 
 const DEAD_MS = 10000; // a beat comes every 2 s; a phone on a poor link misses some
 const RETRY_MS = 2000;
+const TRY_MS = 10000; // the console answers within 5 s: what takes longer lies in a link that swallows everything, and is sent anew
 const GIVE_UP_MS = 120000;
 
 const body = document.body;
@@ -10,6 +11,10 @@ let source = null;
 let heard = Date.now();
 let offset = 0; // of the console's clock
 let alarms = count();
+let opened = 0; // when the stream was opened that is there now
+const page = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+let presses = 0;
+const said = new Map(); // home of an alarm -> what stops the sending of what was said of it last
 
 function element(id) {
   return document.getElementById(id);
@@ -62,6 +67,7 @@ function path(button) {
 
 function connect() {
   if (source) source.close();
+  opened = Date.now();
   source = new EventSource(body.dataset.events);
   source.addEventListener("page", (event) => show(event.data));
   source.addEventListener("beat", (event) => {
@@ -83,18 +89,33 @@ function tick() {
     const hours = Math.floor(seconds / 3600);
     span.textContent = `${hours ? `${hours}:` : ""}${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
   }
-  // A refused stream (logged out, or the console starts) is not tried again by the browser itself.
-  if (source.readyState === EventSource.CLOSED) again();
+  // Two streams the browser itself does not try again: one that was refused (logged out, or the console starts), and one whose link has
+  // died without a word, as when a phone goes from Wi-Fi to its own network.
+  if (!resting && (source.readyState === EventSource.CLOSED || (dead && now - opened > DEAD_MS))) again();
 }
 
 let asked = 0;
 function again() {
   if (Date.now() - asked < RETRY_MS) return;
-  asked = Date.now();
-  fetch("/account", { headers: { Accept: "text/plain" } }).then((answer) => {
+  asked = Infinity; // until there is an answer
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), TRY_MS);
+  fetch("/account", { headers: { Accept: "text/plain" }, signal: stop.signal }).then((answer) => {
     if (answer.status === 401) location.replace("/login");
     else if (answer.ok) connect();
-  }, () => {});
+  }, () => {}).finally(() => {
+    clearTimeout(timer);
+    asked = Date.now();
+  });
+}
+
+// A browser opens six connections to one console, for all its pages: of somebody who has the desk beside it, only the page that is looked
+// at takes one, so that orders of the desk never wait.
+let resting = false;
+function rest() {
+  resting = "rests" in body.dataset && document.visibilityState === "hidden";
+  if (resting) source.close();
+  else if (source.readyState === EventSource.CLOSED) connect();
 }
 
 function notice(html) {
@@ -108,19 +129,56 @@ function plain(text, tone) {
   element("notice").replaceChildren(line);
 }
 
-// What somebody says of a home stays true for a while: it is sent again until it has arrived. A decision is sent once.
-async function send(action, data, retry, since) {
-  const last = !retry || Date.now() - since > GIVE_UP_MS;
+async function post(action, data, stop) {
+  const timer = setTimeout(() => stop.abort(), TRY_MS);
   try {
-    const answer = await fetch(action, { method: "POST", body: data, headers: { "HX-Request": "true" } });
-    if (answer.status === 401) return location.replace("/login");
-    if (answer.status >= 500 && !last) throw new Error("not yet");
-    notice(await answer.text());
-  } catch {
-    plain(last ? body.dataset.notSent : body.dataset.sending, last ? "bad" : "waits");
-    if (!last) setTimeout(() => send(action, data, retry, since), RETRY_MS);
+    const answer = await fetch(action, { method: "POST", body: data, headers: { "HX-Request": "true" }, signal: stop.signal });
+    return [answer, await answer.text()];
+  } finally {
+    clearTimeout(timer);
   }
-  return undefined;
+}
+
+// What somebody says of a home stays true for a while: it is sent again until it has arrived, or until somebody says something newer of
+// that home. Each press has its number, so that the console takes none that comes late. A decision is sent once.
+async function send(action, data, retry) {
+  const since = Date.now();
+  const turn = { over: false, stop: null };
+  if (retry) {
+    const home = `${data.get("incident")} ${data.get("home")}`;
+    const before = said.get(home);
+    if (before) {
+      before.over = true;
+      before.stop?.abort();
+    }
+    said.set(home, turn);
+    data.set("page", page);
+    data.set("press", ++presses);
+  }
+  for (;;) {
+    const last = !retry || Date.now() - since > GIVE_UP_MS;
+    try {
+      const [answer, text] = await post(action, data, (turn.stop = new AbortController()));
+      if (turn.over) return;
+      if (answer.status === 401) {
+        location.replace("/login");
+        return;
+      }
+      if (answer.status < 500 || last) {
+        notice(text);
+        return;
+      }
+    } catch {
+      if (turn.over) return;
+      if (last) {
+        plain(retry ? body.dataset.notSent : body.dataset.notKnown, "bad");
+        return;
+      }
+    }
+    plain(body.dataset.sending, "waits");
+    await new Promise((done) => setTimeout(done, RETRY_MS));
+    if (turn.over) return;
+  }
 }
 
 // Ending an alarm by mistake leaves people alone in a fire: such an order waits some seconds in which it can be taken back.
@@ -171,13 +229,17 @@ document.addEventListener("submit", (event) => {
   const retry = "retry" in form.dataset;
   const issue = () => {
     plain(body.dataset.sending, "waits");
-    send(action, data, retry, Date.now());
+    send(action, data, retry);
   };
   if (form.dataset.grace) grace(form, issue);
   else issue();
 });
 
-document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && tick());
+document.addEventListener("visibilitychange", () => {
+  rest();
+  if (document.visibilityState === "visible") tick();
+});
 if ("serviceWorker" in navigator && body.dataset.worker) navigator.serviceWorker.register(body.dataset.worker).catch(() => {});
 connect();
+rest();
 setInterval(tick, 500);
