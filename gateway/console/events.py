@@ -18,6 +18,7 @@ BEAT_S = 2.0
 RETRY_MS = 1000
 # Changes this close together travel as one: twelve bells answer within a second.
 GATHER_S = 0.05
+CARD = "card-"
 
 
 Pieces = Callable[[], tuple[Fragment, ...]]
@@ -32,8 +33,9 @@ def pieces_of(composer: Composer, language: Language, show: Show, sees: Sees, *,
 
     def now() -> tuple[Fragment, ...]:
         nonlocal shown
-        shown = composer.chosen(wanted, shown) if show == "desk" else ""
-        return composer.page(language, show, sees, shown)
+        whole = composer.chosen(wanted, shown) if show == "desk" else ""
+        shown = whole or shown  # a console that has just started knows of no incident yet
+        return composer.page(language, show, sees, whole)
 
     return now
 
@@ -43,17 +45,24 @@ def digest(pieces: tuple[Fragment, ...]) -> str:
     return hashlib.sha256("".join(piece.html for piece in pieces).encode()).hexdigest()[:16]
 
 
-def seen_of(headers: Headers, asked: str) -> str:
-    """What a page shows that opens a stream: as the newest event said that it got, else as it was when it was loaded."""
-    return headers.get("last-event-id") or asked
+def mark(pieces: tuple[Fragment, ...]) -> str:
+    """The id of an event after which a page shows these: their digest, and the incident that they show whole."""
+    whole = (part.id.removeprefix(CARD) for piece in pieces for part in piece.parts if part.id.startswith(CARD))
+    return f"{digest(pieces)}.{next(whole, '')}"
+
+
+def has(headers: Headers, seen: str, shown: str = "") -> tuple[str, str]:
+    """What a page shows that opens a stream, digest and incident: as the newest event said that it got, else as it was loaded."""
+    last, _, whole = headers.get("last-event-id", "").partition(".")
+    return last or seen, whole or shown
 
 
 async def stream(
     pieces: Pieces, changes: Changes, clock: Clock, may_stay: Callable[[], Awaitable[bool]], *, seen: str = ""
 ) -> AsyncIterator[str]:
     """The whole state first, so that nothing needs to be remembered about a browser that comes back; then only what differs. A page that
-    has the whole state already, as its digest `seen` says, is spared it. Each event `page` has as its id the digest of the page that it
-    makes: a browser that comes back by itself says the newest (`seen_of`), and is not taken for what it was when it was loaded.
+    has the whole state already, as its digest `seen` says, is spared it. Each event `page` has as its id the `mark` of the page that it
+    makes: a browser that comes back by itself says the newest (`has`), and is not taken for what it was when it was loaded.
 
     Fragments go out as event `page`, ready for htmx's out-of-band swap. Event `beat` carries our Unix time in ms, every BEAT_S, as long
     as `may_stay` says so; event `over` is the last for a browser that is logged out.
@@ -67,7 +76,7 @@ async def stream(
             changed.clear()
             now = pieces()
             if differing := _differing(shown, now):
-                yield _event("page", "".join(piece.html for piece in differing), digest(now))
+                yield _event("page", "".join(piece.html for piece in differing), mark(now))
             shown = now
             await _either(changed, beaten + BEAT_S - time.monotonic())
             if time.monotonic() >= beaten + BEAT_S:

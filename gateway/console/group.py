@@ -69,7 +69,7 @@ def group(console: Console) -> APIRouter:
         """Server-sent events for the page that is open."""
         pieces = pages.pieces(gate.who(request), console.language_of(request), _territory(request, console, group))
         stays = gate.stays(request, console.door)
-        seen = events.seen_of(request.headers, seen)
+        seen, _ = events.has(request.headers, seen)
         return StreamingResponse(events.stream(pieces, console.changes, console.clock, stays, seen=seen), media_type="text/event-stream")
 
     @router.post("/{group}/answer")

@@ -185,9 +185,10 @@ def reading(console: Console) -> APIRouter:
     ) -> Response:
         """Server-sent events for the page that is open."""
         language, sees = console.language_of(request), console.sees_of(request)
+        seen, shown = events.has(request.headers, seen, shown)
         pieces = events.pieces_of(console.composer, language, show, sees, wanted=incident, before=shown)
-        stays, has = gate.stays(request, console.door), events.seen_of(request.headers, seen)
-        return StreamingResponse(events.stream(pieces, console.changes, console.clock, stays, seen=has), media_type="text/event-stream")
+        stays = gate.stays(request, console.door)
+        return StreamingResponse(events.stream(pieces, console.changes, console.clock, stays, seen=seen), media_type="text/event-stream")
 
     @router.post("/alive", status_code=204)
     async def alive(

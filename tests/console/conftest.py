@@ -75,5 +75,13 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     yield opened
     context.close()
-    meant = ("Failed to load resource", "net::ERR", "[object Event]", "Response Status Error Code", "htmx:sendError", "htmx:afterRequest")
+    meant = (
+        "Failed to load resource",
+        "net::ERR",
+        "[object Event]",
+        "Response Status Error Code",
+        "htmx:sendError",
+        "htmx:timeout",
+        "htmx:afterRequest",
+    )
     assert not [error for error in errors if not any(part in error for part in meant)]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 import httpx
-from stage import BELLS, COOKIES, Database, EnginePeer, RunningConsole, get, incident, until
+from stage import BELLS, COOKIES, Broker, Database, EnginePeer, RunningConsole, get, incident, until
 
 from gateway.console.events import BEAT_S
 
@@ -172,3 +172,34 @@ def test_a_page_that_comes_back_is_not_taken_for_what_it_was_when_it_was_loaded(
     until(lambda: not console.console.feed.incidents, "the alarm is over")
     with streaming(console, f"desk&seen={seen[1]}", last=last) as stream:
         assert 'data-alarms="0"' in stream.page()
+
+
+def test_what_a_desk_shows_whole_is_still_there_after_the_console_has_started_anew(
+    console: RunningConsole, engine: EnginePeer, broker: Broker
+) -> None:
+    """Loaded in calm; then an alarm, and a graver one. The console that starts knows of neither yet."""
+    with streaming(console) as stream:
+        stream.page()
+        engine.publish(incident(state="acknowledged"))
+        while 'id="card-2026-000123"' not in stream.page():
+            pass
+        engine.publish(incident("2026-000124"))
+        while 'id="row-2026-000124"' not in stream.page():
+            pass
+        last = stream.id
+    engine.close("2026-000123")
+    engine.close("2026-000124")
+    until(lambda: not console.console.feed.incidents, "nothing is known")
+    with streaming(console, last=last) as stream:
+        assert "card-" not in stream.page()
+        engine.publish(incident("2026-000124"))
+        while 'id="card-2026-000124"' not in stream.page():
+            pass
+        engine.publish(incident(state="acknowledged"))
+        while 'id="row-2026-000123"' not in stream.page():
+            pass
+    for ident in ("2026-000124", "2026-000123"):
+        engine.publish(incident(ident, state="open" if ident == "2026-000124" else "acknowledged"))
+    until(lambda: len(console.console.feed.incidents) == 2, "both are known")
+    with streaming(console, last=last) as stream:
+        assert 'id="card-2026-000123"' in stream.page()

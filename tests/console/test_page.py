@@ -1,12 +1,13 @@
 """The page in a real browser: real Chromium, real uvicorn, real mosquitto."""
 
 import re
+import secrets
 import time
 import unicodedata
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from stage import BELLS, COOKIES, NOON_MS, SITE, START, Broker, Database, EnginePeer, RunningConsole, incident, place_named, until
+from stage import BELLS, COOKIES, NOON_MS, SITE, START, Broker, Database, EnginePeer, RunningConsole, incident, log_in, place_named, until
 
 from protocol import topics
 from protocol.desk import Command, CommandAnswer
@@ -296,6 +297,53 @@ def test_an_order_that_cannot_be_sent_is_shown_at_once(page: Page, console: Runn
     page.click(f"#acknowledge-{IDENT}")
     until(lambda: page.evaluate("window.dead.includes(false)"), "the page says that it is cut off")
     assert engine.commands == []
+
+
+def test_an_order_that_a_link_swallows_is_said_to_be_without_answer(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    opened(page, console)
+    engine.publish(incident())
+    page.wait_for_selector(f"#acknowledge-{IDENT}")
+    page.evaluate("htmx.config.timeout = 300")
+    page.route("**/acknowledge", lambda _route: None)
+    page.click(f"#acknowledge-{IDENT}")
+    expect(page.locator("#notice")).to_contain_text("KHÔNG CÓ TRẢ LỜI cho lệnh vừa bấm")
+    expect(page.locator(f"#acknowledge-{IDENT}")).to_be_enabled()
+    assert engine.commands == []
+
+
+def test_a_stream_that_died_without_a_word_is_opened_anew(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    """Through a tunnel, or over a network that came and went, the browser is told of nothing: its stream stays open and says nothing."""
+    engine.publish(incident(state="acknowledged"))
+    opened(page, console)
+    expect(page.locator(f"#card-{IDENT}")).to_be_visible()
+    engine.publish(incident("2026-000124"))
+    expect(page.locator("#row-2026-000124")).to_be_visible()
+    before = page.evaluate_handle("source")
+    page.evaluate("""() => { source.removeEventListener("beat", beat); heard = openedAt = performance.now() - 60_000; }""")
+    page.wait_for_function("before => source !== before && before.readyState === EventSource.CLOSED", arg=before)
+    expect(page.locator("html")).to_have_attribute("data-link", "live")
+    engine.publish(incident("2026-000125"))
+    expect(page.locator("#row-2026-000125")).to_be_visible()
+    expect(page.locator(f"#card-{IDENT}")).to_be_visible()  # and what one looks at stands where it stood
+
+
+def test_whoever_only_looks_on_is_asked_for_no_sound(browser: Browser, console: RunningConsole, engine: EnginePeer) -> None:
+    token = secrets.token_urlsafe(32)
+    log_in(console.own, "ky-thuat-1", token)
+    context = browser.new_context(locale="vi-VN")
+    context.add_cookies([{"name": "session", "value": token, "url": console.url}])
+    page = context.new_page()
+    opened(page, console)
+    engine.publish(incident())
+    expect(page.locator(f"#card-{IDENT}")).to_be_visible()
+    page.click(f"#title-{IDENT}")  # a click lets a browser sound
+    expect(page.locator("#sound")).to_be_hidden()
+    expect(page.locator("#sound-ask")).to_be_hidden()
+    expect(page.locator("#sound-ready")).to_be_hidden()
+    expect(page.locator(".status")).to_contain_text("Chỉ xem: Kỹ thuật viên mẫu 01. Trang này không kêu.")
+    assert page.evaluate("sound.source") is None
+    assert [one for one in engine.desks if one.pages] == []
+    context.close()
 
 
 def test_a_killed_engine_is_shown_as_dead_within_5_s(page: Page, console: RunningConsole, engine: EnginePeer) -> None:

@@ -92,6 +92,31 @@ def test_the_hand_over_sheet_prints_on_a4_with_room_to_sign(page: Page, recorded
     assert b"/MediaBox [0 0 594.9" in pdf or b"/MediaBox [0 0 595" in pdf, "A4 upright"
 
 
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_no_word_is_broken_on_paper(page: Page, console: RunningConsole, engine: EnginePeer, database: Database, language: str) -> None:
+    """Long names must not squeeze the column beside them until it stands letter by letter."""
+    database.board("H03-04", "lost")
+    long = "Hộ bà Nguyễn Thị Phương Thảo – Cửa hàng tạp hóa và xưởng gia công đồ gỗ mỹ nghệ Đông Thịnh Phát, ngách 12/45/3"
+    database.db.execute("UPDATE device SET place = ? WHERE id = 'H03-04'", (long,))
+    page.context.add_cookies([{"name": "language", "value": language, "url": console.url}])
+    page.set_viewport_size({"width": 794, "height": 1123})  # A4 at 96 dpi
+    page.goto(f"{console.url}/handover")
+    page.emulate_media(media="print")
+    words = """() => [...document.querySelectorAll("th, td")].flatMap((cell) => {
+        const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), found = [];
+        for (let node; (node = walker.nextNode());) for (const match of node.data.matchAll(/[\\p{L}]+/gu)) {
+            const range = document.createRange();
+            range.setStart(node, match.index);
+            range.setEnd(node, match.index + match[0].length);
+            if (range.getClientRects().length > 1) found.push(match[0]);
+        }
+        return found;
+    })"""
+    assert "H03-04" in page.locator("table").first.inner_text()
+    assert page.evaluate(words) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
 def test_the_record_speaks_the_browser_s_language(recorded: Database, console: RunningConsole) -> None:
     text = get(f"{console.url}/incidents/{IDENT}/record", cookies={"language": "en"}).text
     assert f"Record of incident {IDENT}" in text

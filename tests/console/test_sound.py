@@ -117,6 +117,15 @@ def test_the_engine_is_told_of_a_desk_only_when_somebody_has_heard_it(page: Page
     sound(page, "blocked")
 
 
+def test_a_page_that_gets_nothing_any_more_is_no_desk(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    presence = console.console.presence
+    opened(page, console)
+    heard(page)
+    until(lambda: presence.now.audible == 1, "heard")
+    page.evaluate("""() => { source.removeEventListener("beat", beat); heard -= 4000; }""")
+    until(lambda: (presence.now.pages, presence.now.audible) == (1, 0), "its orders arrive, but no alarm would reach it")
+
+
 def test_the_sound_stays_on_from_tab_to_tab_and_after_a_reload_needs_no_second_proof(
     page: Page, console: RunningConsole, engine: EnginePeer
 ) -> None:

@@ -4,14 +4,18 @@
 
 const DEAD_MS = 3500; // a beat comes every 2 s (gateway/console/events.py); with the ticker's 500 ms it is noticed within 4 s
 const ALIVE_MS = 6000; // the engine must know that a desk is open and can be heard (gateway/console/presence.py)
+const REOPEN_MS = 10000; // a stream whose link has died without a word is opened anew
 const PROVEN_MS = 12 * 3600 * 1000; // whoever heard the chime has heard it for one shift
 
 const root = document.documentElement;
 const body = document.body;
+const decides = body.dataset.orders === "yes"; // whoever only looks on sits at no desk: that page makes no sound, and asks for none
 const sound = new Sound();
 const page = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 let heard = performance.now(); // monotonic time of the last beat
 let heardAt = Date.now(); // the console's clock then
+let source = null; // the stream of events, and when it was opened, or was tried anew
+let openedAt = heard;
 let cut = false; // something that was pressed could not be sent since the last beat
 let flash = false;
 let proven = false; // somebody said that the chime was heard
@@ -74,31 +78,46 @@ function remember() {
   }
 }
 
+function isDead() {
+  return cut || performance.now() - heard > DEAD_MS;
+}
+
+// A page that gets nothing any more is no desk, however loud it is.
 function audible() {
-  return proven && !sound.blocked();
+  return decides && proven && !sound.blocked() && !isDead();
+}
+
+// The browser itself tries a stream again that broke, and not one that only says nothing.
+function reopen() {
+  const now = performance.now();
+  if (!source || source.readyState === EventSource.CLOSED || now - Math.max(heard, openedAt) < REOPEN_MS) return;
+  openedAt = now;
+  source.close();
+  source.dispatchEvent(new Event("error")); // htmx opens it again
 }
 
 // Brings everything that depends on beats, alarms and sound up to date. Cheap, so called whenever one of them may have changed.
 function look() {
   const strip = element("strip");
-  const dead = cut || performance.now() - heard > DEAD_MS;
+  const dead = isDead();
   root.dataset.link = dead ? "dead" : "live";
   element("dead").hidden = !dead;
   element("dead-since").textContent = stamp(heardAt);
   sound.check();
   const blocked = sound.blocked();
-  const name = wanted(strip, dead);
+  const name = decides ? wanted(strip, dead) : null;
   sound.play(name);
   root.dataset.sound = blocked ? "blocked" : name || "quiet";
-  element("sound").hidden = !(blocked || !(proven || asked));
-  element("sound-ask").hidden = blocked || proven || !asked;
+  element("sound").hidden = !decides || !(blocked || !(proven || asked));
+  element("sound-ask").hidden = !decides || blocked || proven || !asked;
   element("sound-ready").hidden = !audible();
   const alarm = strip.dataset.title;
   const calm = dead ? body.dataset.titleDead : body.dataset.title;
   document.title = (alarm || dead) && flash ? `● ${alarm || calm}` : alarm || calm;
   const icon = `/static/icon${(alarm || dead) && flash ? "-alarm" : ""}.svg`;
   if (element("icon").getAttribute("href") !== icon) element("icon").setAttribute("href", icon);
-  tell();
+  if (decides) tell();
+  reopen();
 }
 
 // Tells the console that this page is open, and whether it can be heard.
@@ -158,20 +177,33 @@ function keep(before, after) {
 }
 
 body.addEventListener("htmx:sseOpen", (event) => {
-  const source = event.detail.source;
+  source = event.detail.source;
+  openedAt = performance.now();
   source.removeEventListener("beat", beat);
   source.addEventListener("beat", beat);
 });
 body.addEventListener("htmx:oobBeforeSwap", (event) => keep(event.detail.target, event.detail.fragment));
 body.addEventListener("htmx:oobAfterSwap", () => {
-  // What the page shows is no longer what it was loaded with, so a stream that is opened anew must not claim it.
-  const stream = document.querySelector("[sse-connect*='seen=']");
-  stream?.setAttribute("sse-connect", stream.getAttribute("sse-connect").replace(/&seen=\w*/, ""));
+  // What the page shows is no longer what it was loaded with: a stream that is opened anew must not claim it, and goes on with the
+  // incident that stands there now.
+  const stream = document.querySelector("[sse-connect]");
+  const address = new URL(stream.getAttribute("sse-connect"), location);
+  const card = document.querySelector("article.card");
+  address.searchParams.delete("seen");
+  if (card) address.searchParams.set("shown", card.id.replace(/^card-/, ""));
+  stream.setAttribute("sse-connect", address.pathname + address.search);
   look();
 });
 body.addEventListener("htmx:sendError", () => {
   cut = true; // somebody has pressed, and nothing went out: that must not wait for the next missing beat
   look();
+});
+body.addEventListener("htmx:timeout", (event) => {
+  if (event.detail.requestConfig.verb !== "post") return;
+  const notice = document.createElement("p"); // the console answers within 5 s: the link took the order, or the answer
+  notice.className = "notice bad";
+  notice.textContent = `✕ ${body.dataset.noAnswer}`;
+  element("notice").replaceChildren(notice);
 });
 body.addEventListener("htmx:afterSettle", markTab);
 body.addEventListener("htmx:pushedIntoHistory", () => element("notice").replaceChildren()); // what was said belongs to the page that was left
@@ -181,7 +213,7 @@ element("sound-unheard").addEventListener("click", () => heardIt(false));
 sound.context.addEventListener("statechange", look);
 document.addEventListener("visibilitychange", look);
 // A browser that lets the page sound by itself, because it was clicked in before, needs no click; whether it is heard is asked all the same.
-if (!sound.blocked()) ask();
+if (decides && !sound.blocked()) ask();
 const ticker = new Worker("/static/ticker.js");
 ticker.addEventListener("message", tick);
 markTab();
