@@ -71,20 +71,20 @@ def test_while_the_broker_is_gone_no_board_and_no_desk_is_lost_and_then_each_has
         town = Town(tmp_path, port)
         try:
             town.start()
-            town.birth("H03-07", sleeping=True, next_s=3)  # so it is watched for 6 s
+            town.birth("H03-07", sleeping=True, next_s=2)  # so it is watched for 4 s
             town.send("desk/truc-ban-1/alive", {"pages": 1, "audible": 1}, qos=0)
             wait_until(lambda: town.of("dev/H03-07/hello"), "greeted")
         except BaseException:
             town.close()
             raise
     try:
-        time.sleep(8)
+        time.sleep(5.5)
         assert rows(town, "SELECT 1 FROM maintenance WHERE what = 'board_lost'") == []
         back_ms = int(time.time() * 1000)
         with mosquitto(tmp_path, port):
             wait_until(lambda: rows(town, "SELECT 1 FROM maintenance WHERE what = 'board_lost'"), "it is silent still")
         ((at_ms,),) = rows(town, "SELECT at_ms FROM maintenance WHERE what = 'board_lost'")
-        assert at_ms >= back_ms + 6000
+        assert at_ms >= back_ms + 4000
     finally:
         town.close()
 
