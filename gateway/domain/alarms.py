@@ -176,8 +176,10 @@ def _climb(incident: Incident, cause: Cause, asked: Asked, now_ms: int) -> Climb
 
 
 def _verifying(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int) -> Incident:
-    if incident.kind != "smoke" or incident.verify or not alarm.is_active or alarm.late:
+    if incident.kind != "smoke" or not alarm.is_active or alarm.late:
         return incident
+    if incident.verify and not incident.verify.cancelled:
+        return incident  # a cancelled contact that is active anew was clear meanwhile, whether that has been told yet or not
     return changed(incident, verify=Verify(now_ms, asked.verify_ms))
 
 
@@ -194,4 +196,5 @@ def _active(active: dict[str, str], alarm: Alarm) -> dict[str, str]:
         return active
     own = [source for source in active if source.startswith(f"{alarm.device}/") and source != alarm.source]
     gone = set(own[: max(0, len(own) + 1 - SOURCES_MAX)])
-    return {source: event for source, event in active.items() if source not in gone} | {alarm.source: alarm.event}
+    newest = alarm.event if is_newer(alarm.event, active.get(alarm.source)) else active[alarm.source]
+    return {source: event for source, event in active.items() if source not in gone} | {alarm.source: newest}

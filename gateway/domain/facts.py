@@ -296,7 +296,7 @@ def _alarm_point(turn: Turn, device: Device, fact: Event, placed: Placed, before
             chatter=chatter,
         )
         _alarm(turn, alarm, device)
-    elif fact.state == "clear":
+    elif fact.state == "clear" and fact.now != "active":  # alarms are sent first: it may be active again, and said so before
         # Of all groups: the board may have moved to another since.
         for incident in incidents.unresolved(turn.situation.incidents.values()):
             after = alarms.cleared(incident, device=device.id, point=fact.point, now_ms=turn.now.ms)

@@ -1,0 +1,35 @@
+"""What comes late or in another order than it happened: a board sends alarms first, the rest when there is time, all of it when there is a
+gateway again.
+"""
+
+from commune import LIFE, World
+
+
+def test_an_older_clear_that_comes_behind_a_newer_alarm_ends_no_verification():
+    world = World()
+    world.event("H03-07", "smoke-1", id=f"{LIFE}-1-5", age=30_000)
+    world.event("H03-07", "smoke-1", id=f"{LIFE}-1-7", age=5_000)
+    world.event("H03-07", "smoke-1", "clear", id=f"{LIFE}-1-6", age=20_000, now="active")
+    assert world.only.active == {"H03-07/smoke-1": f"{LIFE}-1-7"}
+    world.later(61)
+    assert (world.only.kind, world.only.sounding, world.order.pattern) == ("fire", True, "fire")
+
+
+def test_a_key_that_was_pressed_before_the_newest_alarm_cancels_none_though_an_older_alarm_comes_last():
+    world = World()
+    world.event("H03-07", "smoke-1", id=f"{LIFE}-1-7")
+    world.event("H03-07", "smoke-1", id=f"{LIFE}-1-5", age=5_000)
+    world.event("H03-07", "silence", type="key", id=f"{LIFE}-1-6")
+    world.later(61)
+    assert world.only.kind == "fire"
+
+
+def test_a_cancel_ends_when_the_contact_is_active_anew_though_nobody_has_told_yet_that_it_was_clear():
+    world = World()
+    world.event("H03-07", "smoke-1", id=f"{LIFE}-1-1")
+    world.event("H03-07", "silence", type="key", id=f"{LIFE}-1-2")
+    world.later(120)
+    world.event("H03-07", "smoke-1", id=f"{LIFE}-1-4")
+    world.event("H03-07", "smoke-1", "clear", id=f"{LIFE}-1-3", age=30_000, now="active")
+    world.later(61)
+    assert world.only.kind == "fire"
