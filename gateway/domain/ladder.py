@@ -41,8 +41,9 @@ def begun(climb: Climb | None, cause: Cause, *, is_taken_on: bool, now_ms: int, 
         return Climb(cause, now_ms, now_ms, first=first)
     if not is_taken_on:
         return climb
-    was_told = bool(climb.told)
-    return Climb(cause, now_ms, now_ms, max(0, climb.start_ms + again_ms - now_ms) if was_told else 0, first=first)
+    # A start in the future, of a clock that was set back between two starts of the engine, is long ago: see placing.is_due.
+    waits = bool(climb.told) and climb.start_ms <= now_ms
+    return Climb(cause, now_ms, now_ms, max(0, climb.start_ms + again_ms - now_ms) if waits else 0, first=first)
 
 
 def stepped(climb: Climb, ladder: Ladder, *, told: dict[str, int], now_ms: int) -> Climb:

@@ -119,6 +119,16 @@ def test_presses_that_cross_an_acknowledgement_do_not_flood_those_who_were_just_
     assert climbed(world, 10) == [(5, "duty", "sms")]
 
 
+def test_nobody_waits_longer_to_be_told_because_the_clock_went_back_between_two_starts():
+    world = World(commune=commune(DUTY, LEADER))
+    world.press("H03-07")
+    world.later(0)
+    world.command("acknowledge", "duty")
+    world.now = world.now._replace(ms=world.now.ms - 3_600_000)  # a machine without a clock of its own, after a power cut
+    world.press("H03-08")
+    assert climbed(world, 30)[0] == (5, "duty", "sms")
+
+
 def test_a_step_that_leads_to_nobody_is_not_waited_for():
     ladder = {"cause": "fire", "steps": [{"to": ["technician"], "wait_s": 600}, {"to": ["leader"], "wait_s": 40}]}
     world = World(commune=commune(DUTY, LEADER, ladder=ladder))
