@@ -25,7 +25,9 @@ def heard(incident: Incident, event: Event, *, device: str, at_ms: int, now_ms: 
 def _answers_newest(incident: Incident, event: Event) -> bool:
     if event.cause == incident.id:
         return event.n == incident.n
-    return bool(incident.activations) and event.cause == incident.activations[-1].event
+    newest = incident.activations[-1] if incident.activations else None
+    # Raised again by the desk or by time it is another n, without a call of its own.
+    return newest is not None and (newest.n, newest.event) == (incident.n, event.cause)
 
 
 def _bell_news(before: Bell, after: Bell) -> What | None:

@@ -136,3 +136,13 @@ def test_a_bell_is_proved_though_the_clock_was_set_by_years_while_the_engine_was
     shown = snapshot(world.only, engine=f"{LIFE}-2", group_name="Tổ 3")
     bell = next(bell for bell in shown.bells if bell.device == "H03-01")
     assert (bell.state, bell.after_ms) == ("measured", None if years > 0 else 0)
+
+
+def test_proof_of_a_call_does_not_count_for_what_the_desk_has_raised_again():
+    world = World()
+    call = world.press("H03-07")
+    world.command("alarm_again")
+    world.rings("H03-08", call, k=1)
+    assert next(bell.state for bell in world.only.bells if bell.device == "H03-08") == "waiting"
+    world.rings("H03-08", world.only.id, n=2)
+    assert next(bell.state for bell in world.only.bells if bell.device == "H03-08") == "measured"
