@@ -358,7 +358,8 @@ def _listed(turn: Turn, device: Device, point: str, ident: str) -> None:
     known = turn.situation.points.get((device.id, point))
     type_ = known.type if known else type_of(point)
     turn.effects.keep(EventRow(ident, device.id, point, type_, "active", turn.now.ms, turn.now.ms, "before", ""))
-    fact = Event(id=ident, point=point, type=type_, state="active", now="active", calling=False)
+    is_over = known is not None and known.state == "clear" and not is_newer(ident, known.event)  # its end came before its turn
+    fact = Event(id=ident, point=point, type=type_, state="active", now="clear" if is_over else "active", calling=False)
     placed = Placed(turn.now.ms, "before")
     before = _point(turn, device.id, fact, placed)
     if type_ in ALARM_TYPES:

@@ -33,3 +33,14 @@ def test_a_cancel_ends_when_the_contact_is_active_anew_though_nobody_has_told_ye
     world.event("H03-07", "smoke-1", "clear", id=f"{LIFE}-1-3", age=30_000, now="active")
     world.later(61)
     assert world.only.kind == "fire"
+
+
+def test_a_listed_contact_that_is_clear_before_its_turn_is_shown_and_believed_by_nobody():
+    world = World()
+    world.born("H03-07", active={"smoke-1": f"{LIFE}-1-7"}, unknown=("smoke-1",))
+    world.later(1)
+    world.event("H03-07", "smoke-1", "clear", id=f"{LIFE}-1-8")
+    world.later(2)
+    assert (world.only.kind, world.only.active) == ("smoke", {})
+    world.later(61)
+    assert (world.only.kind, world.only.sounding) == ("smoke", False)
