@@ -14,7 +14,7 @@ from gateway.domain.incidents import (
     stepped,
 )
 from gateway.domain.ladder import Climb
-from gateway.domain.placing import is_newer
+from gateway.domain.placing import AtFrom, Placed, is_due, is_newer
 from gateway.domain.policy import PATTERN
 from protocol.incident import Activation, Place
 from protocol.policy import Cause
@@ -84,13 +84,16 @@ def cleared(incident: Incident, *, device: str, point: str, now_ms: int) -> Inci
     return noted(changed(incident, active=active, verify=verify), now_ms, "cleared", device, point)
 
 
-def cancelled(incident: Incident, *, device: str, event: str, now_ms: int) -> Incident:
+def cancelled(incident: Incident, *, device: str, event: str, placed: Placed, now_ms: int) -> Incident:
     """A key was pressed in the house whose lone smoke contact waits to be believed: it may be the kitchen. It counts once, and only for
-    what was before it."""
+    what was before it. One that was under way for so long that it holds no more changes nothing."""
+    start_ms = _since(placed.at_ms, placed.at_from, now_ms)
     smoke = [known for source, known in incident.active.items() if source.startswith(device + "/")]
     if incident.verify is None or incident.verify.cancelled or not any(is_newer(event, known) for known in smoke):
         return incident
-    return noted(changed(incident, verify=Verify(now_ms, CANCEL_MS, cancelled=True)), now_ms, "cancelled", device)
+    if is_due(start_ms, CANCEL_MS, now_ms):
+        return incident
+    return noted(changed(incident, verify=Verify(start_ms, CANCEL_MS, cancelled=True)), now_ms, "cancelled", device)
 
 
 def says_it_again(incident: Incident, alarm: Alarm) -> bool:
@@ -180,7 +183,12 @@ def _verifying(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int) -> I
         return incident
     if incident.verify and not incident.verify.cancelled:
         return incident  # a cancelled contact that is active anew was clear meanwhile, whether that has been told yet or not
-    return changed(incident, verify=Verify(now_ms, asked.verify_ms))
+    return changed(incident, verify=Verify(_since(alarm.at_ms, alarm.at_from, now_ms), asked.verify_ms))
+
+
+def _since(at_ms: int, at_from: AtFrom, now_ms: int) -> int:
+    """From when a board counts too, whatever the way to us took. A clock that may be wrong hurries nothing."""
+    return min(at_ms, now_ms) if at_from == "age" else now_ms
 
 
 def _is_again(before: Activation, alarm: Alarm) -> bool:

@@ -88,7 +88,7 @@ def event(turn: Turn, ident: str, fact: Event, raw: bytes, *, is_doubled: bool) 
     elif fact.type == "bell":
         _bell(turn, device, fact, placed)
     elif fact.type == "key" and fact.state == "active":
-        _key(turn, device, fact)
+        _key(turn, device, fact, placed)
 
 
 def odd_event(turn: Turn, ident: str, fact: OddEvent) -> None:
@@ -307,7 +307,7 @@ def _alarm_point(turn: Turn, device: Device, fact: Event, placed: Placed, before
 
 
 def _alarm(turn: Turn, alarm: Alarm, device: Device) -> None:
-    incident = turn.situation.unresolved(device.group, alarm.kind, now_ms=turn.now.ms)
+    incident = turn.situation.unresolved(device.group, alarm.kind, now_ms=turn.now.ms, is_late=alarm.late)
     if incident is None:
         ident = turn.situation.incident_id(turn.now.ms)
         asked = turn.situation.asked((device.group,) if device.group else ())
@@ -330,14 +330,15 @@ def _bells_silent(turn: Turn) -> None:
         turn.effects.note([bell_tests.silent(test, now_ms=turn.now.ms)])
 
 
-def _key(turn: Turn, device: Device, fact: Event) -> None:
+def _key(turn: Turn, device: Device, fact: Event, placed: Placed) -> None:
     if fact.point in ROLL_CALL:
         home = turn.situation.commune.home_of(device.id)
         for incident in incidents.unresolved(turn.situation.of_group(device.group)):
             telling.answered(turn, incident, home=home, says=ROLL_CALL[fact.point], by=device.id)
         return
     for incident in incidents.unresolved(turn.situation.incidents.values()):
-        _put_changed(turn, incident, alarms.cancelled(incident, device=device.id, event=fact.id, now_ms=turn.now.ms))
+        after = alarms.cancelled(incident, device=device.id, event=fact.id, placed=placed, now_ms=turn.now.ms)
+        _put_changed(turn, incident, after)
 
 
 def _bell(turn: Turn, device: Device, fact: Event, placed: Placed) -> None:

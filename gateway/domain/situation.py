@@ -131,10 +131,12 @@ class Situation:
         """The incidents of a group that are not settled, in the order of their opening."""
         return list(self._of_group.get(group, {}).values())
 
-    def unresolved(self, group: str | None, kind: Kind, *, now_ms: int) -> Incident | None:
-        """The incident that an alarm of this kind in this group joins: the group's own however old, else a young one of a neighbour."""
+    def unresolved(self, group: str | None, kind: Kind, *, now_ms: int, is_late: bool = False) -> Incident | None:
+        """The incident that an alarm of this kind in this group joins: the group's own however old, else a young one of a neighbour; a late
+        alarm is no part of that, and rings none of its own bells.
+        """
         own = self._of_family(group, kind)
-        if own is not None or group is None or not self.incidents or FAMILY[kind] not in SPREADING:
+        if own is not None or is_late or group is None or not self.incidents or FAMILY[kind] not in SPREADING:
             return own
         near = (self._of_family(other, kind) for other in sorted(self.commune.neighbours(group)))
         return next((one for one in near if one is not None and not one.late and abs(now_ms - one.alarm_ms) <= SPREAD_MS), None)

@@ -2,7 +2,7 @@
 gateway again.
 """
 
-from commune import LIFE, World
+from commune import LIFE, World, with_people
 
 
 def test_an_older_clear_that_comes_behind_a_newer_alarm_ends_no_verification():
@@ -44,3 +44,48 @@ def test_a_listed_contact_that_is_clear_before_its_turn_is_shown_and_believed_by
     assert (world.only.kind, world.only.active) == ("smoke", {})
     world.later(61)
     assert (world.only.kind, world.only.sounding) == ("smoke", False)
+
+
+def test_smoke_that_was_under_way_for_long_is_not_verified_once_more():
+    world = World()
+    world.event("H03-07", "smoke-1", age=50_000)
+    world.later(9)
+    assert world.only.kind == "smoke"
+    world.later(1)
+    assert (world.only.kind, world.order.pattern) == ("fire", "fire")
+
+
+def test_a_clock_that_may_be_wrong_shortens_no_verification():
+    world = World()
+    world.event("H03-07", "smoke-1", age=None, t=world.now.ms - 3_600_000)
+    world.later(59)
+    assert world.only.kind == "smoke"
+
+
+def test_a_cancel_holds_from_the_moment_of_the_key_and_not_from_when_we_hear_of_it():
+    world = World()
+    world.event("H03-07", "smoke-1", age=500_000)
+    world.event("H03-07", "silence", type="key", age=480_000, now="clear")
+    world.later(119)
+    assert world.only.kind == "smoke"
+    world.later(1)
+    assert world.only.kind == "fire"
+
+
+def test_a_cancel_of_two_hours_ago_holds_nothing_back():
+    world = World()
+    world.event("H03-07", "smoke-1", age=7_200_000)
+    world.event("H03-07", "silence", type="key", age=7_100_000, now="clear")
+    world.later(1)
+    assert world.only.kind == "fire"
+
+
+def test_a_late_alarm_rings_no_bell_though_a_neighbouring_group_has_a_fire():
+    world = World(commune=with_people(policy={"neighbours_m": 50}))
+    world.press("DCC-017")
+    world.event("H03-07", "button-1", age=7_200_000, now="clear")
+    fire, late = world.situation.incidents.values()
+    assert (fire.groups, late.groups, late.late) == (("DCC-N5",), ("TLG-03",), True)
+    assert world.order.pattern is None
+    world.press("H03-07")
+    assert world.order.pattern == "fire"
