@@ -76,6 +76,10 @@ class Queue:
         waiting = {message.row.delivery.id for lane in self._lanes.values() for message in lane}
         self._withdrawn |= waiting.intersection(ids)
 
+    def is_wanted(self, message: Outgoing) -> bool:
+        """False for one that was withdrawn after it was taken: who has not begun with it yet tells `again`, and is rid of it."""
+        return message.row.delivery.id not in self._withdrawn
+
     async def take(self, *, routine: bool | None = None) -> Outgoing:
         """The next message that is due; waits until there is one. It is the caller's until one of the functions below is told of it.
 
@@ -91,7 +95,7 @@ class Queue:
                 while ready:
                     _, lane = heapq.heappop(ready)
                     message = self._lanes[lane][0]
-                    if message.row.delivery.id not in self._withdrawn:
+                    if self.is_wanted(message):
                         return message
                     self._next(lane)
             self._wake.clear()
@@ -124,7 +128,7 @@ class Queue:
         """It could not be sent and shall be tried again; given up after the last try. The seconds until then: `pause_s`, else as the
         back-off says.
         """
-        if message.row.delivery.id in self._withdrawn:
+        if not self.is_wanted(message):
             self._next(_lane(message))  # nobody wants it any more: it must not wait for the next start
             return 0.0
         tries = message.row.delivery.tries + 1

@@ -307,6 +307,21 @@ def test_alarms_go_before_calls_and_a_call_gives_way(tmp_path: Path, monkeypatch
     played(tmp_path, play)
 
 
+def test_a_call_that_waits_behind_messages_is_not_made_once_nobody_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "POLL_S", 0.05)
+
+    async def play(house: House) -> None:
+        house.put(message(1, phone(1)), message(2, phone(2), channel="voice"))
+        await house.until(lambda: house.states(1))  # the modem has it, and the call waits
+        house.voice.queue.withdraw([2])
+        house.put(message(3, phone(3), channel="voice"))
+        await house.until(lambda: house.modem.calls)
+        assert house.modem.calls[0].number == phone(3)
+        assert house.states(2) == []
+
+    played(tmp_path, play, Faults(slow_s=0.2))
+
+
 def canary(ident: int, to: str, channel: str = "sms") -> Outgoing:
     sent = message(ident, to, channel=channel, what="canary")
     return sent._replace(row=sent.row._replace(incident=""))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from gateway.delivery.queue import AGAIN, UNSURE, Backoff, Queue
 from gateway.delivery.sms import pdu, replies, text
+from gateway.delivery.sms.calls import Call
 from gateway.delivery.sms.line import NoAnswer, Refused
 from gateway.delivery.sms.pdu import Deliver, StatusReport
 from gateway.delivery.sms.reports import Reports, Verdict
@@ -93,7 +94,9 @@ class SmsLoop:
             await self._settled()
 
         try:
-            references = await self.station.send(segments, mark, routine=not message.row.incident)
+            references = await self.station.send(
+                segments, mark, routine=not message.row.incident, is_wanted=lambda: self.queue.is_wanted(message)
+            )
         except Refused as exc:
             # Surely not sent, or not by this try: what was known before stays.
             if exc.blame == "number":
@@ -204,7 +207,7 @@ class VoiceLoop:
             await self._station.up.wait()
             message = await self.queue.take(routine=routine)
             try:
-                call = await self._station.ring(message.row.address, routine=routine)
+                call = await self._ring(message, routine=routine)
             except NoAnswer as exc:
                 self.queue.again(message, str(exc))
                 continue
@@ -216,6 +219,9 @@ class VoiceLoop:
                     self.queue.handed(message)
                 case _:
                     self.queue.again(message, f"{call.end}: {call.words}".removesuffix(": "))
+
+    async def _ring(self, message: Outgoing, *, routine: bool) -> Call:
+        return await self._station.ring(message.row.address, routine=routine, is_wanted=lambda: self.queue.is_wanted(message))
 
 
 def loops(

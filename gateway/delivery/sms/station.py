@@ -45,10 +45,11 @@ class _GivenUp(NoAnswer):
 
 
 class Job(NamedTuple):
-    """Something to be done with the modem, the lowest rank first."""
+    """Something to be done with the modem, the lowest rank first, if it is still wanted when its turn has come."""
 
     rank: int
     number: int
+    is_wanted: Callable[[], bool]
     work: Callable[[Modem], Awaitable[Any]]
     done: asyncio.Future[Any]
 
@@ -84,9 +85,16 @@ class Station:
         self._ill_since_s: float | None = None
         self._words: str | None = ""  # neither well nor ill: an earlier start may have told a fault that is over
 
-    async def send(self, segments: list[Segment], before: Callable[[], Awaitable[None]], *, routine: bool = False) -> list[int]:
-        """Hand a message to the network, before everything else; the reference of each segment. Raises Refused, NoAnswer. A `routine` one
-        comes after all others, and is given up when one of them waits for it.
+    async def send(
+        self,
+        segments: list[Segment],
+        before: Callable[[], Awaitable[None]],
+        *,
+        routine: bool = False,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> list[int]:
+        """Hand a message to the network, before everything else; the reference of each segment. Raises Refused, NoAnswer: that, too, if
+        it is not wanted any more. A `routine` one comes after all others, and is given up when one of them waits for it.
 
         `before` is awaited when its turn has come: from then on, and not earlier, it may have gone out.
         """
@@ -96,16 +104,20 @@ class Station:
             return [await modem.send(segment) for segment in segments]
 
         if routine:
-            return await self._do(_ROUTINE, work)
+            return await self._do(_ROUTINE, is_wanted, work)
         self._urgent.set()
-        return await self._do(_SEND, work)
+        return await self._do(_SEND, is_wanted, work)
 
-    async def ring(self, number: str, *, routine: bool = False) -> Call:
-        """Let a phone ring, unless a message is more urgent; a `routine` one, unless anything is. Raises NoAnswer."""
+    async def ring(self, number: str, *, routine: bool = False, is_wanted: Callable[[], bool] = lambda: True) -> Call:
+        """Let a phone ring, unless a message is more urgent; a `routine` one, unless anything is. Raises NoAnswer: that, too, if it is
+        not wanted any more.
+        """
         urgent = self._pressing if routine else self._urgent
         ring_s = self._settings.ring_s
         return await self._do(
-            _ROUTINE if routine else _RING, lambda modem: calls.ring(modem, number, ring_s=ring_s, urgent=urgent, routine=routine)
+            _ROUTINE if routine else _RING,
+            is_wanted,
+            lambda modem: calls.ring(modem, number, ring_s=ring_s, urgent=urgent, routine=routine),
         )
 
     async def run(self) -> None:
@@ -126,9 +138,9 @@ class Station:
                 await power.cycle(self._settings)
             await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S)) - 1])
 
-    async def _do(self, rank: int, work: Callable[[Modem], Awaitable[T]]) -> T:
+    async def _do(self, rank: int, is_wanted: Callable[[], bool], work: Callable[[Modem], Awaitable[T]]) -> T:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._jobs, Job(rank, next(self._numbers), work, done))
+        heapq.heappush(self._jobs, Job(rank, next(self._numbers), is_wanted, work, done))
         if rank < _ROUTINE:
             self._pressing.set()
         self._wake.set()
@@ -188,7 +200,7 @@ class Station:
         if job.done.cancelled():
             return
         try:
-            result = await (self._unless_pressed(job, modem) if job.rank == _ROUTINE else job.work(modem))
+            result = await self._result(job, modem)
         except Refused as exc:
             job.done.set_exception(exc)
             if exc.blame != "number":
@@ -202,6 +214,11 @@ class Station:
         else:
             if not job.done.done():
                 job.done.set_result(result)
+
+    async def _result(self, job: Job, modem: Modem) -> Any:
+        if not job.is_wanted():
+            raise _GivenUp("nobody wants it any more")
+        return await (self._unless_pressed(job, modem) if job.rank == _ROUTINE else job.work(modem))
 
     async def _unless_pressed(self, job: Job, modem: Modem) -> Any:
         """The job's work, given up soon once an alarm waits for it. Raises _GivenUp then: it may have gone out."""
