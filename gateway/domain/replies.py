@@ -43,13 +43,18 @@ def take(turn: Turn, reply: Reply) -> None:
 
 
 def _acknowledge(turn: Turn, incident: Incident, person: Person, reply: Reply) -> None:
-    """Everybody who was told has answered for themselves; only who has the right takes the incident on."""
-    for told in _told(incident, reply.person):
+    """Everybody who was told has answered for themselves; only who has the right takes the incident on, and only who was told of what it
+    is now: an answer to a message before the alarm that opened it again says nothing of that alarm.
+    """
+    found = _told(incident, reply.person)
+    is_about_this = reply.incident is not None or incident.climb is None or any(incident.climb.tells(one) for one in found)
+    for told in found:
         after = deliveries.acknowledged(told, now_ms=turn.now.ms)
         turn.effects.tried.append(DeliveryRow(incident.id, after))
         incident = deliveries.delivered(incident, after, now_ms=turn.now.ms)
     own_group = person.group in incident.groups
-    if may(person.role, "acknowledge", own_group=own_group, own_home=False) and incidents.allowed(incident, "acknowledge"):
+    is_responsible = may(person.role, "acknowledge", own_group=own_group, own_home=False)
+    if is_about_this and is_responsible and incidents.allowed(incident, "acknowledge"):
         incident = decisions.acknowledged(incident, by=reply.person, now_ms=turn.now.ms)
         turn.effects.announce(incident.id, "acknowledged")
     put(turn, incident)

@@ -119,6 +119,20 @@ def test_presses_that_cross_an_acknowledgement_do_not_flood_those_who_were_just_
     assert climbed(world, 10) == [(5, "duty", "sms")]
 
 
+@pytest.mark.parametrize(("after_s", "state"), [(20, "open"), (30, "acknowledged")])
+def test_an_answer_to_what_was_told_before_does_not_take_on_what_has_come_since(after_s, state):
+    world = World(commune=commune(DUTY, SECOND))
+    world.press("H03-07")
+    world.later(0)
+    world.command("acknowledge", "duty")
+    world.press("H03-08")
+    climbed(world, after_s)
+    with world.turn() as turn:
+        replies.take(turn, Reply("second", "sms", "acknowledge"))
+    assert (world.only.state, world.only.climbs) == (state, state == "open")
+    assert ("second" in {person for _, person, _ in climbed(world, 30)}) == (state == "open")
+
+
 def test_nobody_waits_longer_to_be_told_because_the_clock_went_back_between_two_starts():
     world = World(commune=commune(DUTY, LEADER))
     world.press("H03-07")
