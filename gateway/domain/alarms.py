@@ -41,10 +41,11 @@ def opened(ident: str, alarm: Alarm, *, group: str | None, asked: Asked, now_ms:
 
 def activated(incident: Incident, alarm: Alarm, *, asked: Asked, now_ms: int) -> Incident:
     """The incident after a further alarm of its family and group. A late one is only recorded, and a chattering one unless nothing
-    but late ones were before."""
+    but late ones were before, or it makes a fire of smoke."""
     second_source = any(source != alarm.source for source in incident.active)
     incident = changed(incident, active=_active(incident.active, alarm))
-    if alarm.late or (alarm.chatter and not incident.late):
+    confirms = incident.kind == "smoke" and alarm.is_active and (alarm.kind == "fire" or second_source)
+    if alarm.late or (alarm.chatter and not incident.late and not confirms):
         incident = noted(incident, now_ms, "late_alarm" if alarm.late else "recorded", alarm.device, alarm.point)
         incident = changed(incident, events=_newest(incident.events, alarm))
         return _verifying(incident, alarm, asked, now_ms)

@@ -42,3 +42,14 @@ def test_an_sos_that_does_not_call_rings_no_bell_and_one_that_calls_does() -> No
     world = World()
     world.event("H03-07", "sos-1", calling=True)
     assert (world.only.kind, world.only.sounding) == ("sos", True)
+
+
+def test_a_second_contact_confirms_the_first_though_it_has_just_been_clear() -> None:
+    world = World()
+    world.event("H03-07", "smoke-1")
+    world.later(10)
+    world.event("H03-07", "smoke-1", "clear")
+    world.event("H03-08", "smoke-1")
+    assert world.only.kind == "smoke"
+    world.event("H03-07", "smoke-1")
+    assert (world.only.kind, world.only.sounding) == ("fire", True)
