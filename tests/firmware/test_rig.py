@@ -1,6 +1,7 @@
 """The rig leaves nothing behind: what a test of a board opened, and a later garbage collection found open, would fail a test of others."""
 
 import gc
+import select
 import socket
 import time
 import weakref
@@ -25,6 +26,19 @@ def test_freezer_before_a_broker_that_is_dead_closes_what_it_accepted() -> None:
     freezer.close()
     del freezer
     gc.collect()
+
+
+def test_freezer_passes_on_the_reset_of_a_broker_that_closes_with_something_unread() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        freezer = Freezer(broker.getsockname()[1])
+        with socket.create_connection(("127.0.0.1", freezer.port)) as client:
+            taken, _ = broker.accept()
+            client.sendall(b"unread")
+            assert select.select([taken], [], [], 10.0)[0]
+            taken.close()
+            client.settimeout(10.0)
+            assert client.recv(1) == b""
+        freezer.close()
 
 
 def test_freezer_that_is_closed_while_somebody_connects_leaves_no_socket_open(broker: Broker) -> None:
