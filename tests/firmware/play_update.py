@@ -7,6 +7,7 @@ from binascii import hexlify
 
 import updating as u
 import vfs
+from agent import blackbox
 from nor import Flash
 
 BLOCKS = 48
@@ -220,6 +221,141 @@ def test_press_in_each_phase_rings_and_is_told_once():
             vfs.umount("/flash")
 
 
+def test_press_on_trial_that_is_silenced_by_key_goes_out_from_the_old_one_as_soon():
+    u.gate.GATE_MS = u.gate.ALONE_MS = 60_000
+    world = u.World(u.DEAF)
+    stage = fetched(world)
+    u.press(stage, world, True)
+    u.press(stage, world, False)
+    stage.levels["silence"] = True
+    u.live(stage, world, 200)
+    assert not stage.bell
+    stage = u.restarted(stage, world, 3_000)
+    u.gate.GATE_MS = u.gate.ALONE_MS = 2_000
+    assert world.starts[-1] == "a"
+    u.live(stage, world, 1_000)
+    u.check_alarms(world)
+    vfs.umount("/flash")
+
+
+def test_press_just_before_the_restart_puts_it_off():
+    world = u.World()
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    for _ in range(600):
+        if u.release.load(u.ROOT).phase == "trial":
+            break
+        u.live(stage, world, 100)
+    assert not stage.resets
+    stage.parts.download.poll(stage.parts.clock.now())
+    assert len(stage.parts.keeper) == 1, "the restart"
+    world.moves.append(True)
+    stage.levels[u.POINT] = True
+    stage.live(90)
+    assert stage.bell
+    u.live(stage, world, 5_000)
+    assert not stage.resets
+    u.press(stage, world, False)
+    u.silence(stage, world)
+    stage = u.restarted(stage, world, 1_000)
+    u.live(stage, world, 1_000)
+    assert world.state == "kept"
+    u.check_alarms(world)
+    vfs.umount("/flash")
+
+
+def test_lack_of_memory_for_a_step_of_the_update_or_for_words_about_it_leaves_nothing_under_way_for_ever():
+    def none(*_):
+        raise MemoryError
+
+    world = u.World()
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    stage.parts.keeper.chore, chore = none, stage.parts.keeper.chore
+    u.live(stage, world, 300)
+    assert stage.trips
+    stage.parts.keeper.chore = chore
+    u.live(stage, world, 2_000)
+    assert world.fetched
+    stage.parts.watch.caught, caught = none, stage.parts.watch.caught
+    u.download.hashlib, hashlib_ = None, u.download.hashlib
+    try:
+        for _ in range(100):
+            if stage.parts.download:
+                stage.live(100, step_ms=50)
+                u.hear(stage, world)
+    except MemoryError:
+        pass  # of the keeper's loop, which the watch does not hear of now
+    u.download.hashlib = hashlib_
+    stage.parts.watch.caught = caught
+    u.live(stage, world, 1_000)
+    assert stage.parts.download is None
+    u.order(stage, world)
+    stage = u.restarted(stage, world)
+    u.live(stage, world, 1_000)
+    assert world.state == "kept"
+    vfs.umount("/flash")
+
+
+def test_engine_that_names_another_group_meanwhile_ends_the_trial_all_the_same():
+    for new in (u.GOOD, u.DEAF):
+        world = u.World(new)
+        stage = fetched(world)
+        world.group = "G2"
+        while world.state not in ("kept", "rolled_back"):
+            assert len(world.starts) < 9
+            assert stage.ms < 60_000
+            u.live(stage, world, 100)
+            stage = u.restarted(stage, world) if stage.resets else stage
+        stage.order("o-9", "set", what="config", config={"group": "G2"})
+        stage = u.restarted(stage, world)
+        u.live(stage, world, 1_000)
+        assert world.births[-1]["group"] == "G2"
+        vfs.umount("/flash")
+
+
+def test_start_on_trial_that_cannot_be_counted_ends_it():
+    world = u.World()
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    while not stage.resets:
+        u.live(stage, world, 100)
+    flash = stage.flash
+    vfs.umount("/flash")
+    world.is_full = True
+    stage = u.start(flash, world)
+    world.is_full = False
+    u.live(stage, world, 1_000)
+    assert world.starts[-1] == "a"
+    assert world.births[-1]["update"] == {"bundle": world.wanted, "state": "rolled_back", "error": "a start could not be counted"}
+    u.order(stage, world)
+    stage = u.restarted(stage, world)
+    u.live(stage, world, 1_000)
+    assert world.state == "kept"
+    vfs.umount("/flash")
+
+
+def test_crashes_of_the_old_version_bring_no_safe_mode_upon_the_new_one():
+    world = u.World()
+    flash = board()
+    stage = u.start(flash, world)
+    for _ in range(2):
+        blackbox.add(stage.files, "a bug of the old one", 5)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    while not stage.resets:
+        u.live(stage, world, 100)
+    blackbox.add(stage.files, "a bug of the new one", 5)
+    stage = u.restarted(stage, world)
+    u.live(stage, world, 1_000)
+    assert world.state == "kept"
+    assert not world.births[-1].get("safe")
+    vfs.umount("/flash")
+
+
 def test_link_that_is_lost_at_every_chunk_costs_time_alone():
     for every in (2, 3):
         world = u.World()
@@ -245,7 +381,10 @@ def test_restart_while_it_fetches_goes_on_where_the_flash_is():
     u.live(stage, world, 2000)
     assert max(world.fetched) == got, "it does not go on by itself"
     del world.fetched[:]
+    u.put(u.ROOT + "/b/verified", b"00000000000000cc 0.0.5")  # as if another program had lain there
     u.order(stage, world)
+    u.live(stage, world, 300)
+    assert "verified" not in os.listdir(u.ROOT + "/b")
     stage = u.restarted(stage, world)
     assert min(world.fetched) >= got - 2048, world.fetched
     u.live(stage, world, 1000)
@@ -370,6 +509,19 @@ def test_board_without_keys_launcher_or_room_says_so():
         u.live(stage, world, 200)
         assert words in world.answers[-1][2], world.answers
         vfs.umount("/flash")
+    flash = board()
+    vfs.mount(vfs.VfsLfs2(flash), "/flash")
+    for name in os.listdir("/flash/trusted"):
+        os.remove("/flash/trusted/" + name)
+    os.rmdir("/flash/trusted")  # as the bench leaves a board without keys
+    vfs.umount("/flash")
+    world = u.World()
+    stage = u.start(flash, world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    u.live(stage, world, 200)
+    assert "no trusted key" in world.answers[-1][2], world.answers
+    vfs.umount("/flash")
     world = u.World(size=900_000)
     stage = u.start(board(), world)
     u.live(stage, world, 300)

@@ -63,6 +63,8 @@ class World:
         self.downgrade = downgrade
         self.orders = self.rev = 0
         self.away = False
+        self.is_full = False  # the flash: the launcher can write nothing
+        self.group = "G1"  # of the board, as the engine knows it
         self.lossy = 0  # every so many chunks the link is lost instead
         self.fetched = []
         self.starts = []  # which folder each start has run
@@ -76,6 +78,16 @@ class World:
     def state(self):
         """What the newest birth tells of the update."""
         return self.births[-1].get("update", {}).get("state") if self.births else None
+
+
+class Full:
+    """`os` on a flash that takes no more."""
+
+    stat = os.stat
+
+    @staticmethod
+    def rename(*_):
+        raise OSError(28)
 
 
 def new_flash(flash):
@@ -114,6 +126,8 @@ def start(flash, world):
     for _ in range(12):
         space = {}
         exec(LAUNCHER, space)
+        if world.is_full:
+            space["os"] = Full
         folder = space["folder"]()
         world.starts.append(folder)
         is_new = content("%s/%s/main.mpy" % (ROOT, folder)) != b"the old one"
@@ -153,7 +167,7 @@ def live(stage, world, ms):
     for _ in range(ms // 100):
         if stage.line.up and not stage.greeted and not world.away:
             stage.greeted = True
-            stage.hello()
+            stage.hello(group=world.group)
         if stage.line.up and not world.away and stage.ms % 2000 < 100:
             stage.tick()
         stage.live(100, step_ms=50)

@@ -309,8 +309,7 @@ class Agent:
         group = self._parts.config.group
         wrong = hello.group not in (None, group)
         self._parts.faults.set("group", "group %s expected, configured for %s" % (hello.group, group) if wrong else None)
-        if not wrong:
-            self._changes.greeted(now)
+        self._changes.greeted(now, wrong)
         if hello.ring is None:
             self._alarms.no_ring()
         else:

@@ -57,10 +57,10 @@ class Changes:
             error = misfits[0][1] if misfits else None
         return candidate, error
 
-    def greeted(self, now):
-        """A hello for this start, of the group that the board is configured for."""
+    def greeted(self, now, wrong):
+        """A hello for this start; `wrong`: it names another group than the one that the board is configured for."""
         if self._parts.trial:
-            self._parts.trial.greeted(now)
+            self._parts.trial.greeted(now, wrong)
 
     def receipted(self):
         """The engine has a test event of this start."""
@@ -77,9 +77,10 @@ class Changes:
         if self._parts.download:
             self._parts.download.poll(now)
         if self._parts.trial:
-            verdict = self._parts.trial.poll(now, self._parts.bell.is_alarming())
+            alarming = self._parts.bell.is_alarming()
+            verdict = self._parts.trial.poll(now, alarming, self._parts.outbox.has_alarm())
             if verdict:
-                self._parts.keeper.chore(lambda: self._end(verdict))
+                self._parts.keeper.chore(lambda: self._end(verdict, alarming))
 
     def _store(self, candidate):
         try:
@@ -89,8 +90,10 @@ class Changes:
             self._parts.orders.answer(self.id, "journal: not writable (%s)" % exc)
             self.id = None
 
-    def _end(self, verdict):
-        """Raises OSError: then the trial will say so again."""
+    def _end(self, verdict, alarming):
+        """Raises OSError: then the trial will say so again, as it will where an alarm has begun since the verdict."""
+        if self._parts.bell.is_alarming() and not alarming:
+            return
         is_over, error = self._parts.trial.carry_out(verdict, self._parts.config.path, self._parts.orders)
         if not is_over:
             self._parts.board.reset()

@@ -18,7 +18,7 @@ PIECE = 2_048  # bytes of one fetch, and of one write
 READ = 256
 HEADER_MAX = 16_384
 SIGNATURE = 384  # bytes behind it
-LOADED = "agent.signature agent.manifest agent.release"
+LOADED = "agent.signature agent.manifest agent.release agent.blackbox"
 MARKER = "verified"  # release.MARKER
 ASK_MS = (5_000, 60_000)  # until a fetch is repeated: the first time, and the longest
 HINDERED_MS = 1_000
@@ -60,8 +60,8 @@ class Download:
         if self._want:
             self._ask(now)
         else:
-            self._is_at_work = True
             self._parts.keeper.chore(self._turn)
+            self._is_at_work = True  # not before: there may be no memory for the chore, and it would be at work for ever
 
     def chunk(self, payload, now):
         """A chunk has come; `payload` is a view of the link's buffer, and goes from there into the flash: no 2 kB of the heap for it."""
@@ -84,7 +84,10 @@ class Download:
 
     def _is_hindered(self):
         """Something else is to be done first."""
-        return self._is_at_work or len(self._parts.keeper) or self._parts.bell.is_alarming() or self._parts.outbox.has_alarm()
+        return self._is_at_work or len(self._parts.keeper) or self._is_alarm()
+
+    def _is_alarm(self):
+        return self._parts.bell.is_alarming() or self._parts.outbox.has_alarm()
 
     def _append(self, text):
         with open(self._target, "ab") as file:
@@ -108,13 +111,15 @@ class Download:
             self._wait = min(2 * self._wait, ASK_MS[1])
 
     def _turn(self):
-        if self._work and self._attempt(self._step):
-            self._is_at_work = False
+        """Somebody may have pressed since poll(): then this step, which may be the restart, has time."""
+        self._is_at_work = False
+        if self._work and not self._is_alarm() and not self._attempt(self._step) and self._work:
+            self._end(None)  # it is over, and why could not be said: there was no memory for the words
 
     def _step(self):
         for _ in self._work:
             return True
-        return False  # it starts anew
+        return False
 
     def _attempt(self, deed, *arguments):
         """What the deed gives; what it raises ends it all."""
@@ -148,6 +153,7 @@ class Download:
     # The steps: each yields where others may have their turn.
 
     def _steps(self):
+        _remove(self._idle + "/" + MARKER)  # what lies there may be another program, or a part of one
         if not self._is_here():
             yield from self._clear()
             yield from self._fetch_header()
@@ -172,6 +178,8 @@ class Download:
         Files(self._idle).write(MARKER, ("%s %s" % (self.bundle, manifest.version)).encode())
         self._tell("verified")
         yield
+        # Crashes of this version say nothing of the next: in safe mode that would prove little.
+        once("agent.blackbox", "change", LOADED, self._parts.files, None, None, [])
         # The line in flash first, and the restart a turn later: only when nothing sounds, and nobody has pressed meanwhile.
         self._parts.orders.keep(self.id)
         once("agent.release", "switch", LOADED, self._root, self._folder, self.bundle, self.id)
@@ -186,8 +194,8 @@ class Download:
             return False
 
     def _clear(self):
-        """The folder that does not run is emptied, its marker first."""
-        for name in (self._idle + "/" + MARKER, self._header, self._part):
+        """The folder that does not run is emptied."""
+        for name in (self._header, self._part):
             _remove(name)
         yield
         yield from _empty(self._idle)

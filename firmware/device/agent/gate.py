@@ -28,7 +28,7 @@ class Gate:
         self._greeted = None
         self._missed = False
         self._receipted = False
-        self._alarm = None  # since when one sounds
+        self._alarm = None  # since when one sounds or waits
         self._last = 0
         self._heard = 0  # how long, in all
         self._unheard = 0  # how long since it was heard last
@@ -40,8 +40,8 @@ class Gate:
         self._parts = parts
         self._agent = agent
 
-    def greeted(self, now):
-        """A hello for this start has come, and names the group that the board is configured for."""
+    def greeted(self, now, _):
+        """A hello for this start has come, whatever group it names."""
         if self._greeted is None:
             self._greeted = now
 
@@ -53,14 +53,16 @@ class Gate:
         """The engine has a test event of this start."""
         self._receipted = True
 
-    def poll(self, now, alarming):
-        """KEEP, BACK, RETRY or GIVE_UP if that is due, else None. `alarming`: an alarm sounds; no restart cuts one off without need."""
+    def poll(self, now, alarming, unheard):
+        """KEEP, BACK, RETRY or GIVE_UP if that is due, else None. `alarming`: an alarm sounds; no restart cuts one off without need.
+        `unheard`: one waits for its receipt, bell or no bell: that of a silent SOS, or of the start before.
+        """
         self._listen(now)
-        if not alarming:
+        if not (alarming or unheard):
             self._alarm = None
         elif self._alarm is None:
             self._alarm = now
-        verdict = self._candidate(now) if self._use.phase == TRIAL else self._control()
+        verdict = self._candidate(now) if self._use.phase == TRIAL else self._control(alarming)
         if verdict is None or now < self._quiet_until:
             return None
         self._quiet_until = now + AGAIN_MS
@@ -87,12 +89,12 @@ class Gate:
             return GIVE_UP
         return BACK if self._unheard >= ALONE_MS else None
 
-    def _control(self):
+    def _control(self, alarming):
         if self._greeted is None:
             return None
         if (self._greeted < SOON_MS and not self._missed) or self._use.tries >= TRIES:
             return GIVE_UP
-        return RETRY if self._alarm is None else None
+        return None if alarming else RETRY
 
     def carry_out(self, verdict, _, orders):
         """Write what the verdict says. (True if the trial is over and False if the board has to start again, what was wrong or None).

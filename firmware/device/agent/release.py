@@ -76,8 +76,8 @@ def begin(root, files, faults):
     now = running(root)
     try:
         use = load(root)
-        if use and use.phase == FAILED:
-            use = _failed(root, use, files)
+        if use and now.folder and (use.phase == FAILED or (use.phase == TRIAL and use.folder != now.folder)):
+            use = _failed(root, use, now.folder, files)
     except OSError as exc:
         if now.folder:
             faults.append("update: not readable (%s)" % exc)
@@ -101,12 +101,12 @@ def told(use):
     return found
 
 
-def _failed(root, use, files):
-    """The launcher has gone back. The crashes that it counted are not of this version: it needs no safe mode for them."""
+def _failed(root, use, folder, files):
+    """The launcher has gone back, to `folder`. The crashes that it counted are not of this version: it needs no safe mode for them."""
     from agent import blackbox
 
     blackbox.change(files, None, None, [])
-    error = "%d starts without a receipt" % use.starts
-    use = Use(use.folder, ROLLED_BACK, 0, use.tries, use.bundle, use.order, error)
+    error = "%d starts without a receipt" % use.starts if use.phase == FAILED else "a start could not be counted"
+    use = Use(folder, ROLLED_BACK, 0, use.tries, use.bundle, use.order, error)
     save(root, use)
     return use

@@ -31,7 +31,7 @@ class Trial:
         self.id = ident
         self._greeted = None
         self._missed = False  # a connection has failed before
-        self._alarm = None  # since when one sounds
+        self._alarm = None  # since when one sounds or waits
         self._quiet_until = 0
 
     @property
@@ -52,9 +52,11 @@ class Trial:
         self._become(OLD, self.tries)
         return self
 
-    def greeted(self, now):
-        """A hello for this start has come, and names the group that the board is configured for."""
-        if self._greeted is None:
+    def greeted(self, now, wrong):
+        """A hello for this start has come. `wrong`: it names another group than the one that the board is configured for. That is no
+        proof of a candidate, but somebody is there: else no order could change the group before this is decided, which would be never.
+        """
+        if self._greeted is None and not (wrong and self.turn == NEW):
             self._greeted = now
 
     def join(self, parts, agent):
@@ -67,13 +69,15 @@ class Trial:
         """A connection could not be made, or is lost."""
         self._missed = self._missed or self._greeted is None
 
-    def poll(self, now, alarming):
-        """KEEP, BACK, RETRY or GIVE_UP if that is due, else None. `alarming`: an alarm sounds; no restart cuts one off without need."""
-        if not alarming:
+    def poll(self, now, alarming, unheard):
+        """KEEP, BACK, RETRY or GIVE_UP if that is due, else None. `alarming`: an alarm sounds; no restart cuts one off without need.
+        `unheard`: one waits for its receipt, bell or no bell: that of a silent SOS, or of the start before.
+        """
+        if not (alarming or unheard):
             self._alarm = None
         elif self._alarm is None:
             self._alarm = now
-        verdict = self._candidate(now) if self.turn == NEW else self._control(now)
+        verdict = self._candidate(now) if self.turn == NEW else self._control(now, alarming)
         if verdict is None or now < self._quiet_until:
             return None
         self._quiet_until = now + AGAIN_MS
@@ -85,14 +89,14 @@ class Trial:
         is_over = now >= TRIAL_MS if self._alarm is None else now - self._alarm >= ALARM_MS
         return BACK if is_over else None
 
-    def _control(self, now):
+    def _control(self, now, alarming):
         if self._greeted is None:
             is_over = now >= ALONE_MS and self.tries < TRIES - 1
         elif (self._greeted < SOON_MS and not self._missed) or self.tries >= TRIES:
             return GIVE_UP
         else:
             is_over = True
-        return RETRY if is_over and self._alarm is None else None
+        return RETRY if is_over and not alarming else None
 
     def carry_out(self, verdict, path, orders):
         """Write what the verdict says. (True if the trial is over and False if the board has to start again, what was wrong or None).

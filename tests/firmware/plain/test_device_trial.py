@@ -77,6 +77,19 @@ def test_hello_that_names_another_group_does_not_greet_the_candidate():
     assert answer(stage)[0] is False
 
 
+def test_hello_that_names_another_group_ends_the_turn_of_the_old_one():
+    """The board was given to another group meanwhile: it must be free for the order that tells it."""
+    stage = restarted(on_trial(), 181_000)
+    stage.hello(group="G2")
+    stage.live(200)
+    assert answer(stage) == (False, "rolled back: not online within 180 s, tries: 1")
+    stage.order("o-2", "set", what="config", config={"group": "G2"})
+    stage = restarted(stage)
+    stage.hello(group="G2")
+    stage.live(200)
+    assert kept(stage)["group"] == "G2"
+
+
 def test_candidate_is_tried_again_when_nobody_was_there():
     """The broker dies with the order, and is back after 20 minutes."""
     stage = on_trial()
@@ -169,6 +182,50 @@ def test_press_on_trial_rings_is_kept_and_ends_a_trial_that_nobody_hears():
     stage.live(300)
     presses = {json.loads(payload)["id"] for payload in stage.events("button-1") if b'"state":"active"' in payload}
     assert len(presses) == 1, "neither lost nor doubled"
+
+
+def test_press_on_trial_that_is_silenced_by_key_ends_a_trial_that_nobody_hears_as_soon():
+    stage = on_trial()
+    stage.line.takes = False
+    stage.set("button-1", True)
+    stage.live(200)
+    stage.set("button-1", False)
+    stage.set("silence", True)
+    stage.live(200)
+    assert not stage.bell
+    stage = restarted(stage, 31_000)
+    assert not is_on_trial(stage)
+    stage.hello()
+    stage.live(300)
+    assert b'"state":"active"' in stage.events("button-1")[0]
+
+
+def test_alarm_that_nobody_hears_keeps_no_candidate_from_its_next_try():
+    """The gateway may have moved to where only the candidate leads."""
+    stage = restarted(on_trial(), 181_000)
+    stage.set("button-1", True)
+    stage.live(200)
+    stage.set("button-1", False)
+    stage.set("silence", True)
+    stage = restarted(stage, 61 * MINUTE_MS)
+    assert is_on_trial(stage)
+
+
+def test_press_that_comes_after_the_verdict_is_not_cut_off_by_its_restart():
+    stage = restarted(on_trial(), 181_000)
+    stage.live(2 * MINUTE_MS, step_ms=100)
+    stage.hello()
+    stage.agent._errands.poll(stage.parts.clock.now())
+    assert len(stage.parts.keeper) == 1, "the restart into the next try"
+    stage.set("button-1", True)
+    stage.live(90)
+    assert stage.bell
+    stage.live(5 * MINUTE_MS, step_ms=100)
+    assert not stage.resets
+    stage.set("button-1", False)
+    stage.live(300)
+    stage.set("silence", True)
+    assert is_on_trial(restarted(stage, 2 * MINUTE_MS))
 
 
 def test_press_of_a_greeted_trial_restarts_nothing():
