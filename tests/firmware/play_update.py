@@ -265,6 +265,30 @@ def test_press_just_before_the_restart_puts_it_off():
     vfs.umount("/flash")
 
 
+def test_restart_waits_for_the_end_of_the_groups_incident_though_it_is_silenced():
+    world = u.World()
+    stage = u.start(board(), world)
+    u.live(stage, world, 300)
+    u.order(stage, world)
+    u.live(stage, world, 2_000)
+    assert stage.parts.download
+    stage.ring(1, "fire", covers={"B2": "9c41f2aa-1-1"})
+    u.live(stage, world, 300)
+    assert stage.bell
+    stage.levels["silence"] = True
+    u.live(stage, world, 300)
+    assert not stage.bell
+    for rev, pattern in ((1, "fire"), (2, None)):
+        stage.ring(rev, pattern, covers={"B2": "9c41f2aa-1-1"})
+        u.live(stage, world, 30_000)
+        assert not stage.resets, "the next activation would find it away, or on a version that hears nobody"
+    stage.ring(3, None, covers={"B2": "9c41f2aa-1-1"}, incident=None)
+    stage = u.restarted(stage, world)
+    u.live(stage, world, 1_000)
+    assert world.state == "kept"
+    vfs.umount("/flash")
+
+
 def test_lack_of_memory_for_a_step_of_the_update_or_for_words_about_it_leaves_nothing_under_way_for_ever():
     def none(*_):
         raise MemoryError

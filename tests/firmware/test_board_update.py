@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from agent import gate
 from rig import ROOT
 
 from firmware.bench import filesystem, package
+from gateway.domain import waves
 from protocol.package import Package, public_key
 
 HERE = Path(__file__).parent
@@ -79,6 +81,10 @@ def test_board_takes_what_either_of_its_keys_has_signed(play: Play, signed_by: i
 def test_older_version_is_taken_where_it_is_meant(play: Play) -> None:
     older = replace(RELEASE, version="0.0.9")
     assert play("play_update.py", "kept", "downgrade", release=older).endswith("kept\n")
+
+
+def test_board_is_back_from_a_version_that_hears_nobody_before_the_engine_gives_it_up() -> None:
+    assert gate.ALONE_MS / 1000 + 45 < waves.LOST_S, "a restart, Wi-Fi and a connection come on top"
 
 
 VERSIONS = ["good", "crashes", "mute", "deaf"]

@@ -246,9 +246,9 @@ def press(stage, world, active):
 
 
 def silence(stage, world):
-    """The engine's quiet ring, which covers all that it has heard."""
+    """The engine's quiet ring of no incident, which covers all that it has heard."""
     world.rev += 1
-    stage.ring(world.rev, None, covers={"B1": world.newest})
+    stage.ring(world.rev, None, covers={"B1": world.newest}, incident=None)
     live(stage, world, 300)
 
 

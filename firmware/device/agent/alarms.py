@@ -84,6 +84,10 @@ class Alarms:
         """True while the group is being called for this event."""
         return self._own.is_calling(event_id, now)
 
+    def is_open(self):
+        """True while the group has an incident: its bells may sound again at any time."""
+        return self._ring.has_incident()
+
     def answer_to(self, event_id):
         """What the group's ring says of an own event, in a word of standing.INDICATOR; None while none covers it."""
         return self._ring.word() if self._is_own_covered(event_id) else None

@@ -2,7 +2,8 @@
 
 Loaded by an order and thrown away when it is over. Before the header's signature is that of a trusted key, nothing but the header is
 written; each file is compared with its hash as the flash gives it back. Every step is a chore of the keeper: it comes after each event, and
-takes one write, or one squaring of the signature. While an alarm sounds or waits for its receipt nothing is done at all.
+takes one write, or one squaring of the signature. While an alarm sounds or waits for its receipt nothing is done at all, nor while the
+group has an incident, silenced or not.
 """
 
 import hashlib
@@ -87,7 +88,8 @@ class Download:
         return self._is_at_work or len(self._parts.keeper) or self._is_alarm()
 
     def _is_alarm(self):
-        return self._parts.bell.is_alarming() or self._parts.outbox.has_alarm()
+        parts = self._parts
+        return parts.bell.is_alarming() or parts.outbox.has_alarm() or parts.alarms.is_open()
 
     def _append(self, text):
         with open(self._target, "ab") as file:

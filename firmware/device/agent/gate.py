@@ -11,7 +11,9 @@ from agent.release import CONTROL, KEPT, ROLLED_BACK, TRIAL, Use
 from agent.trial import ALARM_MS, BACK, GIVE_UP, KEEP, RETRY, SOON_MS, TRIES
 
 GATE_MS = 600_000  # in which the engine was heard
-ALONE_MS = 600_000  # without hearing it
+# Without hearing it, in which nobody rings this bell. Long enough for a second network (two minutes for the first, if it leads nowhere),
+# and shorter than the engine waits for a board on trial (gateway/domain/waves.py, LOST_S).
+ALONE_MS = 240_000
 AGAIN_MS = 60_000  # after a write that failed
 TEST_AGAIN_MS = 120_000  # the event may have left the outbox for graver ones
 

@@ -71,6 +71,10 @@ class GroupRing:
         """True while the last order makes this bell sound."""
         return not self._over
 
+    def has_incident(self):
+        """True while the last order is of an incident, sounding or quiet."""
+        return self._ring is not None and self._ring.incident is not None
+
     def word(self):
         """How far it has come: stored, ringing, heard or acknowledged. A ring of no incident is the end of all that it covers."""
         ring = self._ring
