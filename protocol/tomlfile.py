@@ -70,10 +70,12 @@ def load(path: Path, model: type[M], misfits: Callable[[Tables], list[Misfit]] =
     unreadable = _not_utf8(raw)
     try:
         tables = _shared(tomllib.loads(text), {})
-    except tomllib.TOMLDecodeError as exc:
+    except ValueError as exc:  # of tomllib; or of int, for a number of thousands of digits
         place = re.search(r"at line (\d+)", str(exc))
         line = int(place[1]) if place else text.count("\n") + 1
         raise FileMistakes(_listed(path, [*unreadable, (line, (), f"expected TOML, got: {exc}")])) from None
+    except RecursionError:
+        raise FileMistakes(_listed(path, [*unreadable, (1, (), "expected TOML, got tables or lists too deep within each other")])) from None
     checked = None
     found: list[tuple[Where, str]] = []
     try:

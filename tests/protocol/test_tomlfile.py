@@ -99,3 +99,14 @@ def test_a_file_of_a_word_processor_in_utf16_is_refused(path: Path) -> None:
 def test_a_file_that_is_not_there_is_an_os_error(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         tomlfile.load(path, Street)
+
+
+@pytest.mark.parametrize("depth", [100, 400, 3_000])
+@pytest.mark.parametrize(("begins", "ends"), [("x = [", "]"), ("x = {a=", "}"), ("a.", "= 1")])
+def test_tables_and_lists_deep_within_each_other_are_a_mistake_like_others(path: Path, depth: int, begins: str, ends: str) -> None:
+    text = f"{begins}{begins.removeprefix('x = ') * depth}b{ends * depth if len(ends) == 1 else ''}{ends}"
+    assert mistakes(path, text)[0].startswith("1: ")
+
+
+def test_a_number_of_thousands_of_digits_is_a_mistake_like_others(path: Path) -> None:
+    assert mistakes(path, "x = 1" + "0" * 5_000)[0].startswith("1: file: expected TOML, got: ")
