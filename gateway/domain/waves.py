@@ -62,9 +62,7 @@ def why_not(situation: Situation, row: Progress) -> str:
         return "its bell is faulty"
     if device.mains is False or (mains is not None and mains.state == "active"):
         return "no mains"
-    if battery is not None and battery.state == "active":
-        return "battery low"
-    return "safe mode" if "safe_mode" in device.faults else ""
+    return "battery low" if battery is not None and battery.state == "active" else ""
 
 
 def _let_go(turn: Turn) -> None:
@@ -146,7 +144,9 @@ def _ask(turn: Turn, campaign: Campaign) -> None:
         free = min(free, campaign.quota - _taken(situation, campaign))
     if free <= 0:
         return
-    for row in [row for row in situation.updates.values() if row.state == "waiting" and situation.device(row.device).state == "online"]:
+    waiting = [row for row in situation.updates.values() if row.state == "waiting" and situation.device(row.device).state == "online"]
+    # In safe mode a board runs a program that crashes, which only another one may end; or its wires are to blame: so it comes last.
+    for row in sorted(waiting, key=lambda row: "safe_mode" in situation.device(row.device).faults):
         group = _group(situation, row.device)
         if group not in busy and _may_be_asked(turn, campaign, row):
             campaign = _order(turn, campaign, replace(row, wave=campaign.wave, tries=row.tries + 1))

@@ -380,6 +380,24 @@ def test_crashes_of_the_old_version_bring_no_safe_mode_upon_the_new_one():
     vfs.umount("/flash")
 
 
+def test_version_that_has_crashed_into_safe_mode_can_be_replaced():
+    world = u.World()
+    flash = board()
+    stage = u.start(flash, world)
+    for _ in range(3):
+        blackbox.add(stage.files, "a bug of the old one", 5)
+    vfs.umount("/flash")
+    stage = u.start(flash, world)
+    u.live(stage, world, 300)
+    assert world.births[-1]["safe"]
+    u.order(stage, world)
+    stage = u.restarted(stage, world)
+    u.live(stage, world, 1_000)
+    assert world.state == "kept"
+    assert not world.births[-1].get("safe")
+    vfs.umount("/flash")
+
+
 def test_link_that_is_lost_at_every_chunk_costs_time_alone():
     for every in (2, 3):
         world = u.World()

@@ -250,6 +250,21 @@ def test_boards_that_are_offline_or_not_well_wait_and_are_taken_when_they_are() 
     assert town.asked() == ["H03-01"]
 
 
+def test_a_board_in_safe_mode_is_asked_after_the_others_and_not_left_with_the_program_that_crashes() -> None:
+    town = Town(BOARDS[:3])
+    town.says("H03-01", again=True, safe=True)
+    town.begin()
+    came = []
+    for _ in range(150):
+        town.pass_time(2)
+        came += town.asked()
+        for board in town.asked():
+            town.comes_through(board)
+    assert sorted(came) == list(BOARDS[:3])
+    assert came[-1] == "H03-01"
+    assert town.campaign.state == "done"
+
+
 def test_a_board_that_starts_anew_while_it_fetches_is_asked_again_with_another_id_and_not_for_ever() -> None:
     town = Town(BOARDS[:1])
     town.begin(sizes=())

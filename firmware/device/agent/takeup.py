@@ -54,8 +54,6 @@ def _why_not(parts, change, wanted):
     use = release.load(root) if now.folder else None
     if use is None:
         return "flashed without updates over the air: flash it once more"
-    if parts.crashes.safe:
-        return "in safe mode"
     if use.folder != now.folder or use.phase not in (KEPT, ROLLED_BACK):
         return "busy: update %s" % use.bundle
     if now.bundle == bundle:
