@@ -131,7 +131,12 @@ def test_engine_that_is_away_costs_no_good_version():
     assert not stage.resets
     u.gate.SOON_MS, before = 1_000, u.gate.SOON_MS
     world.away = False
+    stage.ring(1, None, covers={"B2": "9c41f2aa-1-1"})
     u.back(stage)
+    u.live(stage, world, 10_000)
+    assert stage.greeted
+    assert not stage.resets, "its group has an incident"
+    stage.ring(2, None, incident=None)
     stage = u.restarted(stage, world)
     u.gate.SOON_MS = before
     u.live(stage, world, 1000)

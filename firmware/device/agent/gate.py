@@ -96,7 +96,7 @@ class Gate:
             return None
         if (self._greeted < SOON_MS and not self._missed) or self._use.tries >= TRIES:
             return GIVE_UP
-        return None if alarming else RETRY
+        return None if alarming or self._parts.alarms.is_open() else RETRY
 
     def carry_out(self, verdict, _, orders):
         """Write what the verdict says. (True if the trial is over and False if the board has to start again, what was wrong or None).
