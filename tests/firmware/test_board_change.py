@@ -16,6 +16,17 @@ MakeBoard = Callable[..., Board]
 HURRIED = "import agent.trial\nagent.trial.TRIAL_MS = 3000\nagent.trial.SOON_MS = {soon_ms}\nagent.trial.ALARM_MS = 1000"
 SOON = HURRIED.format(soon_ms=60_000)
 LATE = HURRIED.format(soon_ms=1)  # whoever greets the old configuration was not there at first
+# The flash of a board with a driver in Python: the garbage is collected within each of its writes.
+COLLECTING = """
+import gc
+class Image:
+    def __init__(self, image):
+        self.seek, self.readinto, self.write, self.finish = image.seek, image.readinto, image.write, image.flush
+    def flush(self):
+        gc.collect()
+        self.finish()
+flash.image = Image(flash.image)
+"""
 
 
 def order(engine: Engine, ident: str, **fields: Any) -> None:
@@ -67,6 +78,21 @@ def test_change_is_applied_kept_and_answered_and_the_birth_tells_it(make_board: 
     order(engine, "o-1", **fields)
     assert answer(engine, "o-1")["ok"] is True
     assert "hush" not in board.log()
+
+
+def test_collection_within_a_write_finds_no_folder_open(make_board: MakeBoard, engine: Engine, broker: Broker) -> None:
+    """It would close the folder, which LittleFS then writes to while it renames: the board died of it (SIGSEGV) in its trial."""
+    board = make_board(start=False)
+    board.start(COLLECTING)
+    engine.hello("B1")
+    order(engine, "o-1", verify_s=30)
+    restarted(board, engine, COLLECTING)
+    engine.hello("B1")
+    assert answer(engine, "o-1") == {"v": 1, "id": "o-1", "ok": True}
+    pressed = board.set("button-1", True)
+    board.wait_bell(after=pressed)
+    engine.settle("B1")
+    assert board.is_alive()
 
 
 @pytest.mark.parametrize(

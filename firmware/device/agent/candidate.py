@@ -50,8 +50,9 @@ def _counted(files):
 
 def _find(files):
     """(turn, tries, id) of the candidate, or None."""
+    found = None
     for name in files.each():
         words = name.split(".")
         if len(words) == 3 and words[0] in (NEW, OLD) and words[1] in [str(tries) for tries in range(TRIES + 1)] and is_id(words[2]):
-            return words[0], int(words[1]), words[2]
-    return None
+            found = words[0], int(words[1]), words[2]
+    return found

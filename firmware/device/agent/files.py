@@ -39,7 +39,11 @@ class Files:
         return os.listdir(self._folder)
 
     def each(self):
-        """The names of all files one by one, for a folder whose list would fill the heap. Nothing may change meanwhile."""
+        """The names of all files one by one, for a folder whose list would fill the heap. Nothing may change meanwhile.
+
+        To be taken to the end: until then the folder is open, and the collector closes it, perhaps in the middle of a rename. LittleFS
+        (lfs_rename) then puts back what it had found open, and writes to it.
+        """
         for entry in ilistdir(self._folder):
             yield entry[0]
 
