@@ -1,5 +1,6 @@
 """The command `keng`: one typer app for each entry point in the group keng.commands, imported only when it is called."""
 
+import os
 import sys
 from importlib.metadata import entry_points
 
@@ -9,8 +10,29 @@ EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
 
 
+# Which packages a command needs beside those of the gateway (pyproject.toml).
+_EXTRAS = {"device": "bench", "sim": "sim"}
+_OURS = ("protocol", "gateway", "firmware", "simulator", "keng")
+
+
 def main() -> None:
     """Run the command named on the command line."""
+    try:
+        _run()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read along has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)
+    except ModuleNotFoundError as exc:
+        package, extra = (exc.name or "").partition(".")[0], _EXTRAS.get(sys.argv[1], "")
+        if package in _OURS or not extra:
+            raise
+        remedy = f"pip install 'keng[{extra}]', or in a clone: make setup"
+        print(f"keng {sys.argv[1]}: expected the package {package}, got none; remedy: {remedy}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
+
+
+def _run() -> None:
     commands = {point.name: point for point in entry_points(group="keng.commands")}
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in commands:

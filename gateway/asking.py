@@ -6,10 +6,13 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from pydantic import ValidationError
+
 from gateway.mqtt import Account, Link
 from gateway.supervisor import CannotStart
 from protocol import boards, topics
 from protocol.boards import BoardAnswer, BoardCommand
+from protocol.tomlfile import FileMistakes, mistakes
 from protocol.wire import DecodeError
 
 CONNECT_S = 10.0
@@ -18,8 +21,14 @@ AGAIN_S = 5.0
 
 
 async def ask(account: Account, site: str, user: str, do: str, **fields: Any) -> BoardAnswer:
-    """The engine's answer, ok or not; the command is sent again while none comes. Raises CannotStart if there is nobody who answers."""
-    command = BoardCommand.model_validate({"id": f"b-{secrets.token_hex(6)}", "t": int(time.time() * 1000), "do": do, **fields})
+    """The engine's answer, ok or not; the command is sent again while none comes. Raises CannotStart if there is nobody who answers,
+    FileMistakes if there can be no such command."""
+    if not topics.is_id(user):
+        raise FileMistakes([f"--by: expected somebody of the site file, got {user!r}"])
+    try:
+        command = BoardCommand.model_validate({"id": f"b-{secrets.token_hex(6)}", "t": int(time.time() * 1000), "do": do, **fields})
+    except ValidationError as exc:
+        raise FileMistakes(mistakes(exc)) from None
     answered: asyncio.Future[BoardAnswer] = asyncio.get_running_loop().create_future()
 
     def heard(_topic: str, payload: bytes, _retained: bool) -> None:

@@ -127,6 +127,10 @@ def _erase(
 
 def _done(chosen: Settings, data: Path, work: Callable[[sqlite3.Connection], T], *, may_make: bool = True) -> T | None:
     """`work` in a transaction of the console's database, beside a console that runs; None if there is none and it is not to be made."""
+    if chosen.console.database is None and not data.is_dir():
+        raise FileMistakes(
+            [f"--data: expected the folder of the gateway's databases, such as /var/lib/keng, got {str(data)!r}: there is none"]
+        )
     path = book.own_database(chosen.console, data)
     if not may_make and not path.exists():
         return None

@@ -18,6 +18,8 @@ from protocol.fields import ALARM_TYPES
 from protocol.tomlfile import FileMistakes
 from protocol.topics import is_id
 
+FIRST_YEAR, LAST_YEAR = 2000, 2099
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -78,9 +80,12 @@ def _time(text: str | None) -> int:
     if text is None:
         return int(time.time() * 1000)
     try:
-        return int(datetime.fromisoformat(text).replace(tzinfo=VIETNAM).timestamp() * 1000)
+        at = datetime.fromisoformat(text)
     except ValueError:
         raise FileMistakes([f"--at: expected a time such as 2026-11-22T23:30, got {text!r}"]) from None
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise FileMistakes([f"--at: expected a year from {FIRST_YEAR} to {LAST_YEAR}, got {text!r}"])
+    return int(at.replace(tzinfo=VIETNAM).timestamp() * 1000)
 
 
 def _print(event: str, found: list[Line], *, as_json: bool) -> None:

@@ -99,6 +99,8 @@ def reported(command: str) -> Iterator[None]:
         _end(command, exc.mistakes, EXIT_WRONG_INPUT)
     except (BrokerMissing, CannotStart) as exc:
         _end(command, str(exc).splitlines(), EXIT_FAILED)
+    except BrokenPipeError:
+        raise  # whoever read along has had enough: keng.py
     except OSError as exc:
         _end(command, [str(exc)], EXIT_FAILED)
     except KeyboardInterrupt:

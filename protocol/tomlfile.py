@@ -66,6 +66,8 @@ def load(path: Path, model: type[M], misfits: Callable[[Tables], list[Misfit]] =
     Raises FileMistakes with every mistake; OSError if the file cannot be read.
     """
     raw = path.read_bytes()
+    if odd := _no_text(raw):
+        raise FileMistakes(_listed(path, [(1, (), odd)]))
     text = raw.decode("utf-8-sig", errors="replace")
     unreadable = _not_utf8(raw)
     try:
@@ -81,12 +83,17 @@ def load(path: Path, model: type[M], misfits: Callable[[Tables], list[Misfit]] =
     try:
         checked = model.model_validate(tables)
     except ValidationError as exc:
-        found = [(error["loc"], _sentence(error["type"], error["msg"], error["input"])) for error in exc.errors()]
+        found = _found(exc)
     found += [(misfit.where, str(misfit)) for misfit in misfits(tables)]
     if unreadable or found or checked is None:
         lines = _lines(text)
         raise FileMistakes(_listed(path, [*unreadable, *((_line(lines, where), where, sentence) for where, sentence in found)]))
     return checked
+
+
+def mistakes(exc: ValidationError) -> list[str]:
+    """What is wrong with values that came from elsewhere than a file: `key: expected ..., got ...`."""
+    return [f"{_name(where)}: {sentence}" for where, sentence in _found(exc)]
 
 
 def rows(tables: Tables, name: str) -> list[Tables]:
@@ -105,6 +112,17 @@ def _shared(value: Any, known: dict[str, str]) -> Any:
     elif isinstance(value, list):
         value[:] = [_shared(inner, known) for inner in value]
     return value
+
+
+def _found(exc: ValidationError) -> list[tuple[Where, str]]:
+    return [(error["loc"], _sentence(error["type"], error["msg"], error["input"])) for error in exc.errors()]
+
+
+def _no_text(raw: bytes) -> str:
+    """What a file is that is no text in UTF-8 at all, so that not each of its lines is complained about; "" for one that may be."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "expected UTF-8, got UTF-16 (save the file as UTF-8)"
+    return "expected a text file in UTF-8, got something else" if b"\0" in raw else ""
 
 
 def _not_utf8(raw: bytes) -> list[Mistake]:

@@ -1,5 +1,6 @@
 """The command `keng sim`. What is slow to import is imported in its command."""
 
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -98,6 +99,8 @@ def turn(
       keng sim turn DCC-017 battery 3.4
       keng sim turn DEN-112 lamp 0
     """
+    if not math.isfinite(value):
+        _end([f"VALUE: expected a number, got {value}"], EXIT_WRONG_INPUT)
     _ask({"do": "turn", "device": device, "point": point, "value": value}, control)
 
 

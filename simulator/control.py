@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
+from protocol.tomlfile import mistakes
 from simulator import script
 from simulator.desk import DeskFailed
 from simulator.hands import CannotDo, Hands
@@ -35,15 +36,20 @@ def default_path() -> Path:
 
 def ask(step: dict[str, object], path: Path) -> dict[str, Any]:
     """Send a step to the simulation that listens at `path`, and return its answer. Raises NoneRuns."""
+    line = json.dumps(step).encode() + b"\n"
+    if len(line) > LINE_MAX:
+        return {"ok": False, "wrong_input": True, "mistakes": [f"expected a step of at most {LINE_MAX} bytes, got {len(line)}"]}
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ANSWER_S)
         try:
             connection.connect(str(path))
-            connection.sendall(json.dumps(step).encode() + b"\n")
+            connection.sendall(line)
             with connection.makefile("rb") as lines:
                 answer: dict[str, Any] = json.loads(lines.readline(LINE_MAX) or b"{}")
         except (OSError, ValueError) as exc:
             raise NoneRuns(f"no simulation listens at {path} ({exc}); start one with `make demo` or `keng sim run`") from None
+    if "ok" not in answer:
+        raise NoneRuns(f"{path}: expected an answer of the simulation, got none")
     return answer
 
 
@@ -96,10 +102,12 @@ class Control:
     async def _answer(self, line: bytes) -> dict[str, object]:
         try:
             step = Step.model_validate({"at_s": 0, **json.loads(line)})
-        except (ValidationError, ValueError, TypeError) as exc:
+        except ValidationError as exc:
+            return {"ok": False, "wrong_input": True, "mistakes": mistakes(exc)}
+        except (ValueError, TypeError) as exc:
             return {"ok": False, "wrong_input": True, "mistakes": [str(exc)]}
-        if mistakes := script.check(step, self._stage.site, self._stage.fitted):
-            return {"ok": False, "wrong_input": True, "mistakes": mistakes}
+        if wrong := script.check(step, self._stage.site, self._stage.fitted):
+            return {"ok": False, "wrong_input": True, "mistakes": wrong}
         try:
             await self._hands.do(step)
         except (CannotDo, DeskFailed, PartFailed) as exc:

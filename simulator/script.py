@@ -275,7 +275,7 @@ def _unknown_points(index: int, row: Tables, boards: dict[str, Kind], fitted: Fi
     wiring, chosen = WIRINGS[kind], tuple(fitted.get(device, ()))
     points = wiring.gauges(chosen) if row["do"] == "turn" else wiring.contacts(chosen)
     if row["point"] not in points:
-        yield Misfit(("steps", index, "point"), f"one of {', '.join(points) or 'none'}", row["point"])
+        yield Misfit(("steps", index, "point"), f"one of {', '.join(points)}" if points else "a board that has such a point", row["point"])
 
 
 def _unknown_boards(index: int, row: Tables, boards: dict[str, Kind]) -> Iterator[Misfit]:

@@ -93,11 +93,13 @@ class Catalogue(BaseModel):
 
     def entry(self, board: str, version: str = "") -> Entry:
         """The newest image of a board type, or that of this version. Raises ImageError."""
+        if board not in BOARDS:
+            raise ImageError(f"board: expected one of {', '.join(BOARDS)}, got {board!r}")
         found = [entry for entry in self.image if entry.board == board and version in ("", entry.version)]
         if not found:
             wanted = f"{board} {version}".strip()
             known = ", ".join(f"{entry.board} {entry.version}" for entry in self.image) or "none"
-            chip_and_name = BOARDS.get(board, ("", "?"))[1]
+            chip_and_name = BOARDS[board][1]
             remedy = f"download {chip_and_name} from micropython.org and use --firmware FILE, or keng device image add FILE"
             raise ImageError(f"image: expected one of {wanted} in the catalogue, got {known}; remedy: {remedy}")
         return max(found, key=lambda entry: [int(part) for part in re.findall(r"\d+", entry.version)])

@@ -179,3 +179,43 @@ def test_another_user_is_told_to_bring_passwords_of_its_own() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith(f"keng engine: {folder}/broker/accounts.")
     assert done.stderr.endswith("got: Permission denied; another user of this machine needs its own file: --accounts FILE\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["people", "list", "--site", str(DEMO), "--data", "nowhere"], "--data: expected the folder"),
+        (["people", "invite", "truc-ban-1", "--site", str(DEMO), "--data", "nowhere"], "--data: expected the folder"),
+        (["people", "close", "truc-ban-1", "--site", str(DEMO), "--data", "nowhere"], "--data: expected the folder"),
+        (["policy", "explain", "H03-07/button-1", "--site", str(DEMO), "--at", "9999-12-31T23:59"], "--at: expected a year from 2000"),
+        (["channel", "prove", "", "--site", str(DEMO), "--by", "ky-thuat-1"], "channel: expected "),
+        (["channel", "prove", "sms", "--site", str(DEMO), "--by", ""], "--by: expected somebody of the site file"),
+        (["update", "start", "", "--site", str(DEMO), "--by", "ky-thuat-1"], "expected "),
+    ],
+)
+def test_what_cannot_be_is_wrong_input_in_one_line_and_makes_nothing(
+    words: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = keng(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert expected in done.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["policy", "explain", "H03-07/button-1", "--site", str(DEMO)], ["site", "check", "none.toml"]]
+)
+def test_a_reader_who_has_had_enough_is_no_error_to_be_told(words: list[str], tmp_path: Path) -> None:
+    """keng ... | head -1"""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-m", "keng", *words]
+        done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    finally:
+        os.close(writing)
+    assert done.returncode in (1, 2)
+    assert "Error" not in done.stderr
+    assert "Broken pipe" not in done.stderr

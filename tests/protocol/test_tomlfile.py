@@ -96,6 +96,10 @@ def test_a_file_of_a_word_processor_in_utf16_is_refused(path: Path) -> None:
     assert "expected UTF-8" in mistakes(path, 'name = "N"\n'.encode("utf-16"))[0]
 
 
+def test_a_file_that_is_no_text_is_one_mistake_and_not_one_for_each_line(path: Path) -> None:
+    assert mistakes(path, bytes(range(256)) * 40) == ["1: file: expected a text file in UTF-8, got something else"]
+
+
 def test_a_file_that_is_not_there_is_an_os_error(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         tomlfile.load(path, Street)
