@@ -11,6 +11,7 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from firmware.bench.tools import Interrupted
 from protocol import messages, topics
 from protocol.boards import BoardAnswer, BoardCommand, decode_answer
 from protocol.messages import Birth, Gateway, Tick
@@ -22,6 +23,7 @@ CONNECT_S = 10.0
 TICK_S = 25.0  # without one for so long nobody listens: docs/wire.md
 ANSWER_S = 40.0
 AGAIN_S = 5.0
+LOOK_S = 0.2  # so often it is looked whether somebody has stopped the work
 CLOCKS = "look at both clocks"  # the engine's words where a command's time is not its own
 
 
@@ -58,10 +60,14 @@ def load_access(path: Path) -> Access:
 
 
 class Desk:
-    """A connection, as long as `with` lasts. `user`: the person of the commune who is at work. Safe from several threads."""
+    """A connection, as long as `with` lasts. `user`: the person of the commune who is at work. Safe from several threads.
 
-    def __init__(self, access: Access, site: str, user: str) -> None:
+    Whatever waits raises Interrupted soon after `stopped()`.
+    """
+
+    def __init__(self, access: Access, site: str, user: str, *, stopped: Callable[[], bool] = lambda: False) -> None:
         self._access = access
+        self._stopped = stopped
         self._site = site
         self._user = user
         self._changed = threading.Condition()
@@ -85,7 +91,12 @@ class Desk:
             remedy = "does keng broker run? from a laptop take its port along: ssh -L"
             raise DeskFailed(f"gateway {where}: expected a broker, got: {exc.strerror or exc}; {remedy}") from None
         self._client.loop_start()
-        if why := self._missing():
+        try:
+            why = self._missing()
+        except BaseException:
+            self._close()
+            raise
+        if why:
             self._close()
             raise DeskFailed(f"gateway {where}: {why}")
         return self
@@ -94,7 +105,8 @@ class Desk:
         self._close()
 
     def ask(self, do: str, **fields: Any) -> BoardAnswer:
-        """The engine's answer to a command, which is sent again while none comes. Raises DeskFailed, also when the engine refuses.
+        """The engine's answer to a command, which is sent again while none comes. Raises DeskFailed, also when the engine refuses;
+        Interrupted.
 
         Until a tick has come the time is this machine's; if the engine finds that wrong, the tick is awaited.
         """
@@ -117,13 +129,13 @@ class Desk:
                 return answer
         raise DeskFailed(f"engine: expected an answer to {do} within {ANSWER_S:.0f} s, got none")
 
-    def wait_birth(self, device: str, *, since: float, within_s: float, stopped: Callable[[], bool]) -> Birth | None:
-        """The first birth of a board after `since` (monotonic s); None if there is none in time, or `stopped()`."""
+    def wait_birth(self, device: str, *, since: float, within_s: float) -> Birth | None:
+        """The first birth of a board after `since` (monotonic s); None if there is none in time."""
 
         def found() -> Birth | None:
             return next((birth for at, birth in self._births.get(device, []) if at >= since), None)
 
-        self._until(lambda: found() or stopped(), within_s)
+        self._until(found, within_s)
         return found()
 
     def _missing(self) -> str:
@@ -144,8 +156,15 @@ class Desk:
         return engine_ms + int((time.monotonic() - at) * 1000)
 
     def _until(self, condition: Callable[[], object], within_s: float) -> bool:
+        end = time.monotonic() + within_s
         with self._changed:
-            return bool(self._changed.wait_for(condition, within_s))
+            while not condition():
+                if self._stopped():
+                    raise Interrupted
+                if (left := end - time.monotonic()) <= 0:
+                    return False
+                self._changed.wait(min(left, LOOK_S))
+            return True
 
     def _note(self, *, granted: bool = False, failure: str = "") -> None:
         with self._changed:

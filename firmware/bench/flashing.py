@@ -294,9 +294,7 @@ class Flasher:
         """Start the board, and hear its birth."""
         since = time.monotonic()
         self._tools.mpremote(job.port, ["reset"], deadline_s=REPL_S)
-        birth = self._desk.wait_birth(job.device, since=since, within_s=ONLINE_S, stopped=lambda: self._tools.stopped)
-        if self._tools.stopped:
-            raise Interrupted
+        birth = self._desk.wait_birth(job.device, since=since, within_s=ONLINE_S)
         if birth is None:
             words = f"expected {job.device} to be online within {ONLINE_S:.0f} s, got nothing; look at wifi and brokers of the bench's file"
             raise ToolFailed(f"{words}, and at the broker's log")

@@ -1,10 +1,12 @@
 """One run of the bench: what is to be done on which port, all boards at once, a line of progress for each, and how it ended."""
 
+import select
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -20,7 +22,7 @@ from firmware.bench.images import BOARDS, ImageError
 from firmware.bench.inplace import Updater
 from firmware.bench.label import Label
 from firmware.bench.settings import Bench
-from firmware.bench.tools import Tools
+from firmware.bench.tools import Interrupted, Tools
 from protocol import package
 from protocol import site as site_files
 from protocol.package import Package, PackageError, PublicKey
@@ -28,6 +30,8 @@ from protocol.site import Site
 from protocol.tomlfile import FileMistakes
 
 AT_ONCE = 16
+LOOK_S = 0.2  # so often somebody who is asked may be spared the answer
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a terminal that is closed
 LATEST = 3  # of a percentage that is told where nobody sees a bar: each third
 
 
@@ -122,18 +126,34 @@ def plan(
 def carry_out(plan: Plan, *, press_s: int | None, quiet: bool = False) -> Outcome:
     """Do it, all boards at once. Ctrl-C ends it: each board then says at which step. Raises CannotBegin."""
     tools = Tools()
-    screen = _Screen(sys.stderr, [job.device for job in plan.jobs], quiet=quiet)
+    screen = _Screen(sys.stderr, [job.device for job in plan.jobs], quiet=quiet, stopped=lambda: tools.stopped)
     asks = not quiet and sys.stdin.isatty() and press_s is not None
-    before = signal.signal(signal.SIGINT, lambda *_: tools.stop()) if threading.current_thread() is threading.main_thread() else None
     try:
-        with Desk(plan.access, plan.materials.site.id, plan.materials.bench.user) as desk, screen:
+        with (
+            _stopping(tools),
+            Desk(plan.access, plan.materials.site.id, plan.materials.bench.user, stopped=lambda: tools.stopped) as desk,
+            screen,
+        ):
             flasher = plan.flasher(tools, desk, plan.materials, Hands(press_s, screen.heard if asks else None), screen.tell)
             return _all(flasher, plan.jobs, screen.tell)
     except DeskFailed as exc:
         raise CannotBegin(str(exc)) from None
+    except Interrupted:
+        raise CannotBegin("interrupted before any board was touched") from None
+
+
+@contextmanager
+def _stopping(tools: Tools) -> Iterator[None]:
+    """What would end this program ends its tools instead, and each board says how far it has come."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: tools.stop()) for number in STOPS}
+    try:
+        yield
     finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def check_labels(path: Path, font: Path | None) -> None:
@@ -218,12 +238,16 @@ def _bundle(path: Path, trusted: tuple[PublicKey, ...], board: str) -> Package:
 
 
 class _Screen:
-    """Progress: a bar for each board on a terminal, lines elsewhere. Safe from several threads."""
+    """Progress: a bar for each board on a terminal, lines elsewhere. Safe from several threads: one question at a time, which keeps no
+    other board waiting.
+    """
 
-    def __init__(self, out: TextIO, devices: list[str], *, quiet: bool) -> None:
+    def __init__(self, out: TextIO, devices: list[str], *, quiet: bool, stopped: Callable[[], bool] = lambda: False) -> None:
         self._out = out
         self._quiet = quiet
+        self._stopped = stopped
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._last: dict[str, tuple[str, str, int]] = {}
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
@@ -256,13 +280,22 @@ class _Screen:
                 self._out.flush()
 
     def heard(self, device: str, output: str) -> bool:
-        """Ask the person at the bench whether an output was seen or heard."""
-        with self._lock:
-            if self._bars:
-                self._bars.stop()
-            self._out.write(f"{device}: {output} was switched on. Seen or heard? [y/n] ")
-            self._out.flush()
-            answer = sys.stdin.readline().strip().lower()
-            if self._bars:
-                self._bars.start()
-        return answer in ("y", "yes", "c", "co", "có")
+        """Ask the person at the bench whether an output was seen or heard. Raises Interrupted once the work is stopped."""
+        with self._asking:
+            with self._lock:
+                if self._bars:
+                    self._bars.stop()
+                self._out.write(f"{device}: {output} was switched on. Seen or heard? [y/n] ")
+                self._out.flush()
+            try:
+                return self._answer() in ("y", "yes", "c", "co", "có")
+            finally:
+                with self._lock:
+                    if self._bars:
+                        self._bars.start()
+
+    def _answer(self) -> str:
+        while not self._stopped():
+            if select.select([sys.stdin], [], [], LOOK_S)[0]:
+                return sys.stdin.readline().strip().lower()
+        raise Interrupted

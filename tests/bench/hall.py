@@ -1,11 +1,12 @@
 """A gateway with an identity, and a technician's bench with virtual boards: everything real but the hardware."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,11 @@ class Gateway:
     def __init__(self, folder: Path, key: str = "") -> None:
         self.folder = folder
         self._key = key
-        self.port, programs = free_ports(2)
+        self.port, self.programs_port = free_ports(2)
         self.settings = folder / "keng.toml"
-        self.settings.write_text(f'[broker]\nkind = "mosquitto"\nport = {self.port}\nprograms_port = {programs}\n{self._updates()}')
+        self.settings.write_text(
+            f'[broker]\nkind = "mosquitto"\nport = {self.port}\nprograms_port = {self.programs_port}\n{self._updates()}'
+        )
         self.data = folder / "data"
         self.bench = folder / "bench.toml"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -64,7 +67,12 @@ class Gateway:
         words += [f'trusted = ["{self._key}"]'] if self._key else []
         self.bench.write_text("\n".join([*words, '[[wifi]]\nssid = "ngo-thu"\nkey = "mot-hai-ba-bon"\n']))
         self._run("broker")
+        eventually(self._listens, "the broker listens")
         self._run("engine")
+
+    def _listens(self) -> bool:
+        with closing(socket.socket()) as line:
+            return line.connect_ex(("127.0.0.1", self.programs_port)) == 0
 
     def stop(self) -> None:
         for process in reversed(self._processes):
@@ -88,8 +96,10 @@ class Gateway:
             self._processes.append(subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log))
 
     @contextmanager
-    def desk(self) -> Iterator[Desk]:
-        with Desk(load_access(self.folder / "bench.json"), "xa-mau", TECHNICIAN) as desk:
+    def desk(self, tools: Tools | None = None) -> Iterator[Desk]:
+        """`tools`: what stops it with them."""
+        stopped = (lambda: tools.stopped) if tools else (lambda: False)
+        with Desk(load_access(self.folder / "bench.json"), "xa-mau", TECHNICIAN, stopped=stopped) as desk:
             yield desk
 
 
@@ -133,8 +143,9 @@ class Bench:
     ) -> Iterator[Flasher]:
         own = settings.load(self.gateway.bench).model_copy(update=bench)
         materials = Materials("esp32_wroom", images.read(self._firmware), self._program, own, site_files.load(SITE))
-        with self.gateway.desk() as desk:
-            yield Flasher(tools or Tools(), desk, materials, Hands(press_s, heard), self.hear)
+        tools = tools or Tools()
+        with self.gateway.desk(tools) as desk:
+            yield Flasher(tools, desk, materials, Hands(press_s, heard), self.hear)
 
     def hear(self, device: str, step: str, words: str, percent: float | None) -> None:
         if self.tell:

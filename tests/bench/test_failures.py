@@ -101,10 +101,29 @@ def test_power_lost_on_the_way(bench: Bench, boards: Boards, step: str, when: st
     works(bench, boards)
 
 
-@pytest.mark.parametrize("step", ["register", "write", "start", "self-test", "online"])
-def test_interrupted_at_any_step_it_says_which_and_the_same_again_finishes(bench: Bench, boards: Boards, step: str) -> None:
+@pytest.mark.parametrize(
+    ("step", "after_s"),
+    [
+        ("identify", 0.2),
+        ("register", 0),
+        ("write", 0.2),
+        ("start", 0.2),
+        ("self-test", 0.2),
+        ("online", 0.2),
+        ("receipt", 0),
+        ("record", 0),
+    ],
+)
+def test_interrupted_at_any_step_it_says_which_and_the_same_again_finishes(bench: Bench, boards: Boards, step: str, after_s: float) -> None:
     tools = Tools()
-    bench.on_step = lambda at, _words: threading.Timer(0.2, tools.stop).start() if at == step else None
+
+    def stop(at: str, _words: str) -> None:
+        if at == step and after_s:
+            threading.Timer(after_s, tools.stop).start()
+        elif at == step:
+            tools.stop()
+
+    bench.on_step = stop
     with (
         bench.flasher(tools=tools) as flasher,
         pytest.raises(FlashFailed, match="interrupted; the same command again begins anew") as failed,
@@ -182,7 +201,8 @@ def test_a_voltage_is_measured_and_what_nothing_senses_is_asked_of_people(bench:
     assert (done.result.tested["battery"], done.result.tested["indicator"], done.result.tested["bell"]) == ("measured", "heard", "measured")
 
 
-def test_ctrl_c_ends_the_command_which_says_at_which_step(bench: Bench, boards: Boards) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "a closed terminal"])
+def test_who_ends_the_command_learns_at_which_step(bench: Bench, boards: Boards, stop: signal.Signals) -> None:
     files = ["--site", str(SITE), "--bench", str(bench.gateway.bench), "--firmware", str(bench.gateway.folder / "micropython.bin")]
     words = [sys.executable, "-m", "keng", "device", "replace", *files, "--no-hands", f"H03-01={boards.ports[0]}"]
     with subprocess.Popen(
@@ -191,7 +211,7 @@ def test_ctrl_c_ends_the_command_which_says_at_which_step(bench: Bench, boards: 
         assert command.stderr is not None
         for line in command.stderr:
             if line.split()[1:2] == ["write"]:
-                command.send_signal(signal.SIGINT)
+                command.send_signal(stop)
                 break
         said, _ = command.communicate(timeout=60)
     assert command.returncode == 1

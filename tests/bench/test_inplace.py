@@ -64,8 +64,9 @@ def board(furniture: tuple[Gateway, Path, Package], boards: Boards) -> Boards:
 @contextmanager
 def updater(gateway: Gateway, program: Package, bench: Bench, tools: Tools | None = None) -> Iterator[Flasher]:
     materials = Materials("esp32_wroom", None, program, settings.load(gateway.bench), site_files.load(SITE))
-    with gateway.desk() as desk:
-        yield Updater(tools or Tools(), desk, materials, Hands(None), bench.hear)
+    tools = tools or Tools()
+    with gateway.desk(tools) as desk:
+        yield Updater(tools, desk, materials, Hands(None), bench.hear)
 
 
 def runs(gateway: Gateway, boards: Boards, program: Package, bench: Bench) -> None:
