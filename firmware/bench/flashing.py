@@ -247,7 +247,7 @@ class Flasher:
         assert board.config is not None  # noqa: S101  of _register
         every, left = points.trials(board.config, self._materials.board)
         press_s = self._hands.press_s
-        chosen = [trial for trial in every if press_s is not None or trial.how != "contact"]
+        chosen = [trial for trial in every if press_s is not None or trial.how not in points.ASKED]
         result = selftest.Result()
         others: list[str] = []
 
@@ -255,7 +255,7 @@ class Flasher:
             if not result.take(line):
                 others.append(line)
             elif result.asked:
-                self._tell(job.device, "self-test", f"press {result.asked}", None)
+                self._tell(job.device, "self-test", result.asked, None)
 
         with tempfile.TemporaryDirectory(prefix="keng-flash-") as folder:
             file = Path(folder, "selftest.py")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from firmware.bench import filesystem, images, label, release_commands, settings
+from firmware.bench import filesystem, images, label, points, release_commands, settings
 from firmware.bench import ports as serial_ports
 from firmware.bench.desk import Access, Desk, DeskFailed, load_access
 from firmware.bench.flashing import Done, Flasher, FlashFailed, Hands, Job, Materials, Step, Tell
@@ -110,8 +110,11 @@ def plan(
     if board not in BOARDS:
         raise FileMistakes([f"--board: expected one of {', '.join(BOARDS)}, got {board!r}"])
     jobs = _jobs(words, replace=replace)
-    for job in jobs:
-        settings.config(own, commune, job.device, "")
+    wrong = [
+        f"bench: boards.{job.device}: {why}" for job in jobs for why in points.misfits(settings.config(own, commune, job.device, ""), board)
+    ]
+    if wrong:
+        raise FileMistakes(wrong)
     try:
         image = None if update else images.for_board(images.read(firmware) if firmware else _known_image(board), board)
         trusted = tuple(_trusted(key) for key in own.trusted)

@@ -38,7 +38,7 @@ LABELS = ("vfs", "ffat")  # where MicroPython keeps its files
 
 @dataclass(frozen=True)
 class Make:
-    """What a board is. `image`: the stand-ins as ROMFS; `flash_id`: JEDEC id, manufacturer last; `fitted`: points at choice."""
+    """What a board is. `image`: the stand-ins as ROMFS; `flash_id`: JEDEC id, manufacturer last; `fitted`: see Pins."""
 
     flash: Path
     image: Path

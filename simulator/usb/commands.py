@@ -22,7 +22,10 @@ def board(
         str, typer.Option("--kind", help="How its terminals are wired: household, fire_point, street_light or sos_post.")
     ] = "household",
     fit: Annotated[
-        list[str] | None, typer.Option("--fit", help="A point at choice that is wired too; may be repeated.", metavar="POINT")
+        list[str] | None,
+        typer.Option(
+            "--fit", help="A point at choice that is wired too, or a contact on a loop: smoke-1=loop-3; may be repeated.", metavar="POINT"
+        ),
     ] = None,
     technician: Annotated[bool, typer.Option("--technician", help="Somebody presses what a self-test asks for.")] = False,
     rfc2217: Annotated[bool, typer.Option("--rfc2217", help="TCP ports instead of ptys: slow, but without PYTHONPATH.")] = False,
@@ -62,7 +65,10 @@ def board(
 def hand(
     port: Annotated[Path, typer.Argument(help="The board's port, such as ./boards/ttyV0.", metavar="PORT")],
     order: Annotated[
-        list[str], typer.Argument(help="press POINT, hold POINT, release POINT, turn POINT VALUE, cut_wire, mend_wire, off, on, state.")
+        list[str],
+        typer.Argument(
+            help="press POINT, hold POINT, release POINT, turn POINT VALUE, turn LOOP VOLTS, cut_wire, mend_wire, off, on, state."
+        ),
     ],
 ) -> None:
     """A hand at a board of `keng sim board`. Prints what is on and what is pressed.

@@ -15,15 +15,17 @@ from simulator.gauges import GAUGES
 from simulator.terminals import BELL, BELL_SENSE, WIRINGS
 
 PRESS_S = 0.3
+COVERED_LX = 0.0  # a hand on a light sensor
+LOOP_UV, CONTACT_UV = 2_245_000, 1_336_000  # a supervised loop at rest, and with one contact closed: firmware/device/drivers/loop.py
 LINE_MAX = 65536
-ASKED = re.compile(rb'"ask": ?"([a-z0-9-]+)"')  # a self-test wants somebody to press this point
+ASKED = re.compile(rb'"(ask|release)": ?"([a-z0-9-]+)"')  # a self-test wants somebody to press this point, or to let it go
 
 
 class Pins:
     """The wiring of a board of one kind. Points are pressed and turned by name; what the board does is seen in `outputs`.
 
     `path`: the socket on which the board's stand-ins connect. `says(words)` gets what is not about pins. `technician`: somebody presses
-    what a self-test asks for, unless it is in `dead`.
+    what a self-test asks for, unless it is in `dead`. `fitted`: points at choice, and contacts that are on a loop: smoke-1=loop-3.
     """
 
     def __init__(self, path: Path, kind: Kind, fitted: tuple[str, ...], *, technician: bool) -> None:
@@ -33,7 +35,9 @@ class Pins:
         self.kind: Kind = kind
         self._technician = technician
         self._terminals = terminals.load()
-        self._fitted = fitted
+        self._loops = dict(word.split("=", 1) for word in fitted if "=" in word)
+        self._loop_uv: dict[str, int] = {}  # of those that were turned, until a contact of theirs moves
+        self._fitted = fitted = tuple(word.partition("=")[0] for word in fitted)
         self._active: set[str] = set()
         self._values: dict[str, float] = {name: GAUGES[name].rest for name in WIRINGS[kind].gauges(fitted)}
         self._wire_whole = True
@@ -89,7 +93,11 @@ class Pins:
         self._set(point, False)
 
     def turn(self, point: str, value: float) -> None:
-        """Let a gauge show a value. Raises KeyError for one that the board has not."""
+        """Let a gauge show a value; a loop: volts. Raises KeyError for one that the board has not."""
+        if point in self._loops.values():
+            self._loop_uv[point] = round(value * 1_000_000)
+            self._show_loop(point)
+            return
         if point not in self._values:
             raise KeyError(point)
         self._values[point] = value
@@ -106,9 +114,18 @@ class Pins:
             return
         *lines, self._asked = (self._asked + data)[-LINE_MAX:].split(b"\n")
         for line in lines:
-            if (found := ASKED.search(line)) and (point := found[1].decode()) not in self.dead:
+            if (found := ASKED.search(line)) and (point := found[2].decode()) not in self.dead:
                 with suppress(KeyError):
-                    self.press(point)
+                    self._oblige(point, press=found[1] == b"ask")
+
+    def _oblige(self, point: str, *, press: bool) -> None:
+        """What a self-test asks for: a light sensor is covered, everything else pressed."""
+        if point in self._values:
+            self.turn(point, COVERED_LX if press else GAUGES[point].rest)
+        elif press:
+            self.press(point)
+        else:
+            self.release(point)
 
     def next_due(self) -> float | None:
         """When a finger comes off next, monotonic s."""
@@ -134,7 +151,7 @@ class Pins:
         for name in self._values:
             self._show(name)
         for terminal in self._terminals.wired(self.kind, self._fitted):
-            self._level(terminal)
+            self._level(terminal)  # of a contact on a loop the loop
 
     def _is_about_pins(self, words: list[str]) -> bool:
         match words:
@@ -160,12 +177,21 @@ class Pins:
 
     def _set(self, point: str, active: bool) -> None:
         self._terminals.level(point, active)  # a KeyError for a terminal that is not there
+        self._loop_uv.pop(self._loops.get(point, ""), None)
         (self._active.add if active else self._active.discard)(point)
         self._level(point)
 
     def _level(self, terminal: str) -> None:
+        if terminal in self._loops:
+            self._show_loop(self._loops[terminal])
+            return
         gpio, level = self._terminals.level(terminal, terminal in self._active)
         self._send(f"i {gpio} {level}")
+
+    def _show_loop(self, loop: str) -> None:
+        active = any(point in self._active for point, its in self._loops.items() if its == loop)
+        uv = self._loop_uv.get(loop, CONTACT_UV if active else LOOP_UV)
+        self._send(f"a {self._terminals.analog[loop]} {uv} 0")
 
     def _show(self, name: str) -> None:
         config = BoardConfig.model_validate(

@@ -82,3 +82,11 @@ def test_a_bench_without_the_gateways_file_says_who_makes_it(folder: Path) -> No
     done = keng(*map(str, (*FLASH, *IMAGE, JOB)))
     assert done.returncode == 2
     assert "bench.json: expected a file that can be read, got: No such file or directory; the gateway makes it:" in done.stderr
+
+
+def test_a_kind_that_does_not_fit_the_board_type_is_refused_by_name_before_any_board_is_touched(folder: Path) -> None:
+    done = keng(*map(str, (*FLASH, *IMAGE, "--board", "wt32_eth01", "DCC-017=/dev/ttyUSB9")))
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"bench: boards.DCC-017: fire_point: {point}: wt32_eth01 has no input {point}" for point in ("door", "extinguisher-2", "tamper")
+    ]
