@@ -183,16 +183,17 @@ def write_labels(path: Path, plan: Plan, outcome: Outcome, *, font: Path | None,
 
 
 def _all(flasher: Flasher, jobs: list[Job], tell: Tell) -> Outcome:
-    done: list[Done] = []
-    failed: dict[str, FlashFailed] = {}
+    def attempt(job: Job) -> Done | FlashFailed:
+        try:
+            return flasher.run(job)
+        except FlashFailed as exc:
+            tell(job.device, exc.step, f"failed: {exc}", None)  # now, and not when those before it are done
+            return exc
+
     with ThreadPoolExecutor(min(AT_ONCE, len(jobs)), thread_name_prefix="board") as boards:
-        for job, work in [(job, boards.submit(flasher.run, job)) for job in jobs]:
-            try:
-                done.append(work.result())
-            except FlashFailed as exc:
-                failed[job.device] = exc
-                tell(job.device, exc.step, f"failed: {exc}", None)
-    return Outcome(done, failed)
+        ends = list(zip(jobs, boards.map(attempt, jobs), strict=True))
+    done = [end for _, end in ends if isinstance(end, Done)]
+    return Outcome(done, {job.device: end for job, end in ends if isinstance(end, FlashFailed)})
 
 
 def _jobs(words: list[str], *, replace: bool) -> list[Job]:

@@ -9,13 +9,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import pytest
 
 from firmware import bench
-from firmware.bench.run import _Screen
+from firmware.bench.flashing import Done, Flasher, FlashFailed, Job
+from firmware.bench.run import _all, _Screen
 from firmware.bench.tools import Interrupted
+from protocol.boards import Flashed
 
 WITHIN_S = 30.0
 DEVICES = ["H03-01", "H03-02", "H03-03"]
@@ -99,6 +101,30 @@ def test_who_stops_the_work_need_not_answer_first(terminal: tuple[int, TextIO]) 
         for one in asked:
             with pytest.raises(Interrupted):
                 one.result(WITHIN_S)
+
+
+class OneFails:
+    """The first board is at work until the second has failed and that was told."""
+
+    def __init__(self) -> None:
+        self.told = threading.Event()
+
+    def run(self, job: Job) -> Done:
+        if job.device == DEVICES[1]:
+            raise FlashFailed("write", "the board stopped answering")
+        assert self.told.wait(WITHIN_S)
+        return Done(job.device, "240ac4000001", 1, cast("Flashed", None), 9.0)
+
+    def tell(self, device: str, step: str, words: str, _percent: float | None) -> None:
+        if (device, step, words) == (DEVICES[1], "write", "failed: the board stopped answering"):
+            self.told.set()
+
+
+def test_a_board_that_fails_is_told_at_once_and_the_others_are_finished() -> None:
+    flasher = OneFails()
+    outcome = _all(cast("Flasher", flasher), [Job(device, "/dev/null") for device in DEVICES], flasher.tell)
+    assert [one.device for one in outcome.done] == [DEVICES[0], DEVICES[2]]
+    assert {device: failure.step for device, failure in outcome.failed.items()} == {DEVICES[1]: "write"}
 
 
 def test_no_tool_is_ever_told_to_do_what_it_has_refused() -> None:
