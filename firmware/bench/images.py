@@ -16,6 +16,7 @@ import hashlib
 import os
 import re
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +43,8 @@ OLDEST = (1, 28)  # the firmware is tested with MicroPython 1.28 and 1.29
 VERSION = re.compile(rb"MicroPython v(\d+)\.(\d+)(\.\d+)?[^ \0]* on \d{4}-\d\d-\d\d")
 FILES = ("vfs", "ffat")
 IMAGE_MAX = 16 << 20
-FETCH_S = 60
+FETCH_S, WHOLE_S = 60, 600  # without a byte; for all of it
+PART = 65_536
 
 
 class ImageError(ValueError):
@@ -182,10 +184,14 @@ def stored(catalogue: Path, entry: Entry) -> Image:
 def _fetched(url: str) -> bytes:
     try:
         with urlopen(url, timeout=FETCH_S) as answer:  # noqa: S310  # http and https alone: see Entry
-            content: bytes = answer.read(IMAGE_MAX + 1)
+            until, content = time.monotonic() + WHOLE_S, bytearray()
+            while len(content) <= IMAGE_MAX and (part := answer.read1(PART)):
+                content += part
+                if time.monotonic() > until:
+                    raise TimeoutError(f"no end within {WHOLE_S} s")
     except (URLError, OSError) as exc:
         raise ImageError(f"{url}: expected the image, got: {getattr(exc, 'reason', exc)}; without a network use --firmware FILE") from None
-    return content
+    return bytes(content)
 
 
 def _check(content: bytes, entry: Entry, where: str) -> None:

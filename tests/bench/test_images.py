@@ -105,6 +105,15 @@ def test_an_image_is_fetched_once_and_its_hash_checked(tmp_path: Path, made: Pat
     assert not (tmp_path / NAME).exists()
 
 
+def test_a_server_that_never_comes_to_an_end_is_left(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "WHOLE_S", 0)
+    with web(made.parent) as address:
+        entry = images.add(tmp_path / "images.toml", made, "esp32_wroom", f"{address}/download.bin")
+        (tmp_path / NAME).unlink()
+        with pytest.raises(ImageError, match="no end within 0 s; without a network use --firmware FILE"):
+            images.stored(tmp_path / "images.toml", entry)
+
+
 def test_every_board_type_has_an_image_name_and_pins() -> None:
     assert set(BOARDS) == {path.stem for path in (Path(images.__file__).parents[1] / "boards").glob("*.py")}
 
