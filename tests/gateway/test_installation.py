@@ -168,6 +168,14 @@ def test_only_what_the_network_needs_is_open() -> None:
     assert firewall.doors(Settings(), (22, 2222)) == {22: "ssh", 2222: "ssh"}
     assert "tcp dport 22 accept" in firewall.rules(Settings())
     assert "tcp dport 1883" not in firewall.rules(Settings())
+    files = {"certificate": "page.pem", "key": "page.key"}
+    outward = Settings.model_validate(
+        {"broker": {"kind": "mosquitto", "host": "0.0.0.0", "port": 8883}, "console": {"host": "0.0.0.0", "port": 8443, **files}}
+    )
+    assert firewall.doors(outward, (22,)) == {22: "ssh", 8883: "MQTT of the boards", 8443: "the duty desk"}
+    assert "tcp dport 8884" not in firewall.rules(outward), "programs speak from this machine"
+    elsewhere = Settings.model_validate({"broker": {"kind": "external", "host": "10.0.0.1", "port": 8883}})
+    assert firewall.doors(elsewhere, (22,)) == {22: "ssh"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not Path("/usr/sbin/nft").exists(), reason="needs root and nftables")
