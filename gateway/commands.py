@@ -1,6 +1,7 @@
 """The commands of the gateway: keng up, engine, console, broker, site. The engine's and the web's code is imported by its own command."""
 
 import json
+import logging
 import os
 import sys
 from collections import Counter
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway import broker as brokers
-from gateway import logs, notify, startup
+from gateway import logs, notify, priority, startup
 from gateway import settings as settings_files
 from gateway.identity import accounts
 from gateway.identity.accounts import Accounts
@@ -18,6 +19,8 @@ from gateway.settings import Settings
 from gateway.supervisor import CannotStart
 from protocol.site import Site
 from protocol.tomlfile import FileMistakes
+
+logger = logging.getLogger(__name__)
 
 DATA = Path("keng-data")
 NICENESS = 10  # of the console: two hundred phones that look on take no time from the engine beside them
@@ -71,6 +74,8 @@ def _engine(site: SiteFile, settings: SettingsFile = None, data: Data = DATA, ac
         from gateway.engine import run  # noqa: PLC0415  # not for the console
 
         logs.to_stdout(chosen.log.format)
+        if not priority.step_forward():
+            logger.info("no real-time priority here: other programs may hold up an alarm for some milliseconds")
         startup.run_until_stopped(run(chosen, commune, account, database=data / "keng.db"))
 
 
@@ -95,7 +100,7 @@ def _console(site: SiteFile, settings: SettingsFile = None, data: Data = DATA, a
         logs.to_stdout(chosen.log.format)
         data.mkdir(parents=True, exist_ok=True)
         own = own_database(chosen.console, data)
-        startup.step_back(NICENESS)
+        priority.step_back(NICENESS)
         startup.run_until_stopped(notify.alongside(serve(chosen, commune, account, database=data / "keng.db", own=own)))
 
 
@@ -127,6 +132,7 @@ def _broker(
         configuration = brokers.write_files(choice, chosen, commune, data)
         for line in startup.broker_words(choice, chosen.broker):
             print(line, flush=True)
+        priority.step_forward()
         brokers.run(choice, configuration)
 
 

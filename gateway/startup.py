@@ -1,7 +1,6 @@
 """What every command of the gateway does first: read both files and tell every mistake of both; and how it ends."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -118,19 +117,6 @@ def run_until_stopped(part: Coroutine[Any, Any, None]) -> None:
             await task
 
     asyncio.run(run())
-
-
-def step_back(niceness: int) -> None:
-    """Let others of this machine go first: 0 to 19, the more the later.
-
-    Linux may share the processor between sessions before it looks at their processes (sched(7), The autogroup feature): a process that has
-    a session to itself, as each part of `keng up` has, steps back with all of it.
-    """
-    with suppress(OSError):  # a sandbox may forbid even that
-        os.nice(niceness)
-    if os.getsid(0) == os.getpid():
-        with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def _end(command: str, lines: list[str], code: int) -> NoReturn:

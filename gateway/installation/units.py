@@ -34,6 +34,12 @@ SystemCallFilter=setpriority adjtimex
 SystemCallErrorNumber=EPERM
 UMask=0027"""
 
+# What an alarm passes through goes before all else (priority.py); where the machine does not let it, it runs as anything else does.
+FIRST = """\
+LimitRTPRIO=1
+RestrictRealtime=no
+SystemCallFilter=sched_setscheduler"""
+
 # An alarm system is never given up: however often it has failed, it is started again. What it may cost meanwhile is limited instead.
 AGAIN = """\
 StartLimitIntervalSec=0"""
@@ -96,6 +102,7 @@ StateDirectory=keng
 StateDirectoryMode=0750
 PrivateDevices=yes
 {HARDENED}
+{FIRST}
 
 [Install]
 WantedBy=keng.target
@@ -136,6 +143,7 @@ RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
 {devices if modem else "PrivateDevices=yes"}
 {HARDENED}
+{FIRST}
 
 [Install]
 WantedBy=keng.target

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway import priority
 from gateway.exposition import Histogram
 from gateway.store import damage, standin
 from gateway.store.damage import Rest
@@ -68,7 +69,7 @@ class Store:
         self.unchecked = unchecked
         self.commits = Histogram(COMMIT_S)
         self._db = db
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store", initializer=priority.step_forward)
         self._urgent: list[tuple[Work, asyncio.Future[Any]]] = []
         self._patient: list[tuple[Work, asyncio.Future[Any]]] = []
         self._busy = False

@@ -163,6 +163,17 @@ def test_systemd_finds_nothing_wrong_with_the_units_and_little_that_they_may_do(
         assert weighed.returncode == 0, weighed.stdout.splitlines()[-1]
 
 
+def test_only_what_an_alarm_passes_through_may_go_before_everything_else() -> None:
+    made = units.all_units(Layout(Path("/usr/bin/keng")), modem=False, firewall=True)
+    lines = {name: text.splitlines() for name, text in made.items() if name.endswith(".service")}
+    assert {name for name, found in lines.items() if "LimitRTPRIO=1" in found} == {"keng-broker.service", "keng-engine.service"}
+    for name, found in lines.items():
+        forward = [found.index(line) for line in ("RestrictRealtime=no", "SystemCallFilter=sched_setscheduler") if line in found]
+        assert len(forward) == 2 * ("LimitRTPRIO=1" in found)
+        if forward:  # systemd takes the later word
+            assert min(forward) > max(found.index("RestrictRealtime=yes"), found.index("SystemCallFilter=~@privileged @resources")), name
+
+
 def test_only_what_the_network_needs_is_open() -> None:
     assert firewall.doors(Settings(), (22,)) == {22: "ssh"}
     assert firewall.doors(Settings(), (22, 2222)) == {22: "ssh", 2222: "ssh"}
