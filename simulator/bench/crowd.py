@@ -20,6 +20,7 @@ import httpx
 NICENESS = 19  # browsers run on other machines: here they get what everybody else leaves
 ALIVE_S = 6.0  # as console.js
 READ_S = 30.0
+IDLE_S = 2.0  # uvicorn closes a connection that has been idle for 5 s: one just then taken up again would end in an error
 DESK_STREAM = re.compile(r'sse-connect="([^"]+)"')
 PHONE_STREAM = re.compile(r'data-events="([^"]+)"')
 CODE = re.compile(r'<strong class="secret" id="code">([A-Za-z0-9-]+)<')
@@ -107,7 +108,7 @@ class Crowd:
         return found
 
     def _browser(self) -> httpx.AsyncClient:
-        limits = httpx.Limits(max_connections=None)
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=IDLE_S)
         headers = {"Origin": self._options.address}
         return httpx.AsyncClient(base_url=self._options.address, timeout=READ_S, trust_env=False, headers=headers, limits=limits)
 

@@ -21,6 +21,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from protocol import topics
+from simulator.bench import turns
 from simulator.bench.communes import FLOOR, SITE
 
 START = "00000000-1"
@@ -122,4 +123,5 @@ def _json(**fields: object) -> str:
 
 
 if __name__ == "__main__":
+    turns.at_once()
     Floor(json.loads(sys.stdin.read())).run()

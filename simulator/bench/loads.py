@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from simulator.bench import usage
+from simulator.bench import turns, usage
 from simulator.bench.clients import Alarm, Fleet
 from simulator.bench.communes import GROUP_SIZE, board_id
 from simulator.bench.figures import Figure, NotMeasured, of_value
@@ -56,6 +56,19 @@ async def alarms(
 
     Raises NotMeasured.
     """
+    with turns.boards_at_once():
+        return await _alarms(rig, fleet, groups, enough, resolve=resolve, ready=ready)
+
+
+async def _alarms(
+    rig: Rig,
+    fleet: Fleet,
+    groups: int,
+    enough: Callable[[Timing], bool],
+    *,
+    resolve: bool,
+    ready: Callable[[], Awaitable[None]] | None,
+) -> Timing:
     timing = Timing([], [], [])
     for number in itertools.count():
         if enough(timing):

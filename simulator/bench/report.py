@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from simulator.bench import turns
 from simulator.bench.book import Book
 from simulator.bench.figures import Figure
 from simulator.bench.targets import TARGETS, met
@@ -62,6 +63,7 @@ def _circumstances() -> dict[str, object]:
             "cores": len(os.sched_getaffinity(0)),
             "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20,
             "python": platform.python_version(),
+            "real_time": turns.allowed(),
         },
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _said("git", "-C", f"{ROOT}", "describe", "--always", "--dirty", "--abbrev=12"),

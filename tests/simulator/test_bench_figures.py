@@ -148,10 +148,24 @@ def test_rounds_of_chaos_go_on_at_any_seed_and_each_says_what_it_found(tmp_path:
     assert any("seed 12: presses_n 1, events_lost_n 1" in line for line in told), "a run that is stopped has shown it"
 
 
-def test_what_the_rounds_without_a_crowd_differ_by_is_noise() -> None:
-    alone, beside = [[1.0, 2.0], [1.0, 4.0]], [[2.0, 4.0], [2.0, 8.0]]
+def test_a_crowd_that_changes_nothing_is_not_told_from_noise() -> None:
+    alone, beside = [[1.0, 2.0], [1.0, 2.2]] * 4, [[1.0, 2.2], [1.0, 2.0]] * 4
     found = crowded.compared(alone, beside, [Counts(220, 10, 1), Counts(220, 20, 2)])
-    assert (found.fields["p99_ratio"], found.fields["noise"], found.fields["over_noise"]) == (2, 2, 1)
+    assert (found.fields["p99_ratio"], found.fields["noise"], found.fields["over_noise"]) == (1, 1, 1)
     assert (found.fields["events"], found.fields["papers"]) == (30, 3)
     assert met(found)
-    assert not met(crowded.compared(alone, [[9.0], [9.0]], []))
+
+
+def test_a_crowd_that_makes_each_round_slower_is() -> None:
+    alone = [[2.0 + number / 100] * 100 for number in range(8)]
+    beside = [[ms * 1.1 for ms in samples] for samples in alone]
+    assert crowded.compared(alone, beside, []).fields["p99_ratio"] == pytest.approx(1.1, rel=0.01)
+    assert not met(crowded.compared(alone, beside, []))
+    assert met(crowded.compared(beside, alone, []))
+
+
+def test_rounds_that_differ_too_much_among_themselves_show_nothing() -> None:
+    calm = [[2.0] * 100] * 7
+    found = crowded.compared([*calm, [9.0] * 100], [*calm, [2.0] * 100], [])
+    assert (found.fields["p99_ratio"], found.fields["noise"]) == (pytest.approx(0.22, abs=0.01), 4.5)
+    assert not met(found)

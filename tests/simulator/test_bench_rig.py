@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.bench import communes, disk, usage
+from simulator.bench import communes, disk, turns, usage
 from simulator.bench.loads import alarms, full_speed, reports
 from simulator.bench.rig import Rig
 
@@ -66,3 +66,11 @@ def test_use_grows_with_what_a_process_writes(tmp_path: Path) -> None:
 def test_disk_floor_times_every_commit(tmp_path: Path) -> None:
     assert len(disk.commit_ms(tmp_path)) == disk.LONE
     assert disk.rows_per_s(tmp_path) > 0
+
+
+def test_boards_go_first_while_they_press_and_no_longer() -> None:
+    before = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
+    with turns.boards_at_once() as allowed:
+        assert os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == (os.SCHED_RR if allowed else before)
+    assert os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == before
+    assert turns.allowed() == allowed
