@@ -134,6 +134,10 @@ def test_a_gateway_is_installed_runs_outlives_what_befalls_it_and_is_taken_away(
     wait_until(lambda: _works(machine), "every part")
     assert "tcp dport 8883 accept" in machine.run("nft", "list", "table", "inet", "keng")
 
+    assert {part: _policy(machine, part) for part in PARTS} == {
+        part: os.SCHED_RR if part != "keng-console" and _may_go_first(machine, part) else os.SCHED_OTHER for part in PARTS
+    }
+
     machine.run("keng", "people", "invite", "quan-tri", "--site", "/etc/keng/site.toml", "--data", "/var/lib/keng")
     machine.run("systemctl", "start", "keng-backup.service")
     assert "with the broker's accounts, 0 accounts of the page" in machine.run("journalctl", "-u", "keng-backup", "-o", "cat")
@@ -158,6 +162,18 @@ def test_a_gateway_is_installed_runs_outlives_what_befalls_it_and_is_taken_away(
     machine.run("test", "-e", "/var/lib/keng/keng.db")
     machine.run("keng", "uninstall", "--purge", "--yes")
     machine.run("test", "!", "-e", "/var/lib/keng")
+
+
+def _policy(machine: Machine, part: str) -> int:
+    """By which rule Linux gives it the processor: the 41st field, proc(5)."""
+    said = machine.run("cat", f"/proc/{machine.shown(part, 'MainPID')}/stat")
+    return int(said.rpartition(")")[2].split()[38])
+
+
+def _may_go_first(machine: Machine, part: str) -> bool:
+    """Whether its unit's LimitRTPRIO was granted: a sandbox may have nothing to grant."""
+    lines = machine.run("cat", f"/proc/{machine.shown(part, 'MainPID')}/limits").splitlines()
+    return any(line.startswith("Max realtime priority") and line.split()[3] != "0" for line in lines)
 
 
 def _works(machine: Machine) -> bool:
