@@ -27,7 +27,7 @@ class Line(NamedTuple):
 async def play(stage: Stage, scenario: Scenario, tell: Callable[[Line], None]) -> list[Line]:
     """Carry out the steps at their times and check what is expected. Returns the lines of what failed: none if all is well.
 
-    The stage is ready. A deed that cannot be carried out is a failure and ends nothing.
+    The stage is ready. A deed that cannot be carried out is a failure and ends nothing; so is a board whose program died.
     """
     start = time.monotonic()
     failures: list[Line] = []
@@ -56,6 +56,8 @@ async def play(stage: Stage, scenario: Scenario, tell: Callable[[Line], None]) -
                     note("✕", str(exc))
                 else:
                     note("·", words.told(step))
+        for device in sorted(stage.world.crashed):
+            note("✕", f"{device}: chương trình của bo mạch bị sập · the board's program crashed")
     finally:
         await hands.rest()
     return failures

@@ -4,8 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 from firmware.bench import romfs
+from simulator.runner import play
+from simulator.script import Scenario, Step
+from simulator.stage import Stage
 from simulator.world import World
 from tests.simulator.boards import board_config
 
@@ -82,6 +87,18 @@ def test_program_that_ends_is_a_crash(rom: Path) -> None:
             return await world.watch.until(lambda: "H1" in world.crashed, WITHIN_S) and "bug" in world.log("H1")
 
     assert asyncio.run(run())
+
+
+def test_scenario_in_which_a_program_ends_has_failed(rom: Path) -> None:
+    async def run() -> list[str]:
+        async with world_of(rom, "raise ValueError('bug')") as world:
+            await world.power("H1", True)
+            await world.watch.until(lambda: "H1" in world.crashed, WITHIN_S)
+            scenario = Scenario(title="calm", steps=[Step(at_s=0, do="say", text="nothing is done")])
+            failures = await play(cast(Stage, SimpleNamespace(world=world, light=False)), scenario, lambda _: None)
+            return [line.text for line in failures]
+
+    assert asyncio.run(run()) == ["H1: chương trình của bo mạch bị sập · the board's program crashed"]
 
 
 def test_reset_starts_the_board_again_and_says_why(rom: Path) -> None:
