@@ -1,5 +1,7 @@
 """How far a message has come, put together from what is said by whom: its channel, the network's report, the person's answer. Pure."""
 
+import itertools
+
 from gateway.domain.incidents import TIMELINE_MAX, Incident, What, changed, noted
 from protocol.incident import Delivery, DeliveryState
 
@@ -52,11 +54,15 @@ def _takes_place_of(new: Delivery, old: Delivery) -> bool:
 
 
 def _room(deliveries: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
-    """Those that are over make room first: with one that waits forgotten, its incident would be settled too early."""
+    """Those that are over make room first, then those to programs. One that waits for a person is never forgotten: it would be sent when
+    all is over.
+    """
     if len(deliveries) <= TIMELINE_MAX:
         return deliveries
-    oldest = next((index for index, one in enumerate(deliveries) if one.state != "waiting"), 0)
-    return (*deliveries[:oldest], *deliveries[oldest + 1 :])
+    over = (index for index, one in enumerate(deliveries) if one.state != "waiting")
+    to_programs = (index for index, one in enumerate(deliveries) if not one.person)
+    oldest = next(itertools.chain(over, to_programs), None)
+    return deliveries if oldest is None else (*deliveries[:oldest], *deliveries[oldest + 1 :])
 
 
 def _first(one: int | None, other: int | None) -> int | None:

@@ -154,8 +154,9 @@ def delivery(turn: Turn, fact: DeliveryRow) -> None:
     """A channel says how far a message has come. What is known already of it (an answer that overtook the report) stays."""
     known = turn.situation.incidents.get(fact.incident)
     before = next((one for one in known.deliveries if one.id == fact.delivery.id), None) if known else None
-    if known is None and fact.incident and fact.delivery.state == "waiting":
-        return  # its incident is settled and it was withdrawn: told as waiting, the next start would send it
+    is_over = known is None or (known.state == "resolved" and bool(fact.delivery.person))
+    if before is None and is_over and fact.incident and fact.delivery.state == "waiting":
+        return  # it was withdrawn, and is shown no more: told as waiting, the next start would send it
     if known is None or before is None:
         turn.effects.tried.append(fact)
         return

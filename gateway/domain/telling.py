@@ -42,7 +42,8 @@ def climb(turn: Turn, *, ident: str) -> None:
     for person in found:
         ways = turn.situation.ways_to(person)
         for channel in dict.fromkeys(ways if step.by == "all" else [ladder.way(ways, told.get(person.id, 0))]):
-            incident = _tell(turn, incident, person, channel, at)
+            if not _waits(incident, person, channel, at):
+                incident = _tell(turn, incident, person, channel, at)
         told[person.id] = told.get(person.id, 0) + 1
     after = ladder.stepped(at, steps, told=told, now_ms=turn.now.ms)
     is_last = after.over or after.round > at.round
@@ -126,6 +127,14 @@ def _alone(turn: Turn, incident: Incident, at: Climb) -> Incident:
 
 def _has_answered(incident: Incident, person: Person, at: Climb) -> bool:
     return any(one.person == person.id and one.acknowledged_ms is not None and at.tells(one) for one in incident.deliveries)
+
+
+def _waits(incident: Incident, person: Person, channel: str, at: Climb) -> bool:
+    """True if a message of this climb to this person has not left that channel yet: a reminder would only stand behind it, and with a
+    modem that is dead for hours there would be one for each round.
+    """
+    found = (one for one in incident.deliveries if one.state == "waiting" and (one.person, one.channel) == (person.id, channel))
+    return any(at.tells(one) for one in found)
 
 
 def _tell(turn: Turn, incident: Incident, person: Person, channel: str, at: Climb) -> Incident:

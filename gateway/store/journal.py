@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from gateway.domain import outages
 from gateway.domain.campaigns import Campaign, Progress
 from gateway.domain.facts import Identity
-from gateway.domain.incidents import Incident
+from gateway.domain.incidents import Incident, changed
 from gateway.domain.ringing import Order
 from gateway.domain.rows import Canary, DeliveryRow, Lasting, Point
 from gateway.domain.situation import Effects, Situation
@@ -186,6 +186,7 @@ def restore(db: sqlite3.Connection, situation: Situation, *, now_s: float) -> No
         " ORDER BY number"
     ).fetchall():
         situation.keep(read_incident(snapshot, hidden))
+    _restore_waiting(db, situation)
     for group, body in db.execute("SELECT group_id, body FROM ring").fetchall():
         situation.orders[group] = read_order(body)
     _restore_faults(db, situation)
@@ -195,6 +196,17 @@ def restore(db: sqlite3.Connection, situation: Situation, *, now_s: float) -> No
     situation.log.next_id = db.execute("SELECT ifnull(max(id), 0) + 1 FROM maintenance").fetchone()[0]
     situation.next_incident = db.execute("SELECT ifnull(max(number), 0) + 1 FROM incident").fetchone()[0]
     situation.next_delivery = db.execute("SELECT ifnull(max(id), 0) + 1 FROM delivery").fetchone()[0]
+
+
+def _restore_waiting(db: sqlite3.Connection, situation: Situation) -> None:
+    """A snapshot that was too long has left out messages: those that wait for people must be known, or nobody could withdraw them."""
+    rows = db.execute(
+        f"SELECT {', '.join(DELIVERY_COLUMNS)} FROM delivery WHERE state = 'waiting' AND person <> '' AND incident <> '' ORDER BY id"  # noqa: S608
+    ).fetchall()
+    for row, _ in map(read_message, rows):
+        incident = situation.incidents.get(row.incident)
+        if incident is not None and not any(one.id == row.delivery.id for one in incident.deliveries):
+            situation.keep(changed(incident, deliveries=(*incident.deliveries, row.delivery)))
 
 
 def read_incident(snapshot: str, hidden: str) -> Incident:

@@ -30,13 +30,23 @@ def told(world: World) -> list[tuple[str, str]]:
 
 
 def climbed(world: World, seconds: int, *, every_s: int = 5) -> list[tuple[int, str, str]]:
-    """(second, person, channel) of all that people are told in this time."""
+    """(second, person, channel) of all that people are told in this time; each message leaves at once."""
     found = []
     start_ms = world.now.ms
     for _ in range(0, seconds, every_s):
+        sent(world)
         world.later(every_s)
         found += [((world.now.ms - start_ms) // 1000, person, channel) for person, channel in told(world)]
     return found
+
+
+def sent(world: World) -> None:
+    """Let every channel hand over what it has."""
+    for incident in list(world.situation.incidents.values()):
+        for one in incident.deliveries:
+            if one.state == "waiting":
+                with world.turn() as turn:
+                    facts.delivery(turn, DeliveryRow(incident.id, one.model_copy(update={"state": "handed"})))
 
 
 def commune(*people: dict[str, Any], ladder: dict[str, Any] | None = TWO_STEPS, **policy: Any) -> Site:
@@ -200,15 +210,28 @@ def test_a_clock_that_is_set_between_alarm_and_message_keeps_the_next_channel_an
     assert {person for _, person, _ in climbed(world, 120)} == {"leader"}
 
 
-def test_a_message_that_still_waits_is_kept_beside_the_reminder_and_withdrawn_with_it():
-    """By the channel of a modem that is dead: forgotten, it would go out when the fire is long over."""
+def test_nobody_is_reminded_by_a_channel_that_has_not_sent_the_first_message_yet():
+    """A modem that is dead for hours would send one for each round when it is back, before what is about the next fire."""
     ladder = {"cause": "fire", "steps": [{"to": ["on_duty"], "wait_s": 10}], "repeat_s": 30}
     world = World(commune=commune(DUTY | {"channels": ["sms"]}, ladder=ladder))
     world.press("H03-07")
     for _ in range(200):
         world.later(10)
+    (waiting,) = (one for one in world.only.deliveries if one.state == "waiting")
+    with world.turn() as turn:
+        facts.delivery(turn, DeliveryRow(world.only.id, waiting.model_copy(update={"state": "handed"})))
+    assert ("duty", "sms") in {(person, channel) for _, person, channel in climbed(world, 1000)}
+
+
+def test_an_alarm_after_an_acknowledgement_is_told_though_the_message_before_still_waits():
+    world = World(commune=commune(DUTY))
+    world.press("H03-07")
+    world.later(0)
+    world.command("acknowledge", "duty")
+    world.press("H03-08")
+    world.later(30)
     waiting = [one.id for one in world.only.deliveries if one.state == "waiting"]
-    assert len(waiting) > 3
+    assert len(waiting) == 2
     world.command("resolve", "duty", outcome="fire")
     assert sorted(world.effects.withdrawn) == waiting
 
