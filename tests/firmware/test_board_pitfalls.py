@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
+import pytest
 from rig import MICROPYTHON, ROOT, Board, Broker, Engine, eventually
 from wedges import Mute, Slow
 
@@ -62,6 +63,7 @@ def test_pitfall_01_events_in_flight_when_the_broker_is_killed_arrive_after_it(
             assert [state for _, point, state in changes if point == button] == ["active", "clear"] * 4, "the order is in the ids"
 
 
+@pytest.mark.long
 def test_pitfall_03_alarm_that_twenty_connections_in_a_row_do_not_acknowledge_is_delivered_by_the_next(make_board: MakeBoard) -> None:
     """The board's clock goes ten times as fast: twenty deadlines of up to 10 s."""
     with closing(Mute(until=8, well_from=21)) as mute:

@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from tests.system.scene import Scene
 
 NOTICED_S = 30.0  # 1.5 keep-alives
@@ -12,6 +14,7 @@ AWAY_S = 3.0
 SIX_HOURS_S = 6 * 3600.0
 
 
+@pytest.mark.long
 async def test_d01_frozen_link_is_noticed_and_the_next_press_arrives(scene: Scene) -> None:
     link = scene.world.link("H2")
     link.freeze()
