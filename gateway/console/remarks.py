@@ -1,4 +1,4 @@
-"""What boards and the engine remark in English, for technicians, as keys of the catalogue that say it to everybody else. Pure.
+"""What boards, engine and channels remark in English, for technicians, as keys of the catalogue that say it to everybody else. Pure.
 
 The remark itself stays beside the words: it has what a technician needs.
 """
@@ -30,9 +30,36 @@ _BOARD = (
     (r"journal: .*", "journal"),
     (rf"(points\.|({_KINDS}): ).*", "wiring"),
 )
+# Why a message did not get through: gateway/delivery, the modem (sms/refusals.py), Python's own words for what the network said.
+_DELIVERY = (
+    (r".*: it may have gone out", "maybe_sent"),
+    (r".*(out of credit|often no credit).*", "no_credit"),
+    (r"(nobody has this number|the receiver cannot be reached|unreachable).*", "not_reached"),
+    (r"the receiver's memory is full.*", "phone_full"),
+    (r"rang.*", "rang"),
+    (r"busy.*", "busy"),
+    (r"(cut|refused)\b.*", "call_failed"),
+    (r".*(SIM card|PIN is|number of the message centre).*", "sim"),
+    (r".*network.* (\(.*\)|within .*)|there is no network.*|only emergency calls.*", "no_network"),
+    (r".*\bmodem\b.*|no answer to AT.*|the port has no line.*", "modem"),
+    (r".*(CERTIFICATE_VERIFY_FAILED|\[SSL).*", "tls"),
+    (r".*(Name or service not known|name resolution|No address associated).*", "no_name"),
+    (r".*(No route to host|Network is unreachable|Host is down).*", "no_way"),
+    (r".*(Connection refused|Connect call failed).*", "nobody_there"),
+    (r"(.* )?(TimeoutError|timed out|no answer within .*)", "late"),
+    (r".*\[Errno \d+\].*", "broken_off"),
+    (r"status (?P<n>40[13])", "no_right"),
+    (r"status (?P<n>5\d\d)", "receiver_fails"),
+    (r"status (?P<n>\d+)", "not_taken"),
+    (r".*(\(DUH\)|refuses \(NAK\)).*", "receiver_refuses"),
+    (r"the service did not take it", "service_refuses"),
+    (r"the service's plugin failed.*|expected an address that Apprise knows.*|the process for Apprise is gone", "service_fails"),
+    (r"this channel is no longer set up", "channel_gone"),
+)
 _STATES = ((r"open", "open"), (r"short", "short"), (r"stuck", "stuck"), (r"silent", "silent"))
 _ROWS: dict[str, tuple[tuple[str, str], ...]] = {
     "board_fault": _BOARD,
+    "delivery": _DELIVERY,
     "board_lost": (
         (r"last will", "will"),
         (r"(?P<n>\d+) s without a message", "no_message"),
@@ -62,7 +89,10 @@ _ROWS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 _PATTERNS = {what: [(re.compile(pattern, re.DOTALL), key) for pattern, key in rows] for what, rows in _ROWS.items()}
 # Said whole by the words: the remark beside them would only repeat it.
-WHOLE = frozenset({"open", "short", "stuck", "silent", "measured", "commanded", "no_answer", "answered", "will", "no_message", "not_back"})
+WHOLE = frozenset(
+    {"open", "short", "stuck", "silent", "measured", "commanded", "no_answer", "answered", "will", "no_message", "not_back"}
+    | {"rang", "busy", "channel_gone"}
+)
 
 
 class Remark(NamedTuple):
@@ -73,7 +103,8 @@ class Remark(NamedTuple):
 
 
 def of(what: str, remark: str) -> Remark | None:
-    """What a remark says beside an entry or fault `what` (gateway.domain.maintenance.What); None for one that we do not know."""
+    """What a remark says beside an entry or fault `what` (gateway.domain.maintenance.What), or of a "delivery" why it failed; None for one
+    that we do not know."""
     for pattern, key in _PATTERNS.get(what, ()):
         if found := pattern.fullmatch(remark):
             return Remark(key, found.groupdict())

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from stage import ROOT, Database, EnginePeer, RunningConsole, get, until
+from stage import ROOT, Database, EnginePeer, RunningConsole, get, incident, resolved, until
 
 from gateway.console import remarks, words
+from gateway.delivery.sms.calls import End
+from gateway.delivery.sms.refusals import _CME, _CMS
 from gateway.domain.maintenance import What
 from gateway.domain.supervision import what_of
+from protocol.incident import Delivery
 
 DEVICE = ROOT / "firmware/device"
 LANGUAGES = [words.load("vi"), words.load("en")]
@@ -178,6 +181,56 @@ def test_the_engine_finds_nothing_for_which_there_are_no_words() -> None:
             known += [(str(what.value), text) for text in texts or ()]
     assert len(known) == len(clocks) + 3, "a new remark of the engine: see that it has words"
     assert [one for one in known if remarks.of(*one) is None] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("[Errno 111] Connection refused", "nơi nhận không chạy"),
+        ("backup [Errno 111] Connect call failed ('127.0.0.1', 6801)", "nơi nhận không chạy"),
+        ("[Errno 101] Network is unreachable", "không có đường mạng đến nơi nhận"),
+        ("[Errno -3] Temporary failure in name resolution", "không tìm được địa chỉ nơi nhận: mất Internet hoặc sai tên"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:1007)", "không tin được chứng thư"),
+        ("TimeoutError", "nơi nhận không trả lời kịp"),
+        ("no answer within 20 s", "nơi nhận không trả lời kịp"),
+        ("[Errno 104] Connection reset by peer", "đứt đường truyền đến nơi nhận"),
+        ("status 401", "nơi nhận từ chối: sai khóa hoặc không có quyền (mã 401)"),
+        ("status 503", "nơi nhận đang bị lỗi (mã 503)"),
+        ("status 422", "nơi nhận không nhận (mã 422)"),
+        ("rang: NO ANSWER", "đổ chuông, không ai nghe máy"),
+        ("unreachable: NO CARRIER", "không liên lạc được số này"),
+        ("no answer to AT+CMGS in 60 s: it may have gone out", "không rõ tin đã đi hay chưa"),
+        ("the network could not deliver it (status 0x45)", "mạng di động không nhận"),
+        ("the network does not know this SIM card (+CMS ERROR: 28)", "SIM có vấn đề"),
+        ("the network refused the message: often no credit (+CMS ERROR: 21)", "có thể hết tiền"),
+        ("police refuses (NAK): does it know this account and its key, and is its clock right?", "trung tâm từ chối"),
+        ("something that nobody has thought of", "something that nobody has thought of"),
+    ],
+)
+def test_why_a_message_did_not_get_through_is_said_in_words(said: str, shown: str) -> None:
+    assert shown in VI.remark("delivery", said)
+
+
+def test_whatever_a_modem_a_call_an_app_or_a_receiver_refuses_has_words() -> None:
+    refusals = [f"{text} (+CMS ERROR: 1)" for table in (_CMS, _CME) for _, text in table.values()]
+    calls_end = [end for end in get_args(End) if end != "answered"]
+    sources = [(ROOT / "gateway/delivery" / name).read_text(encoding="utf-8") for name in ("courier.py", "targets.py")]
+    apps = ["the service did not take it", "the service's plugin failed: KeyError", "expected an address that Apprise knows, got another"]
+    apps.append("the process for Apprise is gone")
+    assert [text for text in apps if not any(text.partition(": ")[0] in source for source in sources)] == []
+    assert [text for text in (*refusals, *calls_end, *apps) if remarks.of("delivery", text) is None] == []
+
+
+def test_the_desk_and_the_paper_say_why_and_keep_what_was_said(console: RunningConsole, engine: EnginePeer, database: Database) -> None:
+    failed = Delivery(channel="webhook:city", what="opened", state="failed", tries=8, at_ms=1, error="[Errno 111] Connection refused")
+    engine.publish(incident(deliveries=[failed]))
+    database.keep(resolved("2026-000122", deliveries=[failed]))
+    database.channel("webhook:city", failed="status 503")
+    until(lambda: "2026-000122" in get(console.url).text and "card-2026-000123" in get(console.url).text, "both are on the desk")
+    page = html.unescape(get(console.url).text)
+    assert page.count("nơi nhận không chạy") == 2
+    assert page.count("[Errno 111] Connection refused") == 2, "for who repairs it"
+    assert "nơi nhận đang bị lỗi (mã 503)" in html.unescape(get(f"{console.url}/log").text)
 
 
 def test_every_remark_has_words_in_both_languages_and_every_word_is_used() -> None:
