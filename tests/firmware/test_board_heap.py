@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rig
@@ -78,23 +79,34 @@ UPDATE_KB = 12  # what a fully fitted board needs besides while it updates itsel
 TOO_FEW_KB = -3  # a board that has so much less lives, and refuses an update
 
 
-def test_update_over_the_air_fits_into_12_kb_more(make_board: MakeBoard, engine: Engine, broker: secured.Broker) -> None:
+def a_release() -> tuple[bytes, dict[str, object], str]:
+    """A bundle, the order to take it up, and what a board runs first that is to do so."""
     key = package.new_key()
     files = {f"agent/part_{number}.mpy": bytes([number]) * 3_000 for number in range(8)}
     release = Package("0.2.0", "esp32_wroom", 1_795_305_600, {**files, "main.mpy": b"M"})
     bundle = package.signed(release, key)
-    asked = {"bundle": release.digest, "size": len(bundle), "version": "0.2.0"}
-    brokers = [{"host": "127.0.0.1", "port": broker.tls_port}]
-    points: dict[str, object] = {name: {} for name in FITTED["household"]} | {"extinguisher-1": None}
     contents = {"/app/use": b"a kept", "/app/a/verified": b"00000000000000aa 0.1.0"}
     contents["/trusted/1"] = public_key(package.public_der(key)).n.to_bytes(384)
     folders = "for each in ('/app', '/app/a', '/trusted'): os.mkdir(each)"
     writes = [f"with open({path!r}, 'wb') as f: f.write({content!r})" for path, content in contents.items()]
+    prepared = "\n".join([folders, *writes, "sys.path.append('/app/a')"])
+    return bundle, {"bundle": release.digest, "size": len(bundle), "version": "0.2.0"}, prepared
+
+
+def serve(engine: Engine, bundle: bytes, fetch: dict[str, Any]) -> None:
+    data = base64.b64encode(bundle[fetch["offset"] : fetch["offset"] + fetch["size"]]).decode()
+    engine.say("dev/B1/chunk", messages.Chunk(id=fetch["id"], bundle=fetch["bundle"], offset=fetch["offset"], data=data).payload())
+
+
+def test_update_over_the_air_fits_into_12_kb_more(make_board: MakeBoard, engine: Engine, broker: secured.Broker) -> None:
+    bundle, asked, prepared = a_release()
+    brokers = [{"host": "127.0.0.1", "port": broker.tls_port}]
+    points: dict[str, object] = {name: {} for name in FITTED["household"]} | {"extinguisher-1": None}
 
     def started(firmware_kb: int) -> Board:
         fields: dict[str, object] = {"points": points, "server_name": NAME, "brokers": brokers, "wifi": [{"ssid": "lane", "key": "secret"}]}
         board = make_board(start=False, heap=f"{firmware_kb + rig.STAND_INS_KB}k", **fields)
-        board.start("\n".join([secured.files(OURS, BOARD), folders, *writes, "sys.path.append('/app/a')"]))
+        board.start("\n".join([secured.files(OURS, BOARD), prepared]))
         engine.hello("B1")
         assert order(engine, f"o-{firmware_kb}", "test", what="self-test")["ok"]
         engine.settle("B1")
@@ -117,8 +129,7 @@ def test_update_over_the_air_fits_into_12_kb_more(make_board: MakeBoard, engine:
             if served % 3 == 1:
                 order(engine, f"r-{served}", "report")
             served += 1
-            data = base64.b64encode(bundle[fetch["offset"] : fetch["offset"] + fetch["size"]]).decode()
-            engine.say("dev/B1/chunk", messages.Chunk(id=fetch["id"], bundle=fetch["bundle"], offset=fetch["offset"], data=data).payload())
+            serve(engine, bundle, fetch)
         return not board.is_alive()
 
     eventually(served_and_over, f"the restart with the new version; {board.log()}", 60.0)

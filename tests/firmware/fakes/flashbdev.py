@@ -10,7 +10,7 @@ bdev = None  # set by start.py
 
 
 class Flash:
-    """`stall_ms`: for so long every write stops the board."""
+    """`stall_ms`: for so long every write stops the board, and every erase for 60 ms at least. No name more: see docs/structure.md."""
 
     def __init__(self, image):
         self.image = image
@@ -29,6 +29,8 @@ class Flash:
         self.image.flush()
 
     def ioctl(self, op, argument):
+        if op == 6 and self.stall_ms:  # an erase
+            time.sleep_ms(max(60, self.stall_ms))
         return {4: BLOCKS, 5: BLOCK}.get(op, 0)
 
 
