@@ -34,3 +34,14 @@ def test_every_provision_has_its_row() -> None:
     rows = [name for cell in cells for name in provisions(cell)]
     assert len(rows) == len(set(rows))
     assert set(rows) == {f"5.{part}-{number}" for part, count in enumerate(PROVISIONS, 1) for number in range(1, count + 1)} | CLAUSE_6
+
+
+def test_no_key_lies_in_the_sources() -> None:
+    """Neither in PEM nor in the forms in which boards and gateway keep theirs."""
+    folders = [TESTS.parent / name for name in ("docs", "firmware", "gateway", "protocol", "simulator", "tools")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert len(files) > 300
+    # A private key in PEM; the beginnings of PKCS #8 in DER for RSA and for P-256 (RFC 5208, 5915).
+    signs = (b"PRIVATE KEY-----", bytes.fromhex("020100300d06092a864886f70d010101"), bytes.fromhex("020100301306072a8648ce3d0201"))
+    assert [str(path) for path in files if any(sign in path.read_bytes() for sign in signs)] == []
+    assert [str(path) for path in files if path.suffix in (".pem", ".key", ".der", ".p12", ".pfx")] == []
