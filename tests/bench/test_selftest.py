@@ -106,6 +106,7 @@ def tried(boards: Boards, number: int, tmp_path: Path, *, press_s: int = 10) -> 
     return result, asked
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(len(FITTED)), ids=[kind for kind, _ in FITTED])
 def test_each_point_is_asked_for_and_each_output_switched_on(
     boards: Boards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
@@ -126,6 +127,7 @@ def test_each_point_is_asked_for_and_each_output_switched_on(
     assert {name for name, how in result.tested.items() if how == "commanded"} == outputs - {"bell", "lamp"}
 
 
+@pytest.mark.long
 def test_what_is_wrong_is_named_and_measured(boards: Boards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_lines(monkeypatch)
     home, point, light = range(3)
