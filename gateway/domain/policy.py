@@ -45,9 +45,11 @@ TO_RECEIVER: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def is_told(channel: str, kind: Kind, news: str) -> bool:
-    """True if a channel to a program (webhook:<name>, sia:<name>) is told of `news`."""
-    return not channel.startswith("sia:") or news in TO_RECEIVER[kind]
+def is_told(channel: str, kind: Kind, news: str, *, is_late: bool = False) -> bool:
+    """True if a channel to a program (webhook:<name>, sia:<name>) is told of `news`. No engine drives out for an alarm that was over
+    before it came: a police receiver hears of it once there is another.
+    """
+    return not channel.startswith("sia:") or (news in TO_RECEIVER[kind] and not is_late)
 
 
 def type_of(point: str) -> str:

@@ -253,7 +253,8 @@ class Effects:
     def has_rows(self) -> bool:
         """True if there is something to commit."""
         written = (self.events, self.points, self.incidents, self.orders, self.entries, self.devices, self.commands, self.tried)
-        return any(written) or bool(self.faults or self.canaries or self.campaign or self.updates)
+        said = (self.deliveries, self.faults, self.canaries, self.updates)
+        return any(written) or any(said) or self.campaign is not None
 
 
 class Now(NamedTuple):
@@ -308,7 +309,7 @@ def conclude(turn: Turn) -> None:
     for ident, news in effects.news.items():
         for what in news:
             for channel in situation.channels:
-                if is_told(channel, situation.incidents[ident].kind, what):
+                if is_told(channel, situation.incidents[ident].kind, what, is_late=situation.incidents[ident].late):
                     _order_delivery(turn, ident, channel, what)
     for group in {group for incident in effects.incidents.values() for group in incident.groups}:
         before = situation.orders.get(group, Order())

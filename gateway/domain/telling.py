@@ -87,8 +87,8 @@ def fallback(turn: Turn, ident: str, failed: Delivery) -> None:
         return
     later = ways[ways.index(failed.channel) + 1 :] if failed.channel in ways else ways  # one that was taken out has none behind it
     tried = {one.channel for one in incident.deliveries if one.person == person.id and one.id >= failed.id}
-    for channel in [one for one in later if one not in tried][:1]:
-        at = incident.climb._replace(step=failed.step - 1)
+    at = incident.climb._replace(step=failed.step - 1)
+    for channel in [one for one in later if one not in tried and not _waits(incident, person, one, at)][:1]:
         put(turn, _tell(turn, incident, person, channel, at))
 
 

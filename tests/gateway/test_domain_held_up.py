@@ -89,3 +89,18 @@ def test_a_late_alarm_rings_no_bell_though_a_neighbouring_group_has_a_fire():
     assert world.order.pattern is None
     world.press("H03-07")
     assert world.order.pattern == "fire"
+
+
+def test_a_police_receiver_hears_of_no_alarm_that_was_long_over_and_of_the_next():
+    world = World(channels=("sia:police", "webhook:city"))
+    world.event("H03-07", "button-1", age=7_200_000, now="clear")
+    assert [row.delivery.channel for row in world.effects.deliveries] == ["webhook:city"]
+    world.press("H03-07")
+    assert [row.delivery.channel for row in world.effects.deliveries] == ["sia:police", "webhook:city"]
+
+
+def test_an_end_of_what_a_police_receiver_has_not_heard_of_is_not_told_either():
+    world = World(channels=("sia:police",))
+    world.event("H03-07", "button-1", age=7_200_000, now="clear")
+    world.command("resolve")
+    assert world.effects.deliveries == []

@@ -160,6 +160,21 @@ def test_a_way_that_fails_is_followed_by_the_next_and_then_by_none():
     assert world.effects.deliveries == []
 
 
+def test_a_message_about_no_incident_is_something_to_store():
+    world = Told()
+    with world.turn() as turn:
+        turn.fault("sms", "no signal")
+        notices.tell(turn)
+    world.later(600)
+    with world.turn() as turn:
+        notices.tell(turn)
+    (row,) = world.effects.deliveries
+    with world.turn() as turn:
+        notices.again(turn, row)
+    assert len(world.effects.deliveries) == 1
+    assert world.effects.has_rows
+
+
 def test_a_way_that_has_failed_and_is_faulty_now_is_not_tried_again():
     world = Told()
     world.wrong("temperature", "82 °C")
