@@ -71,7 +71,7 @@ def due(situation: Situation, plan: Plan, now: Now) -> list[Act]:
     is_calm = bool(found) and incidents.is_calm(situation.incidents.values(), now.ms)
     if not is_calm:  # an alarm has all channels for itself
         found = [channel for channel in found if _is_overdue(situation.canaries[channel], plan, now.ms)]
-    return [partial(_step, plan=plan, channel=channel, is_calm=is_calm) for channel in found]
+    return [partial(_step, plan=plan, channel=channel) for channel in found]
 
 
 def prove(turn: Turn, plan: Plan, channel: str) -> str:
@@ -148,8 +148,10 @@ def _is_again(canary: Canary, plan: Plan, newest_ms: int, now_ms: int) -> bool:
     return newest_ms == canary.slot_ms and is_due(canary.asked_ms, plan.patience_ms, now_ms)
 
 
-def _step(turn: Turn, *, plan: Plan, channel: str, is_calm: bool) -> None:
+def _step(turn: Turn, *, plan: Plan, channel: str) -> None:
     probe, now_ms = plan.probes[channel], turn.now.ms
+    # Asked anew: since it was asked first an alarm may have come, or the clock was set and the alarm of just now looked a year old.
+    is_calm = incidents.is_calm(turn.situation.incidents.values(), now_ms)
     newest_ms = slot(plan.at, now_ms)
     if _is_overdue(turn.situation.canaries[channel], plan, now_ms):
         _overdue(turn, channel, f"nothing has arrived within {plan.patience_ms // 60_000} min")

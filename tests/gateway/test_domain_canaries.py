@@ -295,6 +295,18 @@ def test_during_an_alarm_no_canary_is_sent_and_afterwards_it_is():
     assert [at for _, at in world.sent] == ["23 09:00"]
 
 
+def test_a_clock_that_is_set_to_the_time_of_canaries_during_an_alarm_sends_none():
+    kept = Kept({"sms": PROBES["sms"]}, start="2026-11-22T23:00")
+    kept.press("H03-07")
+    kept.now = Now(ms("2027-11-22T08:40"), kept.now.s + 1)
+    acts = canaries.due(kept.situation, kept.plan, kept.now)  # before it is known that the clock was set
+    with kept.turn() as turn:
+        facts.clock_set(turn, kept.now.ms - ms("2026-11-22T23:00"))
+        for act in acts:
+            act(turn)
+    assert kept.effects.deliveries == []
+
+
 def test_an_incident_that_nobody_resolves_holds_no_canary_up_for_ever():
     world = Kept({"webhook:city": Probe()}, start="2026-11-22T12:00")
     world.until("2026-11-23T08:20")
