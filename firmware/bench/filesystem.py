@@ -123,6 +123,11 @@ def image(size: int, files: dict[str, bytes]) -> bytes:
     return bytes(system.context.buffer)
 
 
+def keys(trusted: Iterable[PublicKey]) -> dict[str, bytes]:
+    """The files of the keys that updates over the air are checked with: name -> modulus, big-endian."""
+    return {str(number): key.n.to_bytes(SIGNATURE_BYTES) for number, key in enumerate(trusted, 1)}
+
+
 def files(
     package: Package, config: bytes, tls: dict[str, bytes], jumper: Jumper | None = None, trusted: Iterable[PublicKey] = ()
 ) -> dict[str, bytes]:
@@ -132,5 +137,5 @@ def files(
     found = {"boot.py": BOOT.encode(), "main.py": main(jumper), "config.json": config, USE: b"a kept"}
     found |= {f"{APP}/{path}": content for path, content in package.files.items()}
     found[f"{APP}/{MARKER}"] = f"{package.digest} {package.version}".encode()
-    found |= {f"{TRUSTED}/{number}": key.n.to_bytes(SIGNATURE_BYTES) for number, key in enumerate(trusted, 1)}
+    found |= {f"{TRUSTED}/{name}": modulus for name, modulus in keys(trusted).items()}
     return found | {f"tls/{name}": content for name, content in tls.items()}

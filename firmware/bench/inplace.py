@@ -101,20 +101,29 @@ if "".join(["%%02x" %% byte for byte in hashed.digest()]) != %r:
     raise ValueError("what was written is not what was sent: " + %r)
 os.rename(%r, %r)
 """
-_SWITCH = """\
+# A key goes when the others are there; a board keeps those that it has if the bench names none.
+_SWITCH = f"""\
 import os
-def put(path, text):
+def put(path, data):
     try:
-        with open(path) as file:
-            if file.read() == text:
+        with open(path, "rb") as file:
+            if file.read() == data:
                 return
     except OSError:
         pass
-    with open(path + ".new", "w") as file:
-        file.write(text)
-    os.rename(path + ".new", path)
-for path, text in %r:
-    put(path, text)
+    with open("/app/tmp", "wb") as file:
+        file.write(data)
+    os.rename("/app/tmp", path)
+keys = %r
+if keys and "{filesystem.TRUSTED}" not in os.listdir("/"):
+    os.mkdir("/{filesystem.TRUSTED}")
+for name in keys:
+    put("/{filesystem.TRUSTED}/" + name, keys[name])
+for name in os.listdir("/{filesystem.TRUSTED}") if keys else ():
+    if name not in keys:
+        os.remove("/{filesystem.TRUSTED}/" + name)
+for path, data in %r:
+    put(path, data)
 if hasattr(os, "sync"):
     os.sync()
 """
@@ -186,15 +195,15 @@ class Updater(Flasher):
             self._scripts(job, scripts, deadline_s=deadline_s, count=sum(_pieces(content) for content in missing.values()))
 
     def _switch(self, job: Job, folder: str) -> None:
-        """The launcher of this bench, and which folder it is to run: last."""
+        """The keys and the launcher of this bench, and which folder it is to run: last."""
         package = self._materials.package
-        texts = [
-            (f"/app/{folder}/{filesystem.MARKER}", f"{package.digest} {package.version}"),
-            ("/boot.py", filesystem.BOOT),
-            ("/main.py", filesystem.main(points.jumper(self._materials.board)).decode()),
-            (f"/{filesystem.USE}", f"{folder} kept"),
+        files = [
+            (f"/app/{folder}/{filesystem.MARKER}", f"{package.digest} {package.version}".encode()),
+            ("/boot.py", filesystem.BOOT.encode()),
+            ("/main.py", filesystem.main(points.jumper(self._materials.board))),
+            (f"/{filesystem.USE}", f"{folder} kept".encode()),
         ]
-        self._scripts(job, [_SWITCH % texts], deadline_s=REPL_S)
+        self._scripts(job, [_SWITCH % (filesystem.keys(self._materials.trusted), files)], deadline_s=REPL_S)
 
     def _scripts(self, job: Job, scripts: list[str], *, deadline_s: float, count: int = 0) -> list[str]:
         """Run programs on the board, one after the other in one call of mpremote; `count`: how many pieces they write."""

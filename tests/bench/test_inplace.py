@@ -12,11 +12,13 @@ import pytest
 from firmware.bench import inplace, settings
 from firmware.bench.flashing import Flasher, FlashFailed, Hands, Job, Materials
 from firmware.bench.inplace import Updater
+from firmware.bench.package import public_der
 from firmware.bench.tools import Tools
 from protocol import site as site_files
-from protocol.package import Package
+from protocol.package import Package, PublicKey, public_key
 from simulator.usb.boards import Boards, mac
 from tests.bench.hall import SITE, Bench, Gateway, eventually, with_lines
+from tests.keys import release_key
 from tests.simulator.usb import evaluated, mpremote
 
 pytestmark = pytest.mark.long
@@ -62,16 +64,18 @@ def board(furniture: tuple[Gateway, Path, Package], boards: Boards) -> Boards:
 
 
 @contextmanager
-def updater(gateway: Gateway, program: Package, bench: Bench, tools: Tools | None = None) -> Iterator[Flasher]:
-    materials = Materials("esp32_wroom", None, program, settings.load(gateway.bench), site_files.load(SITE))
+def updater(
+    gateway: Gateway, program: Package, bench: Bench, tools: Tools | None = None, trusted: tuple[PublicKey, ...] = ()
+) -> Iterator[Flasher]:
+    materials = Materials("esp32_wroom", None, program, settings.load(gateway.bench), site_files.load(SITE), trusted)
     tools = tools or Tools()
     with gateway.desk(tools) as desk:
         yield Updater(tools, desk, materials, Hands(None), bench.hear)
 
 
-def runs(gateway: Gateway, boards: Boards, program: Package, bench: Bench) -> None:
+def runs(gateway: Gateway, boards: Boards, program: Package, bench: Bench, trusted: tuple[PublicKey, ...] = ()) -> None:
     """The update works, and the board runs this program with everything that it had."""
-    with updater(gateway, program, bench) as flasher:
+    with updater(gateway, program, bench, trusted=trusted) as flasher:
         done = flasher.run(Job("H03-01", boards.ports[0]))
     assert (done.mac, done.generation, done.result.version, done.result.program) == (mac(0), 1, program.version, program.digest)
     assert done.result.tested["bell"] == "measured", "what was tried when it was set up"
@@ -88,17 +92,27 @@ def files_of(boards: Boards) -> dict[str, str]:
     return found
 
 
+def trusted_by(boards: Boards) -> dict[str, int]:
+    """The moduli of the keys that updates over the air are checked with."""
+    text = "{n: open('/trusted/' + n, 'rb').read().hex() for n in __import__('os').listdir('/trusted')}"
+    found: dict[str, str] = eval(evaluated(boards.ports[0], text))
+    return {name: int(modulus, 16) for name, modulus in found.items()}
+
+
 def test_another_program_and_everything_else_as_it_was(gateway: Gateway, board: Boards, programs: Iterator[Package], bench: Bench) -> None:
     life = "open('/journal/start').read().split()[0]"
     board.ask(0, "reset")
     before = (files_of(board), evaluated(board.ports[0], life))
-    runs(gateway, board, next(programs), bench)
-    runs(gateway, board, next(programs), bench)
+    old, new = (public_key(public_der(release_key(number))) for number in range(2))
+    runs(gateway, board, next(programs), bench, (old, new))
+    assert trusted_by(board) == {"1": old.n, "2": new.n}
+    runs(gateway, board, next(programs), bench, (new,))
     assert (files_of(board), evaluated(board.ports[0], life)) == before
     assert evaluated(board.ports[0], WHERE_ONLY_2) == "['b']"
     third = next(programs)
     runs(gateway, board, third, bench)
     assert evaluated(board.ports[0], WHERE_ONLY_2) == "[]"
+    assert trusted_by(board) == {"1": new.n}, "a bench that names no key takes none away"
 
 
 @pytest.mark.parametrize("step", ["identify", "write", "start", "online"])
