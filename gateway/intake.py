@@ -103,7 +103,7 @@ class Intake:
             self.dropped_reports += len(self._reports) == REPORTS_MAX
             self._reports.append(Mail(self._reader.report, topic, payload, retained))
         elif topic.endswith(("/tick", "/gateway")):
-            self._reader.rival(topic, payload)
+            self._reader.rival(topic, payload, retained)
             return
         elif topic.startswith(self._incidents) and not (retained and payload):
             return  # our own, as everybody hears it

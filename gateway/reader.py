@@ -79,7 +79,7 @@ class Reader:
         turn.effects.reports.append((device, report))
         self._parts.reports.heard.add(device)
 
-    def rival(self, topic: str, payload: bytes) -> None:
+    def rival(self, topic: str, payload: bytes, retained: bool) -> None:
         """At once, and not in a turn: whether another engine is there is asked before the first turn."""
         name = topic.rpartition("/")[2]
         try:
@@ -88,7 +88,7 @@ class Reader:
                 self._parts.rivals.gateway(message)
                 if self._parts.rivals.denies(message):
                     self._on_denied()
-            else:
+            elif not retained:  # what a broker keeps proves nothing, and would silence us at each connection
                 self._parts.rivals.tick(messages.decode(Tick, payload), self._monotonic())
         except DecodeError as exc:
             self._parts.rubbish.count("", name, why=str(exc), payload=payload, now_ms=int(self._clock() * 1000))

@@ -37,12 +37,15 @@ def main() -> None:
         os.nice(NICENESS)
     logging.disable()  # what a plugin logs may hold what the engine shall not show
     answering = Lock()
+    # Some plugins print: that is no answer, and must not come between two.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def work(line: str) -> None:
         request = json.loads(line)
         error = hand_over(request["url"], request["title"], request["body"])
         with answering:
-            print(json.dumps({"id": request["id"], "error": error}), flush=True)  # noqa: T201 - the pipe to the engine
+            print(json.dumps({"id": request["id"], "error": error}), file=answers, flush=True)
 
     with ThreadPoolExecutor(AT_ONCE) as threads, ThreadPoolExecutor(ROUTINE_AT_ONCE) as routine:
         for line in sys.stdin:

@@ -27,7 +27,7 @@ from gateway.store.backlog import Backlog
 from gateway.store.store import Store, open_store
 from protocol.desk import DeskAlive
 from protocol.incident import Delivery, DeliveryState
-from protocol.messages import Event, Report
+from protocol.messages import Event, Report, Tick
 
 BASE = f"keng/1/{site().id}/"
 BAD = "DCC-017"
@@ -224,6 +224,17 @@ def test_a_desk_page_that_a_broker_has_kept_is_nobody(tmp_path, retained):
         desk.intake.message(f"{BASE}desk/truc-ban-1/alive", DeskAlive(pages=1, audible=1).payload(), retained)
         await desk.done()
         assert (desk.situation.desk.heard_s is None) == retained
+
+    play(tmp_path / "keng.db", scene)
+
+
+def test_a_tick_that_a_broker_has_kept_is_no_other_engine(tmp_path):
+    async def scene(desk: Desk) -> None:
+        tick = Tick(engine="00000000-1", t=START_MS).payload()
+        desk.intake.message(f"{BASE}tick", tick, True)
+        assert not desk.rivals.keep_still(desk.moment[1])
+        desk.intake.message(f"{BASE}tick", tick, False)
+        assert desk.rivals.keep_still(desk.moment[1])
 
     play(tmp_path / "keng.db", scene)
 

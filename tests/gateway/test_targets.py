@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -153,6 +155,16 @@ def test_an_address_that_apprise_does_not_know_says_so_and_not_what_it_is(tmp_pa
 
     told = run(work)
     assert told.rows[0].delivery.error == "expected an address that Apprise knows, got another"
+
+
+def test_a_plugin_that_prints_breaks_no_answer():
+    noisy = "import os; from gateway.delivery import courier; courier.hand_over = lambda *_: print('sent!') or os.write(1, b'{') and ''"
+    request = json.dumps({"id": 7, "url": "json://localhost", "title": "CHÁY!", "body": ""})
+    done = subprocess.run(
+        [sys.executable, "-c", f"{noisy}; courier.main()"], input=request, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(done.stdout) == {"id": 7, "error": ""}
+    assert "sent!" in done.stderr
 
 
 def test_a_killed_courier_is_started_again_and_the_message_goes_out_and_says_that_it_may_be_the_second(tmp_path, receiver):
