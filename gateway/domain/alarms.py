@@ -21,6 +21,7 @@ from protocol.policy import Cause
 
 AGAIN_MS = 10_000  # a finger that trembles, a contact that chatters, and a message to everybody for each of it
 SOURCES_MAX = 40  # of one board: one that invents points makes no incident that takes ever longer to write
+BEHIND_MS = 5_000  # alarms are sent first: the key that has cancelled one of a while ago comes right behind
 CANCEL_MS = 600_000  # a cancel by key holds until the contact clears, at most 10 min
 
 
@@ -184,7 +185,8 @@ def _verifying(incident: Incident, alarm: Alarm, asked: Asked, now_ms: int) -> I
         return incident
     if incident.verify and not incident.verify.cancelled:
         return incident  # a cancelled contact that is active anew was clear meanwhile, whether that has been told yet or not
-    return changed(incident, verify=Verify(_since(alarm.at_ms, alarm.at_from, now_ms), asked.verify_ms))
+    start_ms = max(_since(alarm.at_ms, alarm.at_from, now_ms), now_ms + BEHIND_MS - asked.verify_ms)
+    return changed(incident, verify=Verify(min(start_ms, now_ms), asked.verify_ms))
 
 
 def _since(at_ms: int, at_from: AtFrom, now_ms: int) -> int:

@@ -72,11 +72,20 @@ def test_a_cancel_holds_from_the_moment_of_the_key_and_not_from_when_we_hear_of_
     assert world.only.kind == "fire"
 
 
+def test_a_cancel_that_comes_right_behind_its_smoke_is_waited_for():
+    world = World()
+    world.event("H03-07", "smoke-1", age=120_000)
+    world.later(4)
+    world.event("H03-07", "silence", type="key", age=100_000, now="clear")
+    world.later(400)
+    assert world.only.kind == "smoke"
+
+
 def test_a_cancel_of_two_hours_ago_holds_nothing_back():
     world = World()
     world.event("H03-07", "smoke-1", age=7_200_000)
     world.event("H03-07", "silence", type="key", age=7_100_000, now="clear")
-    world.later(1)
+    world.later(5)
     assert world.only.kind == "fire"
 
 
