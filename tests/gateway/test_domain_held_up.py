@@ -2,7 +2,9 @@
 gateway again.
 """
 
+import hypothesis.strategies as st
 from commune import LIFE, World, with_people
+from hypothesis import given, settings
 
 
 def test_an_older_clear_that_comes_behind_a_newer_alarm_ends_no_verification():
@@ -113,3 +115,39 @@ def test_an_end_of_what_a_police_receiver_has_not_heard_of_is_not_told_either():
     world.event("H03-07", "button-1", age=7_200_000, now="clear")
     world.command("resolve")
     assert world.effects.deliveries == []
+
+
+@given(
+    changes=st.lists(st.tuples(st.integers(1, 60), st.sampled_from(["contact", "contact", "key"])), min_size=1, max_size=7),
+    ago_s=st.integers(1, 90),
+    first=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_smoke_that_is_told_in_one_breath_ends_as_if_it_had_been_told_in_its_order(
+    changes: list[tuple[int, str]], ago_s: int, first: bool
+) -> None:
+    """A board without a network for a while: its contact changes, its key is pressed, and then it sends all of it, alarms first."""
+    at_s, active, cancelled, told = 0, False, False, []
+    for pause_s, what in changes:
+        at_s += pause_s
+        if what == "contact":
+            active, cancelled = not active, False
+        elif active:
+            cancelled = True
+        told.append((at_s, what, active))
+    world = World()
+    end_s, seqs = at_s + ago_s, list(enumerate(told, 1))
+    for seq, (then_s, what, was_active) in sorted(seqs, key=lambda one: (first and one[1][1:] != ("contact", True), one[0])):
+        now = ("active" if active else "clear") if what == "contact" else "clear"
+        fields = {"id": f"{LIFE}-1-{seq}", "age": (end_s - then_s) * 1000, "now": now}
+        if what == "contact":
+            world.event("H03-07", "smoke-1", "active" if was_active else "clear", **fields)
+        else:
+            world.event("H03-07", "silence", type="key", **fields)
+        world.later(0.2)
+    world.later(90)
+    kinds = [one.kind for one in world.situation.incidents.values()]
+    if "contact" in (what for _, what in changes):
+        assert kinds == ["fire" if active and not cancelled else "smoke"]
+    else:
+        assert kinds == []
