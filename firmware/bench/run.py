@@ -151,7 +151,9 @@ def _stopping(tools: Tools) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, lambda *_: tools.stop()) for number in STOPS}
+    stays = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup keng device flash ...
+    chosen = [number for number in STOPS if not (stays and number == signal.SIGHUP)]
+    before = {number: signal.signal(number, lambda *_: tools.stop()) for number in chosen}
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -15,8 +16,8 @@ import pytest
 
 from firmware import bench
 from firmware.bench.flashing import Done, Flasher, FlashFailed, Job
-from firmware.bench.run import _all, _Screen
-from firmware.bench.tools import Interrupted
+from firmware.bench.run import STOPS, _all, _Screen, _stopping
+from firmware.bench.tools import Interrupted, Tools
 from protocol.boards import Flashed
 
 WITHIN_S = 30.0
@@ -125,6 +126,25 @@ def test_a_board_that_fails_is_told_at_once_and_the_others_are_finished() -> Non
     outcome = _all(cast("Flasher", flasher), [Job(device, "/dev/null") for device in DEVICES], flasher.tell)
     assert [one.device for one in outcome.done] == [DEVICES[0], DEVICES[2]]
     assert {device: failure.step for device, failure in outcome.failed.items()} == {DEVICES[1]: "write"}
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_what_would_end_the_program_ends_its_tools(number: signal.Signals) -> None:
+    before, tools = signal.getsignal(number), Tools()
+    with _stopping(tools):
+        os.kill(os.getpid(), number)
+        assert tools.stopped
+    assert signal.getsignal(number) == before
+
+
+def test_with_nohup_a_closed_terminal_ends_nothing() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with _stopping(tools := Tools()):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not tools.stopped
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_no_tool_is_ever_told_to_do_what_it_has_refused() -> None:
