@@ -65,10 +65,11 @@ def test_on_a_terminal_each_board_has_a_bar_of_its_own(terminal: tuple[int, Text
     with (screen := _Screen(out, DEVICES, quiet=False)):
         screen.tell("H03-01", "write", "files", 50.0)
         screen.tell("H03-02", "self-test", "press smoke-1", None)
-    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen(typed, b"waits"))
-    last = shown.replace("\r", "").split("H03-01")[-1]
-    assert "write files" in last.partition("H03-02")[0]
-    assert "press smoke-1" in last.partition("H03-02")[2].partition("H03-03")[0]
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen(typed, b"press smoke-1")).replace("\r", "")
+    frame = shown.partition("press smoke-1")[0].split("H03-01")[-1]
+    first, second, rest = frame.partition("H03-02")
+    assert "write files" in first
+    assert (second, "H03-03" in rest) == ("H03-02", False), "each on a line of its own, in order"
 
 
 def test_a_question_keeps_no_other_board_waiting_and_is_answered(terminal: tuple[int, TextIO]) -> None:
