@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 RETRY = Backoff(first_s=2.0, longest_s=300.0, tries_max=20)
 AGAIN_S = 2.0  # before the process is started again
+HUNG_MAX = 4  # of its threads: with all of them in services that never answer it would hand over nothing any more
 
 
 class CourierLost(OSError):
@@ -33,6 +34,7 @@ class Courier:
         self.process: asyncio.subprocess.Process | None = None
         self._ids = count(1)
         self._waiting: dict[int, asyncio.Future[str]] = {}
+        self._hung: set[int] = set()
         self._stdin: asyncio.StreamWriter | None = None
         self._up = asyncio.Event()
 
@@ -66,6 +68,9 @@ class Courier:
             request = {"id": ident, "url": url, "title": title, "body": body, "routine": routine}
             self._stdin.write(json.dumps(request).encode() + b"\n")
             return str(await answered)
+        except asyncio.CancelledError:
+            self._give_up(ident)
+            raise
         finally:
             del self._waiting[ident]
 
@@ -76,13 +81,22 @@ class Courier:
         self._up.set()
         async for line in process.stdout:
             answer = json.loads(line)
+            self._hung.discard(answer["id"])
             waiting = self._waiting.get(answer["id"])
             if waiting and not waiting.done():
                 waiting.set_result(answer["error"])
         await process.wait()
 
+    def _give_up(self, ident: int) -> None:
+        """Nobody waits for this answer any more; its thread does. What others have under way then goes again, and says so."""
+        self._hung.add(ident)
+        if len(self._hung) >= HUNG_MAX and self.process is not None and self.process.returncode is None:
+            logger.warning("the process for Apprise hangs in %d services and is ended", len(self._hung))
+            self.process.kill()
+
     def _lost(self) -> None:
         self._up.clear()
+        self._hung.clear()
         self._stdin = None
         for waiting in self._waiting.values():
             if not waiting.done():
@@ -123,6 +137,9 @@ class TargetLoop:
             message = await self.queue.take(routine=routine)
             marked = message._replace(row=message.row._replace(reference=UNSURE))
             await self._mark(marked.row)
+            if not self.queue.is_wanted(message):
+                self.queue.again(message, "nobody wants it any more")
+                continue
             error, is_sure = await self._try(**json.loads(message.body), again=message.row.reference == UNSURE, routine=routine)
             self._on_fault(self.queue.channel, error or None)
             if error:

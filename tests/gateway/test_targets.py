@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from commune import START_MS, with_people
 from engines import Receiver
 
 from gateway.delivery.queue import Backoff
-from gateway.delivery.targets import Courier, TargetLoop
+from gateway.delivery.targets import HUNG_MAX, Courier, TargetLoop
 from gateway.domain.rows import DeliveryRow
 from gateway.plans import strangers
 from gateway.settings import Settings, Target
@@ -125,6 +126,42 @@ def test_a_service_that_hangs_delays_no_other(tmp_path, receiver):
     other.close()
     hung = next(row.delivery for row in told.rows if row.delivery.id == 1)
     assert (hung.state, hung.error) == ("waiting", "no answer within 0.5 s")
+
+
+def test_services_that_never_answer_leave_threads_for_the_others(tmp_path, receiver):
+    other = Receiver()
+    receiver.gate.clear()
+
+    async def hang(courier: Courier) -> None:
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(0.5):
+                await courier.hand_over(receiver.url.replace("http://", "json://"), "CHÁY!", "Ngõ 5")
+
+    async def work(_told: Told, _loop: Callable[[Target], TargetLoop], courier: Courier) -> None:
+        url = other.url.replace("http://", "json://")
+        assert await courier.hand_over(url, "CHÁY!", "Ngõ 5") == ""
+        first = courier.process
+        await asyncio.gather(*(hang(courier) for _ in range(HUNG_MAX)))
+        await until(lambda: courier.process is not first)
+        assert await courier.hand_over(url, "CHÁY!", "Ngõ 5") == ""
+
+    run(work)
+    other.close()
+
+
+def test_a_message_that_is_withdrawn_while_it_is_written_down_is_not_handed_over(tmp_path, receiver):
+    async def work(told: Told, loop: Callable[[Target], TargetLoop], courier: Courier) -> None:
+        found = loop(target(tmp_path, receiver.url.replace("http://", "json://")))
+
+        async def mark(row: DeliveryRow) -> None:
+            found.queue.withdraw([row.delivery.id] if row.delivery.id == 1 else [])
+
+        found._mark = mark
+        found.queue.put([message(1), message(2)])
+        await until(lambda: told.rows)
+
+    assert run(work).states == [(2, "handed")]
+    assert len(receiver.posted) == 1
 
 
 def test_an_alarm_waits_for_no_canary_of_its_own_service(tmp_path, receiver):
