@@ -119,7 +119,7 @@ def _alarm(card: view.Card, who: Who, site: Site) -> Alarm:
     allowed = [do for do in DECIDES if may(who.role, do, own_group=in_group, own_home=False)]
     ends = may(who.role, "resolve", own_group=in_group, own_home=False)
     answers = [
-        Answer(entry, _phones(site, entry.home) if who.sees_phones else (), may(who.role, "roll_call", own_group=in_group, own_home=False))
+        Answer(entry, _phones(site, entry.home, who), may(who.role, "roll_call", own_group=in_group, own_home=False))
         for entry in sorted(incident.roll_call, key=lambda entry: WORST_FIRST.index(entry.says))
     ]
     return Alarm(
@@ -145,5 +145,8 @@ def _groups(incident: Incident) -> tuple[str, ...]:
     return tuple(incident.groups) or ((incident.group,) if incident.group else ())
 
 
-def _phones(site: Site, home: str) -> tuple[tuple[str, str], ...]:
+def _phones(site: Site, home: str, who: Who) -> tuple[tuple[str, str], ...]:
+    """For who is responsible for that home: of an alarm that has reached two groups each leader calls the own."""
+    if not who.sees_phones or not (who.role in SITE_WIDE or any(one.id == home and one.group == who.group for one in site.homes)):
+        return ()
     return tuple((person.name, person.phone) for person in site.people if person.home == home and person.phone)

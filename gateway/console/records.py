@@ -55,6 +55,11 @@ class Shift(NamedTuple):
     entries: list[MaintenanceEntry]
     devices: list[DeviceRow]
 
+    @property
+    def is_cut(self) -> bool:
+        """True if there may be more incidents or lines than it holds: SHIFT_MAX of each, the newest."""
+        return SHIFT_MAX in (len(self.incidents), len(self.entries))
+
 
 class Shelf:
     """The database at `path`, written by another process, perhaps as another user, perhaps not there yet.

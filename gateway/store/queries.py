@@ -245,13 +245,13 @@ def folded(text: str) -> str:
 
 
 def incidents_since(db: sqlite3.Connection, since_ms: int, *, limit: int) -> list[Incident]:
-    """Oldest first: those that were opened or ended since, or are open now."""
+    """Oldest first: those that are open now, then the newest that were opened or ended since."""
     rows = db.execute(
-        "SELECT snapshot FROM incident WHERE state <> 'resolved' OR opened_ms >= :since"
-        " OR json_extract(snapshot, '$.resolved_ms') >= :since ORDER BY number DESC LIMIT :limit",
+        "SELECT snapshot FROM (SELECT number, snapshot FROM incident WHERE state <> 'resolved' OR opened_ms >= :since"
+        " OR json_extract(snapshot, '$.resolved_ms') >= :since ORDER BY state = 'resolved', number DESC LIMIT :limit) ORDER BY number",
         {"since": since_ms, "limit": limit},
     ).fetchall()
-    return [Incident.model_validate_json(snapshot) for (snapshot,) in reversed(rows)]
+    return [Incident.model_validate_json(snapshot) for (snapshot,) in rows]
 
 
 def devices(db: sqlite3.Connection) -> list[DeviceRow]:

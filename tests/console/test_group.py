@@ -269,7 +269,7 @@ def test_who_acknowledges_second_on_a_phone_is_told_who_was_first(town: Town) ->
 
 def test_everybody_of_the_group_sees_whether_114_was_called(town: Town) -> None:
     town.engine.publish(fire())
-    assert "Chưa ai ghi là đã gọi 114" in town.shown("household-1", "CHÁY")
+    town.shown("household-1", "Chưa ai ghi là đã gọi 114")
     called = TimelineEntry(at_ms=NOON_MS + 30_000, what="called_114", who="truc-ban-1")
     town.engine.publish(fire(revision=22, timeline=[called]))
     assert "Chưa ai ghi" not in town.shown("household-1", "Đã gọi 114 lúc 13:13:50, Cán bộ mẫu 01")
@@ -314,6 +314,19 @@ def test_phone_numbers_are_for_who_is_responsible(town: Town) -> None:
     assert "tel:+84912345678" in town.shown("truc-ban-1", "Điểm danh")
     for who in ("household-1", "team-1", "viewer-1"):
         assert "912345678" not in town.shown(who, "Điểm danh")
+
+
+def test_a_leader_has_no_phone_numbers_of_the_group_beside_it() -> None:
+    """An alarm that has reached two groups: its roll call has the homes of both."""
+    both = fire(groups=[GROUP, "DCC-N5"])
+    site = peopled(
+        Person.model_validate({"id": "x", "name": "X", "role": "household", "group": GROUP, "home": "H03-07", "phone": "0912345678"})
+    )
+    phones = {}
+    for who in (LEADER, LEADER._replace(group="DCC-N5", home=None), DUTY):
+        [alarm] = group_view.alarms([both], who.group or GROUP, who, site)
+        phones[who.group] = [answer.phones for answer in alarm.answers if answer.entry.home == "H03-07"]
+    assert phones == {GROUP: [(("X", "+84912345678"),)], "DCC-N5": [()], None: [(("X", "+84912345678"),)]}
 
 
 def test_a_silent_sos_is_on_no_phone_of_the_group(town: Town) -> None:

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 from stage import DUTY, NOON_MS, Database, EnginePeer, RunningConsole, get, incident, resolved
 
 from gateway.console.people import audit
+from gateway.console.records import SHIFT_MAX
 
 IDENT = "2026-000123"
 
@@ -142,6 +143,21 @@ def test_a_shift_hands_over_its_incidents_its_faults_and_its_log(console: Runnin
     assert "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM" in html
     assert "Cán bộ mẫu 01" in html
     assert "2026-000001" in get(f"{console.url}/handover?hours=72").text
+
+
+def test_a_shift_with_more_than_a_sheet_holds_says_so_and_leaves_out_nothing_that_is_open(
+    console: RunningConsole, engine: EnginePeer, database: Database
+) -> None:
+    now_ms = console.console.clock.now_ms()
+    database.keep(incident("2026-000003", opened_ms=now_ms - 90_000_000))
+    assert "mục mới nhất" not in get(f"{console.url}/handover").text
+    for number in range(4, SHIFT_MAX + 4):
+        database.keep(resolved(f"2026-{number:06}", opened_ms=now_ms - 2000, resolved_ms=now_ms - 1000))
+    html = get(f"{console.url}/handover").text
+    assert f"Chỉ có {SHIFT_MAX} mục mới nhất" in html
+    assert "2026-000003" in html
+    assert "2026-000004" not in html
+    assert f"2026-{SHIFT_MAX + 3:06}" in html
 
 
 @pytest.mark.parametrize(
