@@ -12,6 +12,7 @@ import sys
 from contextlib import suppress
 from typing import Self
 
+from simulator.bench import turns
 from simulator.receivers import Post, WebhookReceiver
 from simulator.watch import Watch
 
@@ -92,4 +93,5 @@ async def _tell(watch: Watch, receiver: WebhookReceiver) -> None:
 
 
 if __name__ == "__main__":
+    turns.at_once()  # a machine of its own
     asyncio.run(main())
