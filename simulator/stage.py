@@ -74,7 +74,7 @@ class Stage:
         self._changes: dict[str, str] = {}  # board -> id of the last order that changes its configuration
 
     async def __aenter__(self) -> Self:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "data").mkdir(parents=True, exist_ok=True)  # one of the commands below wants it there, whoever is first
         async with AsyncExitStack() as stack:
             self.webhook = await stack.enter_async_context(WebhookReceiver(self.watch))
             if self._has_modem:
