@@ -17,6 +17,7 @@ ORDER_MAX = MIDDLE
 CALL_MAX = SMALL
 RING_MAX = MIDDLE
 TICK_MAX = SMALL
+CHUNK_MAX = MIDDLE
 LIMITS = {
     "state": MIDDLE,
     "event": SMALL,
@@ -26,7 +27,7 @@ LIMITS = {
     "receipt": RECEIPT_MAX,
     "order": ORDER_MAX,
     "fetch": SMALL,
-    "chunk": MIDDLE,
+    "chunk": CHUNK_MAX,
     "call": CALL_MAX,
     "ring": RING_MAX,
     "tick": TICK_MAX,
@@ -99,6 +100,17 @@ def parse(site: str, topic: str):
     `name` is a key of LIMITS. `owner` is the device, group, incident or user, "" where there is none; `sender` is the calling
     device of a call, else "".
     """
+    parts = _parts(site, topic)
+    return (_to_boards(parts) or _to_hosts(parts)) if parts else None
+
+
+def parse_on_board(site: str, topic: str):
+    """The same of what is said to boards, None for any other topic: the names of those take no room on a board."""
+    parts = _parts(site, topic)
+    return _to_boards(parts) if parts else None
+
+
+def _parts(site, topic):
     base = PREFIX + site + "/"
     if not topic.startswith(base):
         return None
@@ -106,24 +118,32 @@ def parse(site: str, topic: str):
     for part in parts:
         if not is_id(part):
             return None
-    return _place(parts)
+    return parts
 
 
-def _place(parts):
-    area = parts[0]
+def _to_boards(parts):
+    area, leaf = parts[0], parts[-1]
     if len(parts) == 1:
-        return (area, "", "") if area in ("tick", "gateway") else None
+        return ("tick", "", "") if area == "tick" else None
+    if len(parts) == 3 and area == "dev" and leaf in TO_BOARD:
+        return (leaf, parts[1], "")
+    if len(parts) == 3 and area == "group" and leaf == "ring":
+        return ("ring", parts[1], "")
+    if len(parts) == 4 and area == "group" and parts[2] == "call":
+        return ("call", parts[1], leaf)
+    return None
+
+
+def _to_hosts(parts):
+    area, leaf = parts[0], parts[-1]
+    if len(parts) == 1:
+        return ("gateway", "", "") if area == "gateway" else None
     if len(parts) == 2:
-        return ("incident", parts[1], "") if area == "incident" else None
-    leaf = parts[2]
-    if len(parts) == 4:
-        return ("call", parts[1], parts[3]) if area == "group" and leaf == "call" else None
+        return ("incident", leaf, "") if area == "incident" else None
     if len(parts) != 3:
         return None
-    if area == "dev" and (leaf in FROM_BOARD or leaf in TO_BOARD):
+    if area == "dev" and leaf in FROM_BOARD:
         return (leaf, parts[1], "")
-    if area == "group" and leaf == "ring":
-        return ("ring", parts[1], "")
     if area == "desk" and leaf in ("command", "answer", "alive"):
         return ("desk_" + leaf, parts[1], "")
     if area == "bench" and leaf in ("command", "answer"):

@@ -5,7 +5,7 @@ Apart from wire.py, since a board loads it only while an update is under way.
 
 from binascii import a2b_base64
 
-from protocol.topics import LIMITS
+from protocol.topics import CHUNK_MAX
 from protocol.wire import COUNT_MAX, TEXT_MAX, DecodeError, load, name, shown, whole
 
 SIZE_MAX = 1_000_000  # bytes of a whole bundle
@@ -67,15 +67,15 @@ def decode_chunk(payload):
     Raises DecodeError. `payload` may be a view of the link's buffer. Where `data` stands last and without blanks around it, as the engine
     writes it, `text` is a view of it there: a copy would take 4 kB of a board's heap.
     """
-    if len(payload) > LIMITS["chunk"]:
-        raise DecodeError("payload", "at most %d bytes" % LIMITS["chunk"], len(payload))
+    if len(payload) > CHUNK_MAX:
+        raise DecodeError("payload", "at most %d bytes" % CHUNK_MAX, len(payload))
     head = bytes(payload[:HEAD])
     end = head.find(b',"data":"')
     if end > 0 and bytes(payload[-2:]) == b'"}':
         fields = load(head[:end] + b"}", HEAD)
         fields["data"] = memoryview(payload)[end + 9 : -2]
     else:
-        fields = load(payload, LIMITS["chunk"])
+        fields = load(payload, CHUNK_MAX)
     ident, bundle, error = name(fields, "id"), _bundle(fields), fields.get("error")
     if error is not None:
         return ident, bundle, None, None, error[:TEXT_MAX] if type(error) is str else "unknown"

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from firmware.bench import inlined, kept, linker, names, romfs, symbols, texts, unrolled
+from firmware.bench import constants, inlined, kept, linker, names, romfs, symbols, texts, unrolled
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRE = ("__init__", "topics", "wire", "updates")  # the part of protocol/ that MicroPython reads
@@ -34,6 +34,7 @@ OF_OTHERS = """
 """
 KEPT = frozenset(OF_OTHERS.split())
 RESIDENT = "resident"  # the module of what stays loaded
+COMMON = {"agent.sights", "drivers.hold"}  # what most boards load too: a module of its own takes 400 bytes of a 64-bit heap more
 
 
 class Program(NamedTuple):
@@ -124,13 +125,14 @@ def linked(modules: dict[str, str]) -> Program:
     packages = {name: source for name, source in modules.items() if name.endswith("__init__")}
     dotted = {name.replace("/", "."): source for name, source in modules.items() if name not in packages}
     passing = _passing(modules["main"], dotted)
-    result = linker.link(RESIDENT, linker.reachable(passing, dotted) - passing, dotted)
+    result = linker.link(RESIDENT, linker.reachable(passing | COMMON, dotted) - passing, dotted)
     units = packages | {name.replace(".", "/"): source for name, source in result.others.items()} | {RESIDENT: result.unit}
     trees = {name: ast.parse(source, name) for name, source in units.items()}
     for tree in trees.values():
         unrolled.unroll(tree)
     known = names.texts_of(trees)  # before they are gathered
     inlined.inline(trees, RESIDENT, KEPT)
+    constants.place(trees, RESIDENT)
     for tree in trees.values():
         texts.gather(tree)
     readable = _texts(trees)

@@ -41,14 +41,14 @@ def inline(trees: Mapping[str, ast.Module], module: str, keep: frozenset[str]) -
 
 def _once_through(trees: Mapping[str, ast.Module], tree: ast.Module, keep: frozenset[str], names: Iterator[str]) -> int:
     """How many functions are gone; of each caller's places one at a time, since the others move."""
-    uses = _uses(trees)
+    counts = uses(trees)
     places = {name: place for owner in _owners(tree) for name, place in _places(owner)}
     gone = 0
     touched: set[int] = set()
     for owner in _owners(tree):
         for function in [each for each in owner.body if isinstance(each, Function)]:
             place = places.get((isinstance(owner, ast.ClassDef), function.name))
-            if place is None or uses[function.name] != 1 or function.name in keep or function.name.startswith("__"):
+            if place is None or counts[function.name] != 1 or function.name in keep or function.name.startswith("__"):
                 continue
             if {id(place.caller), id(function)} & touched or place.caller is function:
                 continue  # in the next round
@@ -66,7 +66,7 @@ def _owners(tree: ast.Module) -> Iterator[ast.Module | ast.ClassDef]:
     yield from [node for node in tree.body if isinstance(node, ast.ClassDef)]
 
 
-def _uses(trees: Mapping[str, ast.Module]) -> Counter[str]:
+def uses(trees: Mapping[str, ast.Module]) -> Counter[str]:
     """How often each name is used or defined: a function that is used once counts 1, one of two classes at least 2."""
     found: Counter[str] = Counter()
     defined: Counter[str] = Counter()

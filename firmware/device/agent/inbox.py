@@ -29,8 +29,8 @@ def subscriptions(site, device, group):
 
 def decode(site, topic, payload):
     """(name of the topic, sender of a call or "", message). Raises DecodeError; `topic` None is one that the session could not read."""
-    place = topics.parse(site, topic) if topic is not None else None
-    if place is None or place[0] not in _DECODERS:
+    place = topics.parse_on_board(site, topic) if topic is not None else None
+    if place is None:
         raise DecodeError("topic", "one of ours", wire.shown(topic))
     name, _, sender = place
     return name, sender, _DECODERS[name](payload)

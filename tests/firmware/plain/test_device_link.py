@@ -224,6 +224,10 @@ def test_inbox_reads_what_it_subscribes_to_and_nothing_else():
     for topic, payload in (
         (None, None),
         ("keng/1/s/gateway", b'{"v":1}'),
+        ("keng/1/s/dev/B1/state", b'{"v":1}'),
+        ("keng/1/s/dev/B1/loud/hello", b'{"v":1}'),
+        ("keng/1/s/group/G1/shout/B2", b'{"v":1}'),
+        ("keng/1/s/desk/duty/alive", b'{"v":1}'),
         ("keng/1/other/tick", b'{"v":1,"engine":"5be07711-3","t":5}'),
         ("keng/1/s/tick", b""),
     ):
