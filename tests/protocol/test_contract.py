@@ -236,7 +236,10 @@ def as_device(message: object) -> list[Any]:
     fields = {"Ring": wire.Ring, "Receipt": wire.Receipt, "Tick": wire.Tick, "Order": wire.Order, "Call": wire.Call}[
         type(message).__name__
     ]._fields
-    return [getattr(message, field) for field in fields]
+    values = {field: getattr(message, field) for field in fields}
+    if isinstance(message, m.Ring):
+        values["covers"] = sorted(wire.covers_of(dict(message.covers)).split("\n"))
+    return list(values.values())
 
 
 @pytest.mark.parametrize("name", ENGINE_WRITES)

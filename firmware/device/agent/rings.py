@@ -22,8 +22,7 @@ class GroupRing:
     """The last ring order heard, and what a key has silenced of it."""
 
     def __init__(self):
-        self._ring = None  # without what it covers
-        self._covers = ""  # a line "\n<device> <newest event>" of each: a dict of fifteen takes 2 kB of a 64-bit heap
+        self._ring = None
         self._heard = 0
         self._silenced = None  # (engine's life, incident, n)
         self._over = True
@@ -33,10 +32,7 @@ class GroupRing:
         old = self._ring
         if old and not in_hello and life_of(ring.engine) == life_of(old.engine) and ring.rev < old.rev:
             return False
-        # All or nothing: memory may run out.
-        covers = "".join(["\n%s %s" % (device, ring.covers[device]) for device in ring.covers]) + "\n"
-        self._ring = wire.Ring(*(ring[:7] + (None,) + ring[8:]))
-        self._covers = covers
+        self._ring = ring
         self._heard = now
         self._over = ring.pattern is None
         return True
@@ -57,11 +53,12 @@ class GroupRing:
 
     def covers(self, sender, event_id):
         """True if the last order takes this event of this board into account."""
-        place = self._covers.find("\n%s " % sender)
+        lines = self._ring.covers if self._ring else ""
+        place = lines.find("\n%s " % sender)
         if place < 0:
             return False
         start = place + len(sender) + 2
-        return is_covered(event_id, self._covers[start : self._covers.find("\n", start)])
+        return is_covered(event_id, lines[start : lines.find("\n", start)])
 
     def is_quiet(self):
         """True if the last order was to be quiet, or was silenced here by the key."""

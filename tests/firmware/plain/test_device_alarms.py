@@ -2,7 +2,7 @@ from agent.alarms import Alarms
 from agent.calls import REMEMBERED
 from agent.points import AT_ONCE, NEVER, VERIFY, Point
 
-from protocol.wire import Call, Ring
+from protocol.wire import Call, Ring, covers_of
 
 ENGINE = "5be07711-3"
 MINUTE = 60_000
@@ -11,7 +11,7 @@ THEIRS = "0badcafe-4-%d"
 
 
 def ring(rev, pattern="fire", n=1, *, covers=None, mute=(), engine=ENGINE, incident="2026-000001", for_s=60):
-    return Ring(engine, rev, incident, pattern, n, None, for_s, covers or {}, mute, False, False)
+    return Ring(engine, rev, incident, pattern, n, None, for_s, covers_of(covers or {}), mute, False, False)
 
 
 def call(seq=1, k=1, pattern="fire"):

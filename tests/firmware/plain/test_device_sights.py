@@ -34,7 +34,7 @@ class House:
 
     def ring(self, now, pattern, ident=PRESS, *, incident="2026-1", heard=False, acknowledged=False, rev=1):
         self.rev += rev
-        covers = {"H1": ident}
+        covers = wire.covers_of({"H1": ident})
         self.alarms.ring_heard(wire.Ring("5be07711-1", self.rev, incident, pattern, 1, None, 60, covers, [], heard, acknowledged), now)
 
 
