@@ -71,8 +71,8 @@ def on_board(file: str, name: str) -> str | None:
     if top in HARDWARE:
         return (
             None
-            if file in ("firmware/device/main.py", "firmware/device/agent/board.py")
-            else "hardware is met in main.py and agent/board.py only"
+            if file in ("firmware/device/main.py", "firmware/device/agent/board.py", "firmware/device/agent/terminals.py")
+            else "hardware is met in main.py, agent/board.py and agent/terminals.py only"
         )
     if top in MICROPYTHON | ON_BOARD or name.startswith(BOARDS_WIRE):
         return None

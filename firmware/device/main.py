@@ -10,7 +10,7 @@ from agent.once import once
 # What only a start needs, in its two steps: 28 kB of code on a 64-bit port, half of it on an ESP32.
 GROUNDWORK = (
     "agent.groundwork agent.candidate agent.canonical agent.config agent.trial agent.credentials agent.wiring agent.fit agent.dates "
-    "agent.release agent.gate agent.blackbox agent.plain pins built kinds."
+    "agent.release agent.gate agent.blackbox agent.plain agent.terminals pins built kinds."
 )
 ASSEMBLY = "agent.assembly"
 TECHNICIAN_MS = 3_600_000

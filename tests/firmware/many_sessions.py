@@ -48,7 +48,7 @@ async def main():
     for number in range(FIRST, FIRST + COUNT):
         board = Board(number)
         account = Account(f"B{number}", "", "w", b"gone")
-        session = Session(account, [("127.0.0.1", PORT)], [("t", 1)], board, clock=clock, random=random.random, ready=board.ready)
+        session = Session(account, [("127.0.0.1", PORT)], lambda: [("t", 1)], board, clock=clock, random=random.random, ready=board.ready)
         tasks.append(asyncio.create_task(session.run()))
     await asyncio.gather(*tasks)
 

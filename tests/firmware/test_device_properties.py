@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import io
 import itertools
+from collections.abc import Callable
 
 import pytest
 from agent import config, fit, mqtt_codec, patterns
@@ -12,10 +13,10 @@ from agent.mqtt_codec import ProtocolError
 from agent.outbox import CAPACITY, IN_FLIGHT, Outbox
 from agent.outputs import Output
 from agent.points import BLIND_MS, DEBOUNCE_MS, Contact
+from drivers import ratiometric
 from drivers.battery import Battery
 from drivers.light import Daylight
 from drivers.loop import ACTIVE_HOLD_MS, ACTIVE_MV, HYSTERESIS_MV, LEAST_PRESS_MS, NORMAL_MV, OPEN_MV, OTHER_HOLD_MS, SHORT_MV, Loop
-from drivers.ratiometric import Level, Pressure
 from drivers.street import StreetLight
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,16 +86,17 @@ def test_pitfall_11_mutated_stream_raises_nothing_but_its_own_error(where: int, 
         start += size
 
 
-@pytest.mark.parametrize(("driver", "gauge"), [("level", Level), ("pressure", Pressure)])
-def test_what_fit_assumes_is_what_the_driver_takes(driver: str, gauge: type) -> None:
+@pytest.mark.parametrize(("driver", "gauge"), [("level", ratiometric.level), ("pressure", ratiometric.pressure)])
+def test_what_fit_assumes_is_what_the_driver_takes(driver: str, gauge: Callable[..., object]) -> None:
     taken = {name: parameter.default for name, parameter in inspect.signature(gauge).parameters.items()}
     assert {name: taken[name] for name in fit.DEFAULTS[driver]} == fit.DEFAULTS[driver]
 
 
 @pytest.mark.parametrize(
-    ("driver", "gauge"), [("level", Level), ("pressure", Pressure), ("battery", Battery), ("lamp", StreetLight), ("light", Daylight)]
+    ("driver", "gauge"),
+    [("level", ratiometric.level), ("pressure", ratiometric.pressure), ("battery", Battery), ("lamp", StreetLight), ("light", Daylight)],
 )
-def test_every_parameter_of_a_point_is_one_that_its_driver_takes_within_its_limits(driver: str, gauge: type) -> None:
+def test_every_parameter_of_a_point_is_one_that_its_driver_takes_within_its_limits(driver: str, gauge: Callable[..., object]) -> None:
     taken = {name: each.default for name, each in inspect.signature(gauge).parameters.items() if each.kind is each.KEYWORD_ONLY}
     assert taken.keys() == fit.LIMITS[driver].keys()
     for name, (least, most) in fit.LIMITS[driver].items():

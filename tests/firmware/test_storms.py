@@ -53,7 +53,7 @@ class Fleet(Listener):
         async def ready() -> None:
             self.tries.append((self.now() / 1000, number))
 
-        session = Session(Account("B", "", "w", b""), [("h", 1)], [], self, clock=self, random=self.dice.random, ready=ready)
+        session = Session(Account("B", "", "w", b""), [("h", 1)], list, self, clock=self, random=self.dice.random, ready=ready)
 
         async def connection(_: object) -> None:
             if not self.is_up:

@@ -3,7 +3,7 @@
 import os
 import random
 
-from agent import alarms, inbox, link, orders, outbox, presence, session, watch
+from agent import alarms, link, orders, outbox, presence, session, watch
 from agent.agent import Agent, Parts
 from agent.faults import Faults
 from agent.tls import Tls
@@ -75,10 +75,9 @@ def _session(agent, settings, who, ticks, ground):
     site, device = settings.site, settings.device
     will = wire.encode_will(life=who.life, boot=who.boot)
     account = link.Account(device, settings.password, topics.device(site, device, "state"), will)
-    wanted = inbox.subscriptions(site, device, settings.group)
     tls, buffers = _tls(settings, ground["secrets"]), ground["buffers"]
     return session.Session(
-        account, settings.brokers, wanted, agent, clock=ticks, random=random.random, ready=agent.ready, tls=tls, buffers=buffers
+        account, settings.brokers, settings.topics, agent, clock=ticks, random=random.random, ready=agent.ready, tls=tls, buffers=buffers
     )
 
 

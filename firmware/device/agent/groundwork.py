@@ -12,7 +12,8 @@ import pins
 
 from agent import bell, board, clock, crashes, floor, identity, journal, link, watch, wear
 from agent.files import JOURNAL, Files
-from agent.once import once
+from agent.once import empty, once
+from agent.terminals import Terminals
 
 CONFIG = "/config.json"
 CA = "/tls/ca.der"
@@ -23,8 +24,8 @@ ROOT = "/app"
 def lay():
     """{name: part}: what assembly.assemble() takes, with whatever of configuration and journal there is."""
     buffers = link.Buffers()  # while there is a free block so long
-    hardware = board.Board(pins)
-    feed = hardware.watchdog(watch.TIMEOUT_MS)
+    hardware, wired = board.Board(), Terminals(pins)
+    feed = wired.watchdog(watch.TIMEOUT_MS)
     worn = _wear()
     faults = []
     files = _files(faults)
@@ -40,16 +41,15 @@ def lay():
     if safe:
         print("safe mode: contacts, bell and network only, for %s" % trouble.text)  # noqa: T201 - the technician's serial console
         settings.points = once("agent.plain", "chosen", "agent.plain", kind, settings.points)
-    gong = _bell(hardware, kind, settings)
+    gong = _bell(wired, kind, settings)
     plan = once("agent.fit", "plan", "agent.fit", settings.kind, kind, settings.points, pins)
-    if _is_opened(hardware, states):
+    if _is_opened(wired, states):
         plan[3].append(OPENED)
     wiring = __import__("agent.wiring", None, None, ("Wiring",))  # not before the others have gone
-    wires = wiring.Wiring(plan, hardware, states=states, bell=gong, unix=ticks.unix)
-    lights = [] if safe else [(name, hardware.switch(name)) for name in wires.outputs if name in ("indicator", "strobe", "light")]
-    way = hardware.network(settings.wifi)
+    wires = wiring.Wiring(plan, wired, states=states, bell=gong, unix=ticks.unix)
+    lights = [] if safe else [(name, wired.switch(name)) for name in wires.outputs if name in ("indicator", "strobe", "light")]
+    way = board.Network(settings.wifi, getattr(pins, "LAN", None))
     settings.points = {}  # wired: 1 kB of a 64-bit heap
-    hardware.seal()
     faults += wires.problems
     for fault in faults:
         print("fault: %s" % fault)  # noqa: T201 - the technician's serial console: without a network nobody else hears of it
@@ -80,7 +80,7 @@ def lay():
     }
 
 
-def _is_opened(hardware, states):
+def _is_opened(wired, states):
     """True if the jumper that opens the console (firmware/bench/filesystem.py) is in, or was at the last start: then its end is told too.
 
     Only then it is a point: a board that nobody has opened pays nothing for it.
@@ -88,13 +88,15 @@ def _is_opened(hardware, states):
     name = OPENED[0]
     if name not in pins.INPUTS:
         return False
-    return hardware.contact(name)() or (name in states and states[name].state != "clear")
+    return wired.contact(name)() or (name in states and states[name].state != "clear")
 
 
 def _settings(files, faults):
     """(settings.Config, trial.Trial or None), without what has read them."""
     config = __import__("agent.config", None, None, ("read",))
-    return once("agent.candidate", "begin", "agent.candidate agent.canonical agent.config", CONFIG, files, JOURNAL, config.read, faults)
+    found = once("agent.candidate", "begin", "agent.candidate agent.canonical agent.config", CONFIG, files, JOURNAL, config.read, faults)
+    empty(config)  # the largest of all: 7 kB of a 64-bit heap
+    return found
 
 
 def _wear():
@@ -147,12 +149,12 @@ def _journal(files, faults):
     return who, log, states
 
 
-def _bell(hardware, kind, settings):
+def _bell(wired, kind, settings):
     """The bell, or what stands in its place."""
     if kind.BELL not in pins.OUTPUTS:
         from drivers.nobell import NoBell
 
         return NoBell()
     senses = settings.bell_sense and kind.BELL_SENSE in pins.INPUTS
-    sense = hardware.contact(kind.BELL_SENSE) if senses else None
-    return bell.Bell(hardware.switch(kind.BELL), sense)
+    sense = wired.contact(kind.BELL_SENSE) if senses else None
+    return bell.Bell(wired.switch(kind.BELL), sense)

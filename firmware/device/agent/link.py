@@ -237,10 +237,10 @@ class Link:
         self.accepted = True
         self._subscription = self._next_id()
         self._deadlines[self._subscription] = self._clock.now() + SUBACK_MS
-        self._send(mqtt_codec.subscribe(self._subscription, self._topics))
+        self._send(mqtt_codec.subscribe(self._subscription, self._topics()))
 
     def _granted(self, packet):
-        topics = self._topics
+        topics = self._topics()
         if packet.packet_id != self._subscription or len(packet.content) != len(topics):
             raise ProtocolError("a SUBACK that answers nothing")
         del self._deadlines[packet.packet_id]

@@ -53,7 +53,8 @@ class Listener:
 
 
 class Session:
-    """`addresses`: [(host, port)], tried in turn. `topics`: [(filter, QoS)]. `clock`: clock.Clock. `random()`: 0 up to 1.
+    """`addresses`: [(host, port)], tried in turn. `clock`: clock.Clock. `random()`: 0 up to 1.
+    `topics()`: [(filter, QoS)]; asked for at each connection, since to keep them takes 1 kB of a 64-bit heap.
 
     `ready()` is awaited before each connect and returns when there is a network. `tls`: tls.Tls, or None for a link without.
     `buffers`: link.Buffers, made before the heap was in pieces, or None.

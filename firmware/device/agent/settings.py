@@ -1,5 +1,7 @@
 """What a board has been told: a module of its own, so that the reader of the file (agent.config) can be thrown away."""
 
+from agent import inbox
+
 
 class Config:
     """`networked` is False for a board that knows neither site nor broker: its own bell still obeys its own buttons.
@@ -23,3 +25,7 @@ class Config:
         self.bell_sense = True
         self.verify_s = 60
         self.points = {}  # name -> {parameter: value}, or None where a point of the kind is not fitted: see agent.fit
+
+    def topics(self):
+        """What this board wants to hear: see inbox.subscriptions."""
+        return inbox.subscriptions(self.site, self.device, self.group)

@@ -64,14 +64,14 @@ class Wiring:
         return self.battery
 
     def _make_level(self, point, parameters):
-        from drivers.ratiometric import Level
+        from drivers.ratiometric import level
 
-        return Level(point, self._hardware.voltage(point.name), **parameters)
+        return level(point, self._hardware.voltage(point.name), **parameters)
 
     def _make_pressure(self, point, parameters):
-        from drivers.ratiometric import Pressure
+        from drivers.ratiometric import pressure
 
-        return Pressure(point, self._hardware.voltage(point.name), **parameters)
+        return pressure(point, self._hardware.voltage(point.name), **parameters)
 
     def _make_lamp(self, point, parameters):
         from drivers.lamp import LampCurrent

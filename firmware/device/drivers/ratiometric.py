@@ -23,7 +23,7 @@ class Ratiometric:
 
     fault = None
 
-    def __init__(self, point, read_uv, *, full, low, hysteresis, hold_s, supply_mv=SUPPLY_MV):
+    def __init__(self, point, read_uv, *, full, low, hysteresis, hold_s, supply_mv):
         self.point = point
         self.value = None
         self._read_uv = read_uv
@@ -52,15 +52,14 @@ class Ratiometric:
         return "clear" if self.value >= self._clear or self._hold.state in ("open", "short") else self._hold.state
 
 
-class Level(Ratiometric):
+# Functions and not classes: each of those takes 400 bytes of a 64-bit heap.
+
+
+def level(point, read_uv, *, full=100, low=30, hysteresis=5, hold_s=10, supply_mv=SUPPLY_MV):
     """A tank's level in percent of `full`. Waves of a tank that is being filled last a few seconds."""
-
-    def __init__(self, point, read_uv, *, full=100, low=30, hysteresis=5, hold_s=10, supply_mv=SUPPLY_MV):
-        super().__init__(point, read_uv, full=full, low=low, hysteresis=hysteresis, hold_s=hold_s, supply_mv=supply_mv)
+    return Ratiometric(point, read_uv, full=full, low=low, hysteresis=hysteresis, hold_s=hold_s, supply_mv=supply_mv)
 
 
-class Pressure(Ratiometric):
+def pressure(point, read_uv, *, full=1600, low=400, hysteresis=50, hold_s=5, supply_mv=SUPPLY_MV):
     """A pressure in kPa."""
-
-    def __init__(self, point, read_uv, *, full=1600, low=400, hysteresis=50, hold_s=5, supply_mv=SUPPLY_MV):
-        super().__init__(point, read_uv, full=full, low=low, hysteresis=hysteresis, hold_s=hold_s, supply_mv=supply_mv)
+    return Ratiometric(point, read_uv, full=full, low=low, hysteresis=hysteresis, hold_s=hold_s, supply_mv=supply_mv)

@@ -1,7 +1,7 @@
 from agent.points import NEVER, Point
 from drivers.battery import Battery, percent
 from drivers.light import Daylight
-from drivers.ratiometric import Level, Pressure
+from drivers.ratiometric import level, pressure
 
 
 def play(gauge, start, seconds, step_ms=1000):
@@ -35,7 +35,7 @@ class Transmitter:
 
 def tank(part, **parameters):
     sensor = Transmitter(part)
-    return sensor, Level(Point("tank", "level", NEVER, None), sensor.read_uv, **parameters)
+    return sensor, level(Point("tank", "level", NEVER, None), sensor.read_uv, **parameters)
 
 
 def test_level_reads_percent_over_its_whole_scale():
@@ -100,7 +100,7 @@ def test_supply_that_was_measured_is_taken_out_of_the_reading():
 
 def test_pressure_is_in_kilopascal_with_its_own_scale_and_threshold():
     sensor = Transmitter(0.5)
-    gauge = Pressure(Point("pump", "pressure", NEVER, None), sensor.read_uv, full=1200, low=500)
+    gauge = pressure(Point("pump", "pressure", NEVER, None), sensor.read_uv, full=1200, low=500)
     assert play(gauge, 0, 30) == []
     assert abs(gauge.value - 600) < 4
     sensor.part = 0.4

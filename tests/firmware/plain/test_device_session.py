@@ -6,7 +6,10 @@ from agent.session import Listener, Session
 
 CONNACK = b"\x20\x02\x00\x00"
 SUBACK = b"\x90\x03\x00\x01\x01"
-TOPICS = [("a", 1)]
+
+
+def topics():
+    return [("a", 1)]
 
 
 class Clock:
@@ -91,7 +94,7 @@ class Stage:
         self.streams = Streams()
         self.heard = Heard()
         account = Account("B1", "", "w", b"gone")
-        self.link = Link((self.streams, self.streams), account, TOPICS, self.heard, buffers=Buffers(), clock=self.clock, urgent_ms=2_000)
+        self.link = Link((self.streams, self.streams), account, topics, self.heard, buffers=Buffers(), clock=self.clock, urgent_ms=2_000)
         self.why = None
 
     async def run(self):
@@ -142,7 +145,7 @@ def test_account_connects_as_its_device_and_only_with_a_password():
 def test_link_is_up_when_every_subscription_is_answered():
     async def play(stage):
         stage.streams.say(CONNACK)
-        await until(lambda: stage.streams.said.endswith(mqtt_codec.subscribe(1, TOPICS)))
+        await until(lambda: stage.streams.said.endswith(mqtt_codec.subscribe(1, topics())))
         assert not stage.link.subscribed
         stage.streams.say(b"\x90\x03\x00\x01\x80")
         await until(lambda: stage.link.subscribed)
@@ -305,7 +308,7 @@ def test_pitfall_07_session_tries_its_addresses_in_turn_and_goes_on_after_any_er
                 await asyncio.sleep(10)
             raise (OSError(113), ValueError("cert"), MemoryError(), EOFError(), IndexError("x"))[len(tried) - 1]
 
-        session = Session(Account("B1", "", "w", b""), [("h", 1)], TOPICS, heard, clock=Clock(), random=lambda: 0.0, ready=ready)
+        session = Session(Account("B1", "", "w", b""), [("h", 1)], topics, heard, clock=Clock(), random=lambda: 0.0, ready=ready)
         task = asyncio.create_task(session.run())
         await until(lambda: len(tried) == 6)
         task.cancel()
@@ -325,7 +328,7 @@ class Twin:
         self.waits = []
         self.lasts_ms = lasts_ms
         self.session = Session(
-            Account("B1", "", "w", b""), [("h", 1)], TOPICS, Heard(), clock=self.clock, random=lambda: 1.0, ready=self.ready
+            Account("B1", "", "w", b""), [("h", 1)], topics, Heard(), clock=self.clock, random=lambda: 1.0, ready=self.ready
         )
         self.session._connection = self.connection
         self.session._pause = self.pause
@@ -335,7 +338,7 @@ class Twin:
             await asyncio.sleep(10)
 
     async def connection(self, address):
-        self.session._link = Link((None, None), None, TOPICS, None, buffers=None, clock=self.clock, urgent_ms=1)
+        self.session._link = Link((None, None), None, topics, None, buffers=None, clock=self.clock, urgent_ms=1)
         self.session._link.worked = self.session._link.accepted = True
         self.clock.ms += self.lasts_ms
         raise self.end
@@ -364,7 +367,7 @@ def test_pitfall_10_connections_that_are_taken_away_again_and_again_are_made_eve
 def test_twin_is_told_until_a_connection_has_lasted():
     twin = Twin(100)
     waits_of(twin)
-    link = twin.session._link = Link((None, None), None, TOPICS, None, buffers=None, clock=twin.clock, urgent_ms=1)
+    link = twin.session._link = Link((None, None), None, topics, None, buffers=None, clock=twin.clock, urgent_ms=1)
     twin.session._since = twin.clock.ms
     link.subscribed = True
     assert twin.session.has_twin(twin.clock.ms + 59_999)
@@ -397,7 +400,7 @@ def test_alarm_ends_a_back_off():
             tried.append(1)
             raise OSError(113)
 
-        session = Session(Account("B1", "", "w", b""), [("h", 1)], TOPICS, Heard(), clock=Clock(), random=lambda: 0.999, ready=ready)
+        session = Session(Account("B1", "", "w", b""), [("h", 1)], topics, Heard(), clock=Clock(), random=lambda: 0.999, ready=ready)
         session._failures = 8
         task = asyncio.create_task(session.run())
         await until(lambda: tried)
@@ -456,7 +459,7 @@ def test_pitfall_07_cancelled_session_ends():
         async def ready():
             await asyncio.sleep(10)
 
-        session = Session(Account("B1", "", "w", b""), [("h", 1)], TOPICS, Heard(), clock=Clock(), random=lambda: 0.0, ready=ready)
+        session = Session(Account("B1", "", "w", b""), [("h", 1)], topics, Heard(), clock=Clock(), random=lambda: 0.0, ready=ready)
 
         async def run():
             try:
@@ -477,7 +480,7 @@ def test_pitfall_09_session_present_or_not_the_link_subscribes():
 
         async def play(stage, flags=flags):
             stage.streams.say(bytes([0x20, 2, flags, 0]))
-            await until(lambda: stage.streams.said.endswith(mqtt_codec.subscribe(1, TOPICS)))
+            await until(lambda: stage.streams.said.endswith(mqtt_codec.subscribe(1, topics())))
             stage.streams.say(SUBACK)
             await until(lambda: stage.link.subscribed)
 

@@ -226,7 +226,7 @@ class Stage:
         groundwork.CONFIG = self.folder + "/config.json"
         groundwork.JOURNAL = self.folder + "/journal"
         groundwork.pins = self.pins
-        groundwork.once = call
+        groundwork.once, groundwork.empty = call, lambda _: None
         groundwork.time = lamp.time = Time(self)
         Machine.stage = self
         ground = groundwork.lay()
