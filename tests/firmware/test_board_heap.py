@@ -75,7 +75,7 @@ def test_kind_fully_fitted_over_tls_lives_in_its_heap(make_board: MakeBoard, eng
     assert free > 8_000
 
 
-UPDATE_KB = 12  # what a fully fitted board needs besides while it updates itself; 7 of them because its names are the 621st and more then
+UPDATE_KB = 12  # what a fully fitted board needs besides while it updates itself
 TOO_FEW_KB = -3  # a board that has so much less lives, and refuses an update
 
 

@@ -39,7 +39,9 @@ ENCODE = {
 def plain(value):
     """As JSON has it: tuples as lists, keys as text, and in words the numbers that JSON does not know. A ring's covers in order."""
     if isinstance(value, wire.Ring):
-        value = value[:7] + (sorted(value.covers.split("\n")),) + value[8:]
+        fields = list(value)
+        fields[7] = sorted(value.covers.split("\n"))
+        value = fields
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     if isinstance(value, bytes):
