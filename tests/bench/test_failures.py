@@ -148,6 +148,7 @@ def test_nobody_presses(bench: Bench, boards: Boards) -> None:
 
 def test_a_cut_bell_wire_and_a_contact_that_is_shorted(bench: Bench, boards: Boards) -> None:
     boards.ask(0, "cut_wire")
+    boards.ask(0, "break", "button-1")  # whoever is asked to let it go cannot
     boards.ask(0, "hold", "button-1")
     words = "button-1: active without being pressed: a short.*bell: no current seen: wire, bell or supply"
     fails(bench, Job("H03-01", boards.ports[0], replace=True), "self-test", words, press_s=3)
