@@ -13,6 +13,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Lock
+from typing import TextIO
 
 import apprise
 
@@ -31,15 +32,12 @@ def hand_over(url: str, title: str, body: str) -> str:
         return f"the service's plugin failed: {type(exc).__name__}"
 
 
-def main() -> None:
-    """Work off stdin until it is closed."""
+def work_off(answers: TextIO) -> None:
+    """Work off stdin until it is closed, each answer to `answers`."""
     with suppress(OSError):  # a sandbox may forbid even that
         os.nice(NICENESS)
     logging.disable()  # what a plugin logs may hold what the engine shall not show
     answering = Lock()
-    # Some plugins print: that is no answer, and must not come between two.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def work(line: str) -> None:
         request = json.loads(line)
@@ -50,6 +48,19 @@ def main() -> None:
     with ThreadPoolExecutor(AT_ONCE) as threads, ThreadPoolExecutor(ROUTINE_AT_ONCE) as routine:
         for line in sys.stdin:
             (routine if json.loads(line).get("routine") else threads).submit(work, line)
+
+
+def main() -> None:
+    """Work off stdin until it is closed; stdout is for answers alone."""
+    with _stdout_alone() as answers:
+        work_off(answers)
+
+
+def _stdout_alone() -> TextIO:
+    """What is stdout now, for answers alone. Some plugins print: that goes to stderr from here on, and never comes between two answers."""
+    alone = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return alone
 
 
 if __name__ == "__main__":

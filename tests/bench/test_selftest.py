@@ -51,10 +51,11 @@ def test_nothing_that_fits_is_left_untried(kind: Kind, board: str) -> None:
 
 def test_the_bench_judges_as_the_board_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "firmware/device"))
+    before = set(sys.modules)
     loop, transmitter, light, lamp = (
         runpy.run_path(str(ROOT / f"firmware/device/drivers/{name}.py")) for name in ("loop", "ratiometric", "light", "lamp")
     )
-    for name in [name for name in sys.modules if name.partition(".")[0] == "drivers"]:
+    for name in {name for name in sys.modules if name.partition(".")[0] == "drivers"} - before:
         del sys.modules[name]
     assert loop["NORMAL_MV"] == points.LOOP_MV
     assert (loop["SHORT_MV"] * 1000, loop["ACTIVE_MV"] * 1000) == points.LOOP_ACTIVE_UV

@@ -1,6 +1,7 @@
 """What cannot be read of the machine ends no engine."""
 
 import asyncio
+import io
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,5 +62,5 @@ def test_the_courier_works_where_it_may_not_step_back(monkeypatch: pytest.Monkey
     monkeypatch.setattr(courier.os, "nice", forbidden)
     monkeypatch.setattr(courier.sys, "stdin", iter(()))
     monkeypatch.setattr(courier.logging, "disable", lambda: worked.append("began"))
-    courier.main()
+    courier.work_off(io.StringIO())
     assert worked == ["began"]
