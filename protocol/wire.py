@@ -6,6 +6,7 @@ name says otherwise. The host's stricter models of the same messages are in mess
 """
 
 import json
+import sys
 from collections import namedtuple
 
 from protocol.topics import CALL_MAX, HELLO_MAX, ID_MAX, ORDER_MAX, RECEIPT_MAX, RING_MAX, TICK_MAX, is_id
@@ -225,7 +226,8 @@ def load(payload: bytes, limit: int) -> dict:
     if len(payload) > limit:
         raise DecodeError("payload", "at most %d bytes" % limit, len(payload))
     try:
-        fields = json.loads(str(payload, "utf-8"))
+        # MicroPython reads the payload where it lies and checks its UTF-8: a text of it would take up to 4 kB of a board's heap.
+        fields = json.loads(payload if sys.implementation.name == "micropython" else str(payload, "utf-8"))
     except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError):
         # MicroPython: TypeError for a key that cannot be hashed; CPython: RecursionError for deep nesting.
         raise DecodeError("payload", "JSON in UTF-8", "%d bytes of something else" % len(payload)) from None
