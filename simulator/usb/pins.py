@@ -60,7 +60,8 @@ class Pins:
         if ready is self._server:
             self._accept(selector)
             return []
-        assert self._line is not None  # noqa: S101  only that is watched besides
+        if self._line is None or ready is not self._line:
+            return []  # the board went off in this very turn
         try:
             data = self._line.recv(LINE_MAX)
         except OSError:
