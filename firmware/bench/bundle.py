@@ -19,7 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from firmware.bench import constants, inlined, kept, linker, names, romfs, symbols, texts, unrolled
+from firmware.bench import classes, constants, inlined, kept, linker, names, romfs, symbols, texts, unrolled
 
 ROOT = Path(__file__).resolve().parents[2]
 WIRE = ("__init__", "topics", "wire", "updates")  # the part of protocol/ that MicroPython reads
@@ -135,10 +135,12 @@ def linked(modules: dict[str, str]) -> Program:
     constants.place(trees, RESIDENT)
     for tree in trees.values():
         texts.gather(tree)
-    readable = _texts(trees)
+    readable = {name: ast.parse(text) for name, text in _texts(trees).items()}
     few = names.Names(trees, known)
     few.rename()
-    return Program(_texts(trees), readable, few.new)
+    for tree in [*trees.values(), *readable.values()]:
+        classes.write_out(tree)
+    return Program(_texts(trees), _texts(readable), few.new)
 
 
 def _texts(trees: dict[str, ast.Module]) -> dict[str, str]:

@@ -7,13 +7,14 @@ import io
 import json
 import socket
 import ssl
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from firmware.bench import bundle, constants, inlined, names, split, symbols, texts, translation, unrolled
+from firmware.bench import bundle, classes, constants, inlined, names, split, symbols, texts, translation, unrolled
 
 LOOPS = """
 def ranks(entries, least=2):
@@ -328,3 +329,67 @@ def test_long_texts_become_places_in_one_and_say_the_same() -> None:
     assert (module.tell(0), module.more()) == (before.tell(0), before.more())
     with pytest.raises(ValueError, match="expected no number at all, got 3"):
         module.tell(3)
+
+
+CLASSES = """
+limit = 3
+def size(items):
+    return len(items)
+class Things:
+    def __init__(self, items):
+        self.items = items
+    def first(self):
+        return self.items[0]
+class Box(Things):
+    "A class whose names are those of things at the top too."
+    limit = limit + 1
+    twice = limit * 2
+    def __init__(self, *items, size=size, most=limit):
+        super().__init__(items)
+        self.told = size(items), most
+    def size(self):
+        return size(self.items), limit, self.limit
+    @property
+    def room(self):
+        return self.limit - size(self.items)
+    async def later(self):
+        return super().first()
+class Lid(Box):
+    def size(self):
+        return ("lid",) + super().size()
+class Full(ValueError):
+    "Nothing but a name."
+class Odd(metaclass=type):
+    kept = 1
+def play():
+    found = [(each.size(), each.told, each.room, each.twice) for each in (Box(1), Lid(2, 3))]
+    try:
+        Lid(7).later().send(None)
+    except StopIteration as exc:
+        found.append(exc.value)
+    try:
+        raise Full("up to here")
+    except ValueError as exc:
+        return found, str(exc), type(exc).__name__, Odd.kept, isinstance(Lid(), Box)
+"""
+
+
+def written_out() -> str:
+    tree = ast.parse(CLASSES)
+    classes.write_out(tree)
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def test_classes_that_are_written_out_do_what_they_did() -> None:
+    assert run(written_out()).play() == run(CLASSES).play()
+    left = [node.name for node in ast.walk(ast.parse(written_out())) if isinstance(node, ast.ClassDef)]
+    assert left == ["Odd"], "what is more than names and methods stays"
+
+
+def test_classes_that_are_written_out_do_the_same_on_micropython(micropython: str) -> None:
+    def told(source: str) -> str:
+        script = source.replace("metaclass=type", "") + "\nprint(play())"
+        return subprocess.run([micropython, "-c", script], capture_output=True, text=True, timeout=30, check=True).stdout
+
+    assert told(written_out()) == told(CLASSES)
+    assert "'up to here', 'Full', 1, True" in told(written_out())

@@ -101,7 +101,7 @@ def test_a_part_that_keeps_dying_is_started_ever_slower_and_that_is_said(tmp_pat
     async def kill_it_twice() -> None:
         for death in deaths:
             await until(lambda: together.broker_answers(account), "")
-            os.kill(child_of(os.getpid()), signal.SIGKILL)
+            os.kill(broker_in(tmp_path), signal.SIGKILL)
             await until(partial(said, death), True)
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -158,12 +158,13 @@ def broker_options(folder: Path) -> list[str]:
     return ["broker", "--site", str(DEMO), "--settings", str(folder / "keng.toml"), "--data", str(folder / "data")]
 
 
-def child_of(pid: int) -> int:
-    """The one child that is mosquitto."""
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        if b"mosquitto" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0]:
+def broker_in(folder: Path) -> int:
+    """The child of this process that is the mosquitto of that folder; the stage of other tests may have one too."""
+    for child in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+        program, *arguments = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+        if "mosquitto" in program and any(each.startswith(str(folder)) for each in arguments):
             return int(child)
-    raise AssertionError("no mosquitto")
+    raise AssertionError(f"no mosquitto of {folder}")
 
 
 async def until(condition: Callable[[], Awaitable[object]], wanted: object) -> None:
