@@ -13,7 +13,7 @@ __qualname__. A dict that is written out has as many places as it needs.
 
 import ast
 
-from firmware.bench.scopes import tops
+from firmware.bench.scopes import bound
 
 
 def write_out(tree: ast.Module) -> None:
@@ -27,7 +27,7 @@ def _written_out(node: ast.ClassDef) -> list[ast.stmt]:
     if not plain or node.keywords or node.decorator_list:
         return [node]
     _Supers(node.name).visit(node)
-    names = list(dict.fromkeys(name for name, _ in tops(body)))
+    names = list(dict.fromkeys(name for each in body for name in _defines(each)))
     made: ast.expr = ast.Dict([], [])
     before: list[ast.stmt] = []
     if names:
@@ -49,6 +49,11 @@ def _maker(name: str, body: list[ast.stmt], names: list[str]) -> ast.FunctionDef
 
 def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _defines(node: ast.stmt) -> list[str]:
+    """The names that a statement of a class binds."""
+    return sorted(bound(ast.Module([node], [])))
 
 
 def _locals(body: list[ast.stmt], names: list[str]) -> dict[str, str]:
@@ -85,7 +90,7 @@ class _Renamer(ast.NodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> ast.Assign:
         node.value = self.visit(node.value)
-        self._known |= {name for name, _ in tops([node])}
+        self._known |= {*_defines(node)}
         node.targets = [self.visit(each) for each in node.targets]
         return node
 

@@ -344,6 +344,8 @@ class Box(Things):
     "A class whose names are those of things at the top too."
     limit = limit + 1
     twice = limit * 2
+    lost = gone = None
+    left, right = 5, limit
     def __init__(self, *items, size=size, most=limit):
         super().__init__(items)
         self.told = size(items), most
@@ -362,7 +364,7 @@ class Full(ValueError):
 class Odd(metaclass=type):
     kept = 1
 def play():
-    found = [(each.size(), each.told, each.room, each.twice) for each in (Box(1), Lid(2, 3))]
+    found = [(each.size(), each.told, each.room, each.twice, each.lost, each.gone, each.right, each.left) for each in (Box(1), Lid(2, 3))]
     try:
         Lid(7).later().send(None)
     except StopIteration as exc:
