@@ -32,7 +32,9 @@ def _doctor(
     backups: Annotated[Path, typer.Option("--backups", help="Where the safe copies are.", metavar="DIR")] = HERE.backups,
     as_json: Json = False,
 ) -> None:
-    """Is everything in order? Services, broker, engine, page, database, backups, certificates, clock, disk, temperature; and what to do.
+    """Is everything in order? Services, broker, engine, their priority, page, database, backups, certificates, clock, disk, temperature.
+
+    Says what to do about what is not.
 
     Changes nothing. Exit code 0 if nothing is wrong (there may be warnings), 1 if something is, 2 for a wrong file.
 

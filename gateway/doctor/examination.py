@@ -19,7 +19,7 @@ from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 from gateway import broker as brokers
 from gateway import machine
 from gateway.console.basemap import base_map
-from gateway.doctor import findings, hardware
+from gateway.doctor import findings, hardware, turns
 from gateway.doctor.findings import Finding
 from gateway.identity import accounts, register
 from gateway.identity.private import has_identity
@@ -52,6 +52,7 @@ def examine(patient: Patient, *, now: Callable[[], datetime]) -> Iterator[Findin
     if patient.settings.broker.kind != "embedded":
         yield findings.mosquitto(_mosquitto_version())
     yield from _broker_and_engine(patient)
+    yield from _turns(patient)
     yield _console(patient.settings)
     yield _database(patient.data / backup.DATABASE)
     yield _backups(patient, now())
@@ -153,6 +154,14 @@ def _engine(heard: tuple[Gateway | None, bool]) -> Iterator[Finding]:
         yield Finding("engine", "ok", f"online, version {gateway.version}")
         for fault in gateway.faults:
             yield Finding("engine", "wrong", str(fault), "see the desk's list of faults")
+
+
+def _turns(patient: Patient) -> Iterator[Finding]:
+    """The broker's only if it is mosquitto on this machine: another's is not ours to set, and the embedded one is no service."""
+    running = turns.running(patient.data)
+    for part in findings.FIRST:
+        if part in running or part == "engine" or patient.settings.broker.kind == "mosquitto":
+            yield findings.turn(part, running.get(part))
 
 
 def _console(settings: Settings) -> Finding:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
+from gateway.doctor.turns import Running
+
 MB = 1_000_000
 BACKUP_AGE = timedelta(days=2)  # one night may be missed
 SOON = timedelta(days=60)
@@ -19,6 +21,9 @@ WORN, WORN_OUT = 8, 11
 SPARES = {1: "ok", 2: "warn", 3: "wrong"}
 # vcgencmd get_throttled (raspberrypi.com, documentation, os): bits 0 and 16 under-voltage now and since the start, 2 and 18 throttled.
 UNDER_VOLTAGE, THROTTLED = 1 << 0 | 1 << 16, 1 << 2 | 1 << 18
+
+# Threads that must go first, gateway/priority.py: of the engine its loop and the one that writes to the disk.
+FIRST = {"broker": 1, "engine": 2}
 
 State = Literal["ok", "warn", "wrong", "unknown"]
 
@@ -145,6 +150,28 @@ def service(name: str, shown: dict[str, str]) -> Finding:
     if restarts.isdecimal() and int(restarts) > 0:
         return Finding(name, "warn", f"runs, started again {restarts} times", f"journalctl -u {name} -p warning")
     return Finding(name, "ok", "runs")
+
+
+def turn(part: str, found: Running | None) -> Finding:
+    """Whether the broker or the engine goes before ordinary programs, as it must to be served at once. None: it was not found."""
+    what = f"{part}'s priority"
+    if found is None:
+        return Finding(what, "unknown", "it does not run, or cannot be looked at", "sudo keng doctor, while it runs")
+    if found.first >= FIRST[part]:
+        return Finding(what, "ok", "real-time: an alarm waits for no other program")
+    words = "not real-time: an alarm may wait some milliseconds at each step while other programs compute"
+    if found.limit == 0 and found.is_service:
+        remedy = f"its unit lacks LimitRTPRIO=1: sudo keng install; see systemctl cat keng-{part} for a file that takes it back"
+    elif found.limit == 0:
+        remedy = "sudo keng install; or a line in /etc/security/limits.conf: <user> - rtprio 1, then log in anew and start keng up again"
+    elif found.is_service:
+        remedy = (
+            f"refused, though its limit allows it: is RestrictRealtime= or SystemCallFilter= set after ours (systemctl cat keng-{part}; "
+            "sudo keng install writes ours anew)? Or has its cgroup no real-time (CONFIG_RT_GROUP_SCHED)?"
+        )
+    else:
+        remedy = "refused, though its limit allows it: by a sandbox, or by a cgroup without real-time (CONFIG_RT_GROUP_SCHED)"
+    return Finding(what, "warn", words, remedy)
 
 
 def hardware_watchdog(period_usec: str) -> Finding:

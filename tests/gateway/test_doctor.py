@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.brokers import DEMO, wait_until
+from tests.gateway.test_priority import may
 from tests.gateway.typed import Done, keng
 from tests.gateway.ups import Up, up
 
@@ -46,6 +47,18 @@ def test_what_is_well_and_what_is_missing_is_told(commune: tuple[Up, Path]) -> N
     assert told["backup"]["state"] == "wrong"
     assert "keng-backup" in told["backup"]["remedy"]
     assert told["certificates"]["remedy"] == "sudo keng identity init"
+
+
+def test_whether_an_alarm_goes_first_is_told_of_what_runs(commune: tuple[Up, Path]) -> None:
+    known, folder = commune
+    parts = ("broker", "engine")
+    told = found(folder)
+    assert {told[f"{part}'s priority"]["state"] for part in parts} == {"ok" if may() else "warn"}
+    for pid in known.children().values():
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
+    told = found(folder)
+    assert {told[f"{part}'s priority"]["state"] for part in parts} == {"warn"}
 
 
 def test_engine_that_hangs_is_not_well_though_the_broker_says_online(commune: tuple[Up, Path]) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.doctor import findings, hardware
+from gateway.doctor import findings, hardware, turns
+from gateway.doctor.turns import Running
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
@@ -155,3 +156,54 @@ def test_a_boards_certificate_that_ends_is_told_with_the_boards_name(days: int, 
 def test_many_boards_are_counted() -> None:
     found = findings.boards({f"H{number:02d}": NOW for number in range(20)}, now=NOW)
     assert found.remedy == "keng device flash, for H00, H01, H02, H03, H04, H05, H06, H07 and 12 more"
+
+
+def test_what_goes_first_is_in_order_and_else_the_remedy_is_that_of_its_cause() -> None:
+    assert findings.turn("engine", Running(first=2, limit=0, is_service=False)).state == "ok", "root needs no limit"
+    assert findings.turn("broker", Running(first=1, limit=1, is_service=True)).state == "ok"
+    assert findings.turn("engine", None).state == "unknown"
+    causes = {
+        "its unit lacks LimitRTPRIO=1": Running(first=0, limit=0, is_service=True),
+        "/etc/security/limits.conf": Running(first=0, limit=0, is_service=False),
+        "RestrictRealtime= or SystemCallFilter= set after ours (systemctl cat keng-engine": Running(first=0, limit=1, is_service=True),
+        "by a sandbox, or by a cgroup": Running(first=0, limit=1, is_service=False),
+    }
+    for remedy, running in causes.items():
+        found = findings.turn("engine", running)
+        assert (found.what, found.state) == ("engine's priority", "warn")
+        assert "an alarm may wait" in found.words
+        assert remedy in found.remedy
+    assert findings.turn("engine", Running(first=1, limit=1, is_service=True)).state == "warn", "what writes to the disk does not"
+
+
+def process(
+    root: Path, pid: int, words: list[str], policies: list[int], *, limit: str = "1", cgroup: str = "/", cwd: Path = Path("/")
+) -> None:
+    """A process as /proc shows it."""
+    folder = root / f"proc/{pid}"
+    for number, policy in enumerate(policies):
+        thread = folder / f"task/{pid + number}"
+        thread.mkdir(parents=True)
+        (thread / "stat").write_text(f"{pid + number} (a name) of 3) S {' '.join(['0'] * 37)} {policy} 0 0\n")
+    (folder / "cmdline").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in words))
+    (folder / "cgroup").write_text(f"0::{cgroup}\n")
+    (folder / "limits").write_text(
+        f"Limit                     Soft Limit  Hard Limit  Units\nMax realtime priority     {limit:<11} {limit:<11}\n"
+    )
+    (folder / "cwd").symlink_to(cwd)
+
+
+def test_broker_and_engine_of_this_folder_are_found_with_their_turns(tmp_path: Path) -> None:
+    root, data = tmp_path / "root", tmp_path / "here/data"
+    data.mkdir(parents=True)
+    unit = "/system.slice/keng-engine.service"
+    process(root, 10, ["/usr/sbin/mosquitto", "-c", "/etc/mosquitto/mosquitto.conf"], [2])
+    process(root, 11, ["/usr/sbin/mosquitto", "-c", f"{data}/broker/mosquitto.conf"], [os.SCHED_OTHER], limit="0")
+    process(root, 12, ["keng", "engine", "--site", "s", "--data", "/another"], [2, 2])
+    process(root, 20, ["keng", "engine", "--site", "s", "--data", "data"], [2, 0, 0, 2], cgroup=unit, cwd=tmp_path / "here")
+    process(root, 30, ["keng", "console", "--site", "s", "--data", str(data)], [0])
+    process(root, 31, [""], [0])
+    assert turns.running(data, root) == {
+        "broker": Running(first=0, limit=0, is_service=False),
+        "engine": Running(first=2, limit=1, is_service=True),
+    }

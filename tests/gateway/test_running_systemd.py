@@ -138,6 +138,10 @@ def test_a_gateway_is_installed_runs_outlives_what_befalls_it_and_is_taken_away(
         part: os.SCHED_RR if part != "keng-console" and _may_go_first(machine, part) else os.SCHED_OTHER for part in PARTS
     }
 
+    states = _found(machine)
+    for part in ("broker", "engine"):
+        assert states[f"{part}'s priority"] == ("ok" if _policy(machine, f"keng-{part}") == os.SCHED_RR else "warn")
+
     machine.run("keng", "people", "invite", "quan-tri", "--site", "/etc/keng/site.toml", "--data", "/var/lib/keng")
     machine.run("systemctl", "start", "keng-backup.service")
     assert "with the broker's accounts, 0 accounts of the page" in machine.run("journalctl", "-u", "keng-backup", "-o", "cat")
@@ -176,12 +180,17 @@ def _may_go_first(machine: Machine, part: str) -> bool:
     return any(line.startswith("Max realtime priority") and line.split()[3] != "0" for line in lines)
 
 
-def _works(machine: Machine) -> bool:
-    """Whether the doctor finds services, broker, engine and page as they should be."""
+def _found(machine: Machine) -> dict[str, str]:
+    """What the doctor looks at, and how it is."""
     said = machine.run("keng", "doctor", "--json", code=None)
     try:
-        found = {one["what"]: one["state"] for one in json.loads(said)["findings"]}
+        return {one["what"]: one["state"] for one in json.loads(said)["findings"]}
     except ValueError:
         raise AssertionError(said) from None
+
+
+def _works(machine: Machine) -> bool:
+    """Whether the doctor finds services, broker, engine and page as they should be."""
+    found = _found(machine)
     wanted = (*(f"{part}.service" for part in PARTS), "broker", "engine", "console", "database")
     return all(found.get(what) in ("ok", "warn") for what in wanted)
