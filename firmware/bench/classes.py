@@ -12,6 +12,7 @@ __qualname__. A dict that is written out has as many places as it needs.
 """
 
 import ast
+import string
 
 from firmware.bench.scopes import bound
 
@@ -57,19 +58,28 @@ def _defines(node: ast.stmt) -> list[str]:
 
 
 def _locals(body: list[ast.stmt], names: list[str]) -> dict[str, str]:
-    """What each name of a class is called in the function that makes it: where a name at the top is meant, it must not be met instead."""
-    meant = {each.id for node in body for part in _inside(node) for each in ast.walk(part) if isinstance(each, ast.Name)}
-    return {name: f"{name}_" if name in meant else name for name in names}
+    """What each name of a class is called in the function that makes it. Where a name at the top is meant it must not be met instead, so
+    it is a letter then: those are names already, and a new one would cost heap.
+    """
+    meant: set[str] = set()
+    known: set[str] = set()
+    for node in body:
+        meant |= _meant(node, known)
+        known |= {*_defines(node)}
+    spare = (letter for letter in string.ascii_letters if letter not in meant.union(names))
+    return {name: next(spare) if name in meant else name for name in names}
 
 
-def _inside(node: ast.stmt) -> list[ast.AST]:
-    """What of a statement of a class is not in the class's scope, or may mean a name before the class has it."""
-    match node:
-        case ast.FunctionDef() | ast.AsyncFunctionDef():
-            return [*node.body, node.args, *node.decorator_list]
-        case ast.Assign(value=value):
-            return [value]
-    return []
+def _meant(node: ast.stmt, known: set[str]) -> set[str]:
+    """The names of things at the top that a statement of a class uses. `known`: what the class has before it."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return _used(node) - known
+    inside = set().union(*(_used(each) for each in node.body)) - bound(node)
+    return inside.union(*(_used(each) - known for each in [node.args, *node.decorator_list]))
+
+
+def _used(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
 
 
 class _Renamer(ast.NodeTransformer):

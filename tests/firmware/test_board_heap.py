@@ -75,7 +75,7 @@ def test_kind_fully_fitted_over_tls_lives_in_its_heap(make_board: MakeBoard, eng
     assert free > 8_000
 
 
-UPDATE_KB = 14  # what a fully fitted board needs besides while it updates itself
+UPDATE_KB = 8  # what a fully fitted board needs besides while it updates itself
 TOO_FEW_KB = -3  # a board that has so much less lives, and refuses an update
 
 
@@ -98,7 +98,7 @@ def serve(engine: Engine, bundle: bytes, fetch: dict[str, Any]) -> None:
     engine.say("dev/B1/chunk", messages.Chunk(id=fetch["id"], bundle=fetch["bundle"], offset=fetch["offset"], data=data).payload())
 
 
-def test_update_over_the_air_fits_into_14_kb_more(make_board: MakeBoard, engine: Engine, broker: secured.Broker) -> None:
+def test_update_over_the_air_fits_into_8_kb_more(make_board: MakeBoard, engine: Engine, broker: secured.Broker) -> None:
     bundle, asked, prepared = a_release()
     brokers = [{"host": "127.0.0.1", "port": broker.tls_port}]
     points: dict[str, object] = {name: {} for name in FITTED["household"]} | {"extinguisher-1": None}
