@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from gateway import exposition, memory, notify, serving, wellbeing
+from gateway.certificates import Certificates
 from gateway.delivery import targets
 from gateway.delivery.queue import Queue
 from gateway.delivery.targets import Courier
@@ -202,7 +203,8 @@ class _Engine:
         self._courier = Courier() if settings.apprise else None
         if self._courier:
             self._channels += targets.loops(settings.apprise, self._courier, self._tried, self._fault, self._intake.marked, clock=clock)
-        self._reader = partial(wellbeing.read, settings.health, where.database.parent, self._link)
+        certificates = Certificates(where.database.parent, settings.console.certificate, {board.id for board in site.boards})
+        self._reader = partial(wellbeing.read, settings.health, where.database.parent, self._link, certificates)
         self._health = health_limits(settings)
         self._metrics = settings.metrics
         self._unreadable = 0

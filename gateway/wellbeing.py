@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway import machine
+from gateway.certificates import Certificates
 from gateway.domain import health
 from gateway.domain.health import Limits, Reading
 from gateway.domain.situation import Act
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 EVERY_S = 10.0
 
 
-def read(settings: Health, folder: Path, link: Link) -> Reading:
+def read(settings: Health, folder: Path, link: Link, certificates: Certificates) -> Reading:
     """What this machine says now; `folder` is the database's. Takes milliseconds, and blocks: a dead disk may hang for long."""
     free, total, readonly = machine.disk(folder)
     return Reading(
@@ -34,6 +35,7 @@ def read(settings: Health, folder: Path, link: Link) -> Reading:
         connections=link.connections,
         broker_bytes=machine.mosquitto_bytes(),
         power=machine.power(settings.ups),
+        certificates=certificates.read(),
     )
 
 

@@ -57,7 +57,7 @@ def examine(patient: Patient, *, now: Callable[[], datetime]) -> Iterator[Findin
     yield _database(patient.data / backup.DATABASE)
     yield _backups(patient, now())
     yield from _secrets(patient.data)
-    yield from _certificates(patient.data, now())
+    yield from _certificates(patient, now())
     if patient.settings.console.certificate:
         yield _page_certificate(patient.settings.console.certificate, now())
     if patient.settings.map.pmtiles:
@@ -220,9 +220,10 @@ def _secrets(data: Path) -> Iterator[Finding]:
                 yield found
 
 
-def _certificates(data: Path, now: datetime) -> Iterator[Finding]:
+def _certificates(patient: Patient, now: datetime) -> Iterator[Finding]:
+    known = {board.id for board in patient.site.boards}
     try:
-        if not has_identity(data):
+        if not has_identity(patient.data):
             yield Finding(
                 "certificates", "warn", "no authority: boards come with passwords, from this machine alone", "sudo keng identity init"
             )
@@ -230,7 +231,7 @@ def _certificates(data: Path, now: datetime) -> Iterator[Finding]:
         from gateway.identity.authority import Authority, NoIdentity  # noqa: PLC0415  # cryptography
 
         try:
-            found = Authority.load(data)
+            found = Authority.load(patient.data)
         except NoIdentity as exc:
             yield Finding("certificates", "wrong", str(exc), "bring them back from a backup: keng restore")
             return
@@ -240,9 +241,9 @@ def _certificates(data: Path, now: datetime) -> Iterator[Finding]:
         remedy = "sudo systemctl restart keng-broker: it renews its own"
         yield findings.certificate("broker's certificate", found.broker.not_valid_after_utc, now=now, remedy=remedy)
         ends = {
-            device: found.end(datetime.fromtimestamp(entry.issued_ms / 1000, UTC))
-            for device, entry in register.load(data).items()
-            if not entry.revoked
+            device: register.end(entry, found.certificate.not_valid_after_utc)
+            for device, entry in register.load(patient.data).items()
+            if not entry.revoked and device in known
         }
         if ends:
             yield findings.boards(ends, now=now)

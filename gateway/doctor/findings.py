@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from gateway.doctor.turns import Running
+from gateway.domain.health import CERTIFICATE_EARLY
 
 MB = 1_000_000
 BACKUP_AGE = timedelta(days=2)  # one night may be missed
-SOON = timedelta(days=60)
 NAMED = 8  # boards in a line
 HOT_C, TOO_HOT_C = 70.0, 80.0  # a Raspberry Pi slows down at 80 °C (raspberrypi.com, documentation, frequency management)
 FREE_MB, FREE_LEAST_MB = 1000, 300
@@ -118,13 +118,13 @@ def backups(newest: datetime | None, *, same_disk: bool, now: datetime) -> Findi
 
 def certificate(what: str, until: datetime, *, now: datetime, remedy: str) -> Finding:
     """A certificate's last day."""
-    state: State = "wrong" if until <= now else "warn" if until - now < SOON else "ok"
+    state: State = "wrong" if until <= now else "warn" if until - now < CERTIFICATE_EARLY else "ok"
     return Finding(what, state, f"good until {until:%d/%m/%Y}", "" if state == "ok" else remedy)
 
 
 def boards(ends: Mapping[str, datetime], *, now: datetime) -> Finding:
     """Board -> its certificate's last day. At least one."""
-    soon = sorted(device for device, until in ends.items() if until - now < SOON)
+    soon = sorted(device for device, until in ends.items() if until - now < CERTIFICATE_EARLY)
     named = ", ".join(soon[:NAMED]) + (f" and {len(soon) - NAMED} more" if len(soon) > NAMED else "")
     return certificate("boards' certificates", min(ends.values()), now=now, remedy=f"keng device flash, for {named}")
 

@@ -4,9 +4,13 @@ Each fault begins and ends at different values, so that nothing flaps at a limit
 is never good. Seconds are monotonic.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.domain.audiences import local
 from gateway.domain.maintenance import Entry
 
 if TYPE_CHECKING:
@@ -20,6 +24,16 @@ STEPPED_S = 3600.0
 NO_CLOCK_S = 300.0  # without a clock of its own, not yet synchronised: nobody knows the time
 CHARGE_PCT = 30
 MB = 1_000_000
+CERTIFICATE_EARLY = timedelta(days=60)  # docs/board-life.md: clocks of boards may be months behind
+NAMED = 5  # boards in the words of a fault
+
+
+class Ending(NamedTuple):
+    """Until when a certificate is good, and how long before its end that is a fault. `board`: whose, "" if it is no board's."""
+
+    until_ms: int
+    early_ms: int
+    board: str = ""
 
 
 class Power(NamedTuple):
@@ -33,7 +47,8 @@ class Reading(NamedTuple):
     """What was measured now; None: not to be had on this machine. Bytes, °C.
 
     `disk_errors`: counted by the file system. `synchronised`, `has_rtc`: the machine's clock. `connections`: to the broker since the
-    start. `power`: None without a source that was set up; a Power of nothing if it gives no answer.
+    start. `power`: None without a source that was set up; a Power of nothing if it gives no answer. `certificates`: by the fault that
+    their end would be, None for those of which nobody can tell.
     """
 
     disk_free: int | None = None
@@ -47,6 +62,7 @@ class Reading(NamedTuple):
     connections: int = 0
     broker_bytes: int | None = None
     power: Power | None = None
+    certificates: Mapping[str, tuple[Ending, ...] | None] = MappingProxyType({})
 
 
 class Limits(NamedTuple):
@@ -78,6 +94,9 @@ def judge(turn: "Turn", reading: Reading, limits: Limits) -> None:
     _clock(turn, reading, limits)
     _broker(turn, reading, limits)
     _power(turn, reading.power)
+    for key, found in reading.certificates.items():
+        if found is not None:
+            _certificate(turn, key, found)
 
 
 def clock_set(turn: "Turn", by_ms: int) -> None:
@@ -152,6 +171,19 @@ def _power(turn: "Turn", power: Power | None) -> None:
         _say(turn, "mains", f"on battery{charge}", wrong=not power.on_mains)
     if power.charge_pct is not None:
         _say(turn, "ups", f"battery {power.charge_pct} %", wrong=power.charge_pct < CHARGE_PCT)
+
+
+def _certificate(turn: "Turn", key: str, found: tuple[Ending, ...]) -> None:
+    """One fault for all of a kind, however many they are: with their number its words change, and nothing is logged or told anew."""
+    soon = sorted(one for one in found if one.until_ms - turn.now.ms < one.early_ms)
+    if not soon:
+        turn.fault_over(key)
+        return
+    words = f"{'ended on' if soon[0].until_ms <= turn.now.ms else 'good until'} {local(soon[0].until_ms):%d/%m/%Y}"
+    boards = [one.board for one in soon if one.board]
+    if boards:
+        words += ": " + ", ".join(boards[:NAMED]) + (f" and {len(boards) - NAMED} more" if len(boards) > NAMED else "")
+    turn.fault(key, words, names=boards)
 
 
 def _say(turn: "Turn", key: str, words: str, *, wrong: bool) -> None:

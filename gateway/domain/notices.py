@@ -1,6 +1,6 @@
 """Who is told of a fault: those whom the policy names, one message a person for all that is wrong, and not at night. Pure; milliseconds.
 
-A fault is no incident: nobody acknowledges it, no ladder is climbed. What lasts is told again once a day.
+A fault is no incident: nobody acknowledges it, no ladder is climbed. What lasts is told again once a day, or once a week.
 """
 
 import json
@@ -20,6 +20,9 @@ APART_MS = 900_000  # whatever goes wrong, a person's phone does not ring more o
 ANEW_MS = 14_400_000  # what has ended and begun again is no news sooner: six messages a day for what comes and goes all the time
 # Without these an alarm reaches nobody: told at night too, during an alarm, and to those on duty.
 URGENT = ("desk", "broker", "disk", "ladder")
+# Weeks before anything stops working: a message each day would be read by nobody any more.
+SELDOM = ("certificate_authority", "certificate_broker", "certificate_boards", "certificate_page")
+SELDOM_MS = 7 * 86_400_000
 SHOWN = ("clock_stepped",)  # at the desk alone: nobody can repair what has happened
 
 
@@ -62,7 +65,8 @@ def _is_untold(situation: Situation, key: str, now_ms: int) -> bool:
     if _kind(key) in SHOWN or not is_due(known.since_ms, policy.after_s * 1000, now_ms):
         return False
     if known.told_ms is not None:
-        return is_due(known.told_ms, policy.again_h * 3_600_000, now_ms)
+        again_ms = max(policy.again_h * 3_600_000, SELDOM_MS if _kind(key) in SELDOM else 0)
+        return is_due(known.told_ms, again_ms, now_ms)
     return key not in situation.told or is_due(situation.told[key], ANEW_MS, now_ms)
 
 

@@ -14,7 +14,7 @@ import hashlib
 import ipaddress
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -25,12 +25,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.identity import private
 from gateway.identity.private import CA_KEY, IDENTITY, write_private
+from gateway.identity.validity import YEAR, holder_end
 from protocol.tomlfile import FileMistakes
 
 SERVER_NAME = "gateway.keng.internal"  # of the broker, whatever its address is; .internal is nobody's in the Internet (ICANN, 2024-07-29)
 FIRST_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # before any date at which a gateway without a clock chip starts
-YEAR = timedelta(days=365)
-CA_YEARS, HOLDER_YEARS = 40, 20
+CA_YEARS = 40
 RENEW_BEFORE = YEAR  # a certificate is replaced while it is good for 60 days or more: docs/board-life.md
 CA_BITS, BROKER_BITS = 3072, 2048
 
@@ -139,7 +139,7 @@ class Authority:
 
     def end(self, now: datetime) -> datetime:
         """The last day of a certificate that is made now."""
-        return min(now + HOLDER_YEARS * YEAR, self.certificate.not_valid_after_utc)
+        return holder_end(now, self.certificate.not_valid_after_utc)
 
     def _sign(self, builder: x509.CertificateBuilder, usage: x509.KeyUsage, purpose: x509.ObjectIdentifier) -> x509.Certificate:
         own = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())

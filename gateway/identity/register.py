@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.identity.private import IDENTITY, locked, write_private
+from gateway.identity.validity import holder_end
 from protocol.fields import Id
 from protocol.tomlfile import FileMistakes
 
@@ -69,6 +70,11 @@ def merged(here: bytes, restored: bytes) -> bytes:
         gone = newest.revoked or (entry.generation == other.generation and (entry.revoked or other.revoked))
         boards[device] = newest.model_copy(update={"revoked": gone})
     return _File(boards=boards).model_dump_json(indent=1).encode()
+
+
+def end(entry: Entry, authority_until: datetime) -> datetime:
+    """Until when this board's certificate is good."""
+    return holder_end(datetime.fromtimestamp(entry.issued_ms / 1000, UTC), authority_until)
 
 
 def revoke(data: Path, device: str) -> Entry:

@@ -6,7 +6,8 @@ from commune import World
 from hypothesis import given, settings
 
 from gateway.domain import health
-from gateway.domain.health import AWAY_S, CHARGE_PCT, NO_CLOCK_S, RESTARTS_S, STEPPED_S, Limits, Power, Reading
+from gateway.domain.audiences import local
+from gateway.domain.health import AWAY_S, CHARGE_PCT, NO_CLOCK_S, RESTARTS_S, STEPPED_S, Ending, Limits, Power, Reading
 
 LIMITS = Limits(disk_free_mb=500, temperature_c=80, clock_min=60, broker_mb=200)
 GB = 1_000_000_000
@@ -22,6 +23,7 @@ WELL = Reading(
     connections=1,
     broker_bytes=9_000_000,
     power=Power(on_mains=True, charge_pct=100),
+    certificates=dict.fromkeys(("certificate_boards", "certificate_page"), ()),
 )
 
 
@@ -149,6 +151,36 @@ def test_the_first_connection_of_a_start_is_no_restart():
         assert judged(world, WELL) == {}
 
 
+DAY_MS = 86_400_000
+
+
+def ends(world: World, *days: float, key: str = "certificate_boards") -> Reading:
+    """Boards B00, B01 ... whose certificates end in so many days."""
+    return WELL._replace(
+        certificates={key: tuple(Ending(world.now.ms + int(day * DAY_MS), 60 * DAY_MS, f"B{n:02d}") for n, day in enumerate(days))}
+    )
+
+
+def test_boards_whose_certificates_end_are_one_fault_that_names_a_few_and_counts_the_rest():
+    world = World()
+    first = local(world.now.ms + DAY_MS)
+    assert judged(world, ends(world, 61, 400), 0) == {}
+    assert judged(world, ends(world, 3, 1, 400), 0) == {"certificate_boards": f"good until {first:%d/%m/%Y}: B01, B00"}
+    assert world.logged() == [("", "certificate_boards", "gateway_fault")]
+    assert judged(world, ends(world, *[1] * 20), 0) == {
+        "certificate_boards": f"good until {first:%d/%m/%Y}: B00, B01, B02, B03, B04 and 15 more"
+    }
+    assert world.situation.lasting["certificate_boards"].names == tuple(f"B{n:02d}" for n in range(20))
+    assert world.logged() == [], "one entry, however many boards come and go"
+    assert judged(world, WELL._replace(certificates={"certificate_boards": None}), 0), "unknown is never good"
+    assert judged(world, ends(world, 400), 0) == {}
+
+
+def test_a_certificate_that_has_ended_is_said_to():
+    world = World()
+    assert judged(world, ends(world, -1), 0)["certificate_boards"].startswith("ended on ")
+
+
 def maybe(values):
     return st.none() | values
 
@@ -165,6 +197,7 @@ readings = st.builds(
     broker_up=maybe(st.booleans()),
     connections=st.integers(0, 10),
     broker_bytes=maybe(st.integers(0, GB)),
+    certificates=st.just({}) | st.builds(lambda ms: {"certificate_page": (Ending(ms, DAY_MS),)}, st.integers(0, 2_000_000_000_000)),
     power=maybe(st.builds(Power, maybe(st.booleans()), maybe(st.integers(0, 100)))),
 )
 

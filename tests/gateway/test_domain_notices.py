@@ -108,6 +108,15 @@ def test_what_lasts_is_told_again_after_a_day():
     assert len(world.minutes(1)) == 1
 
 
+def test_a_certificate_that_ends_in_weeks_is_told_once_a_week():
+    world = Told(quiet_start="00:00", quiet_end="00:00")
+    world.wrong("certificate_boards", "good until 20/01/2027: H03-07")
+    assert world.minutes(5) == [("ky-thuat", "apprise:zalo")]
+    assert json.loads(world.rows[-1].body)["body"] == "- chứng thư thiết bị sắp hết hạn: good until 20/01/2027: H03-07"
+    assert world.minutes(7 * 24 * 60 - 1) == []
+    assert len(world.minutes(1)) == 1
+
+
 def test_at_night_it_waits_until_the_morning():
     world = Told(NIGHT)
     world.wrong("sms")
@@ -225,4 +234,4 @@ def test_every_kind_of_fault_has_its_words_in_both_languages_and_its_page():
     for language in words.LANGUAGES:
         catalogue = words.load(language).texts
         assert {key.removeprefix("fault.") for key in catalogue if key.startswith("fault.")} == documented
-    assert set(notices.URGENT + notices.SHOWN) <= documented
+    assert set(notices.URGENT + notices.SHOWN + notices.SELDOM) <= documented

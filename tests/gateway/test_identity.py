@@ -16,10 +16,16 @@ from cryptography.x509.oid import NameOID
 
 from gateway import broker as brokers
 from gateway.broker import Choice
+from gateway.certificates import Certificates
 from gateway.doctor import examination
-from gateway.identity import issuing, mosquitto, register
-from gateway.identity.authority import HOLDER_YEARS, YEAR, Authority
+from gateway.domain import health
+from gateway.domain.audiences import VIETNAM
+from gateway.domain.health import Limits, Reading
+from gateway.domain.situation import Now
+from gateway.identity import issuing, mosquitto, register, validity
+from gateway.identity.authority import CA_YEARS, Authority
 from gateway.identity.register import Refused
+from gateway.identity.validity import HOLDER_YEARS, YEAR
 from gateway.mqtt import Account
 from gateway.settings import Broker, Settings
 from gateway.store.store import upgrade
@@ -38,6 +44,7 @@ from tests.gateway.brokers import (
     stored,
     wait_until,
 )
+from tests.gateway.commune import World
 
 BASE = "keng/1/xa-mau/"
 SITE = site_files.load(DEMO)
@@ -152,7 +159,8 @@ def test_the_doctor_tells_of_every_certificate_that_ends(data: Path) -> None:
     new_certificate(data, "H03-07")
 
     def told(now: datetime) -> dict[str, tuple[str, str]]:
-        return {found.what: (found.state, found.remedy) for found in examination._certificates(data, now)}
+        patient = examination.Patient(SITE, Settings(), data, data / "backups")
+        return {found.what: (found.state, found.remedy) for found in examination._certificates(patient, now)}
 
     assert told(NOW) == dict.fromkeys(["authority", "broker's certificate", "boards' certificates"], ("ok", ""))
     late = told(NOW + HOLDER_YEARS * YEAR - timedelta(days=30))
@@ -160,6 +168,80 @@ def test_the_doctor_tells_of_every_certificate_that_ends(data: Path) -> None:
     assert late["boards' certificates"] == ("warn", "keng device flash, for H03-07")
     register.revoke(data, "H03-07")
     assert "boards' certificates" not in told(NOW)
+
+
+DAY = timedelta(days=1)
+CERTIFICATES = ("certificate_authority", "certificate_broker", "certificate_boards", "certificate_page")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for a page, good for 90 days."""
+    file = tmp_path_factory.mktemp("page") / "console.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "90", "-subj", "/CN=kenh.test", "-keyout", "/dev/null"]
+    subprocess.run([*words, "-out", str(file)], check=True, capture_output=True)
+    return file
+
+
+def faults(certificates: Certificates, now: datetime) -> dict[str, str]:
+    """What is wrong then."""
+    world = World()
+    world.now = Now(int(now.timestamp() * 1000), 1000.0)
+    with world.turn() as turn:
+        health.judge(turn, Reading(certificates=certificates.read()), Limits())
+    return world.situation.faults
+
+
+def test_certificates_that_end_are_faults_until_they_are_renewed(data: Path, page: Path) -> None:
+    for board in ("H03-07", "H03-08", "H09-99"):
+        new_certificate(data, board)
+    looked_at = Certificates(data, page, {"H03-07", "H03-08"})
+    end = Authority.load(data).end(NOW)
+    assert faults(looked_at, NOW) == {}
+    assert faults(looked_at, NOW + 67 * DAY) == {}
+    assert faults(looked_at, NOW + 68 * DAY) == {"certificate_page": f"good until {local_date(NOW + 90 * DAY)}"}
+    assert faults(looked_at, end - 61 * DAY) == {"certificate_page": f"ended on {local_date(NOW + 90 * DAY)}"}
+    late = faults(looked_at, end - 59 * DAY)
+    assert late["certificate_broker"].startswith("good until ")
+    assert late["certificate_boards"] == f"good until {local_date(end)}: H03-07, H03-08", "H09-99 is of no commune and has no rights"
+
+    Authority.load(data).renew_broker("gateway.keng.internal", now=end - 59 * DAY)
+    register.revoke(data, "H03-07")
+    late = faults(looked_at, end - 59 * DAY)
+    assert (late.keys(), late["certificate_boards"]) == (
+        {"certificate_boards", "certificate_page"},
+        f"good until {local_date(end)}: H03-08",
+    )
+    assert "certificate_authority" in faults(looked_at, NOW + (CA_YEARS * 365 - 59) * DAY)
+
+
+def local_date(day: datetime) -> str:
+    return f"{day.astimezone(VIETNAM):%d/%m/%Y}"
+
+
+def test_a_certificate_that_nobody_can_read_is_unknown_until_somebody_can(data: Path, page: Path, caplog: pytest.LogCaptureFixture) -> None:
+    looked_at = Certificates(data, data / "page.pem", set())
+    whole = (data / "identity/broker.pem").read_bytes()
+    for broken in (b"", b"rubbish", whole[: len(whole) // 2], whole.replace(b"MII", b"AAA", 1)):
+        (data / "identity/broker.pem").write_bytes(broken)
+        (data / "page.pem").write_bytes(broken)
+        found = looked_at.read()
+        assert (found["certificate_broker"], found["certificate_page"]) == (None, None)
+        assert found["certificate_authority"]
+    assert len(caplog.records) == 2, "once for each, not every ten seconds"
+    (data / "identity/broker.pem").write_bytes(whole)
+    (data / "page.pem").write_bytes(page.read_bytes())
+    assert all(looked_at.read()[key] for key in ("certificate_broker", "certificate_page"))
+
+
+def test_a_gateway_without_certificates_has_none_that_end(tmp_path: Path) -> None:
+    assert Certificates(tmp_path, None, set()).read() == dict.fromkeys(CERTIFICATES, ())
+
+
+def test_when_it_ends_is_read_as_the_library_reads_it(authority: Authority, page: Path) -> None:
+    for file in (authority.folder / "ca.pem", authority.folder / "broker.pem", page):
+        known = x509.load_pem_x509_certificate(file.read_bytes())
+        assert validity.read(file.read_bytes()) == (known.not_valid_before_utc, known.not_valid_after_utc)
 
 
 def test_a_board_in_another_group_than_it_has_shown_has_the_rights_of_both(data: Path) -> None:

@@ -2,11 +2,16 @@
 
 import sqlite3
 import time
+from datetime import timedelta
 
 import pytest
 from brokers import wait_until
 from engines import LIFE, Town, free_port, mosquitto
 
+from gateway.domain.audiences import VIETNAM
+from gateway.identity import issuing, register
+from gateway.identity.authority import Authority
+from gateway.identity.validity import HOLDER_YEARS, YEAR
 from gateway.store import queries
 
 HOMES = [f"H03-{number:02d}" for number in range(1, 13)]
@@ -46,6 +51,27 @@ def test_a_dead_group_is_one_fault_until_it_is_back(town, killed):
         lambda: rows(town, "SELECT what FROM maintenance WHERE part_of IS NULL ORDER BY id") == [("area_lost",), ("area_back",)],
         "two lines, and none for each board",
     )
+
+
+def test_a_boards_certificate_that_is_about_to_end_is_a_fault_until_it_is_renewed_over_a_start_too(town):
+    data, now = town.database.parent, register.now()
+    authority = Authority.create(data, "xa-mau", now=now)
+    _, key = issuing.new_key("H03-07")
+    long_ago = now - HOLDER_YEARS * YEAR + timedelta(days=20)
+    issuing.issue(data, "H03-07", key, now=long_ago)
+    town.start()
+    wait_until(lambda: "certificate_boards" in lasting(town), "a fault")
+    fault = lasting(town)["certificate_boards"]
+    until = f"{authority.end(long_ago).astimezone(VIETNAM):%d/%m/%Y}"
+    assert (fault["words"], fault["boards"]) == (f"good until {until}: H03-07", ["H03-07"])
+    town.kill()
+    issuing.issue(data, "H03-07", key, now=now)
+    town.start()
+    wait_until(lambda: "certificate_boards" not in lasting(town), "over")
+    assert rows(town, "SELECT point, what FROM maintenance WHERE point LIKE 'certificate%' ORDER BY id") == [
+        ("certificate_boards", "gateway_fault"),
+        ("certificate_boards", "gateway_ok"),
+    ]
 
 
 def test_a_missing_desk_is_known_after_a_start_hurries_the_ladder_and_ends_with_a_live_one(town):
