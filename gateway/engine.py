@@ -4,22 +4,17 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from gateway import exposition, memory, notify, serving, wellbeing
+from gateway import exposition, memory, notify, serving, wellbeing, workbench
 from gateway.certificates import Certificates
-from gateway.delivery import targets
-from gateway.delivery.queue import Queue
-from gateway.delivery.targets import Courier
-from gateway.delivery.webhooks import WebhookLoop
+from gateway.channels import Channels, Ties
 from gateway.domain import canaries, desks, facts, incidents, moves, notices, telling, waves
-from gateway.domain.rows import DeliveryRow
-from gateway.domain.situation import Act, Effects, Now, Situation, Turn
+from gateway.domain.situation import Effects, Now, Situation, Turn
 from gateway.expiry import Expiry
 from gateway.housekeeping import DISK, DiskIsBack, Housekeeping
 from gateway.intake import Intake
@@ -36,9 +31,9 @@ from gateway.serving import Serving
 from gateway.settings import Settings
 from gateway.store import damage, journal
 from gateway.store.backlog import Backlog
-from gateway.store.damage import Damaged
+from gateway.store.damage import Damaged, readable
 from gateway.store.store import Store, open_store
-from gateway.workbench import Ties, Workbench
+from gateway.workbench import Workbench
 from protocol import topics
 from protocol.boards import BoardCommand
 from protocol.site import Site
@@ -55,15 +50,6 @@ SUBSCRIPTIONS = (
     *(("dev/+/report", 0), ("dev/+/answer", 1), ("dev/+/fetch", 1), ("desk/+/command", 1), ("desk/+/alive", 0)),
     *(("bench/+/command", 1), ("incident/+", 0)),
 )
-
-
-class Channel(Protocol):
-    """The loop of one channel. What it has waiting is put into its queue before `run`, and what is decided later as it comes."""
-
-    queue: Queue
-
-    async def run(self) -> None:
-        """Never returns; cancel it."""
 
 
 async def run(
@@ -146,7 +132,6 @@ class _Engine:
         self._site = site.id
         self._clock = clock
         self._monotonic = monotonic
-        life = store.engine.partition("-")[0]
         self._link = Link(
             account,
             [(f"{topics.PREFIX}{site.id}/{topic}", qos) for topic, qos in SUBSCRIPTIONS],
@@ -181,28 +166,14 @@ class _Engine:
             settings,
             site,
             store.path.parent,
-            Ties(store, self._situation, self._intake.put, self._publication.answer_bench, clock, self._intake.settled),
+            workbench.Ties(store, self._situation, self._intake.put, self._publication.answer_bench, clock, self._intake.settled),
         )
         ties_of_serving = serving.Ties(
             *(self._situation, self._rubbish, self._intake.put, self._link.publish, self._may_serve, clock, monotonic),
         )
         self._serving = Serving(store.path.parent, site.id, settings.updates.kb_per_s, ties_of_serving)
         self._plan = canary_plan(settings, site)
-        self._channels: list[Channel] = [WebhookLoop(webhook, life, self._tried, clock=clock) for webhook in settings.webhooks]
-        if settings.receivers:
-            from gateway.delivery.sia import channel as sia  # noqa: PLC0415  # cryptography, 6 MiB, for those who have a receiver
-
-            self._channels += sia.loops(settings.receivers, self._tried, self._fault, on_proof=self._proved, clock=clock)
-        if settings.sms.port:
-            from gateway.delivery.sms import channel as sms  # noqa: PLC0415  # pyserial, for those who have a modem
-
-            ties = sms.Ties(self._tried, self._intake.replied, self._fault, self._intake.settled, self._proved)
-            with _readable():
-                handed = journal.handed(store.reading, "sms")
-            self._channels += sms.loops(settings.sms, site, ties, handed, clock=clock)
-        self._courier = Courier() if settings.apprise else None
-        if self._courier:
-            self._channels += targets.loops(settings.apprise, self._courier, self._tried, self._fault, self._intake.marked, clock=clock)
+        self._channels = Channels(settings, site, self._plan, Ties(store, self._intake, self._fault, clock))
         certificates = Certificates(where.database.parent, settings.console.certificate, {board.id for board in site.boards})
         self._reader = partial(wellbeing.read, settings.health, where.database.parent, self._link, certificates)
         self._health = health_limits(settings)
@@ -237,23 +208,7 @@ class _Engine:
             if self._metrics.port:
                 measured = Measured(VERSION, self._situation, self._intake, self._store, self._rubbish, self._link, self._serving)
                 tasks.create_task(_show(self._metrics.host, self._metrics.port, measured), name="metrics")
-            if self._courier:
-                tasks.create_task(self._courier.run(), name="courier")
-            for channel in self._channels:
-                with _readable():
-                    channel.queue.put(journal.waiting(self._store.reading, channel.queue.channel))
-                tasks.create_task(channel.run(), name=channel.queue.channel)
-            self._give_up_orphans()
-
-    def _give_up_orphans(self) -> None:
-        """Nobody sends what waits for a channel that the settings no longer have: its person's next channel is tried, and its incident
-        can come to its end.
-        """
-        with _readable():
-            orphans = journal.orphans(self._store.reading, {channel.queue.channel for channel in self._channels})
-        for row, _ in orphans:
-            gone = row.delivery.model_copy(update={"state": "failed", "error": "this channel is no longer set up"})
-            self._tried(row._replace(delivery=gone))
+            self._channels.start(tasks)
 
     def _for_bench(self, user: str, command: BoardCommand) -> None:
         self._workbench.take(user, command)
@@ -266,19 +221,6 @@ class _Engine:
     def _fault(self, key: str, words: str | None) -> None:
         """Something of the gateway itself is not well, or (None) well again."""
         self._intake.put(partial(facts.fault, key=key, words=words) if words else partial(facts.fault_over, key=key))
-
-    def _tried(self, row: DeliveryRow) -> None:
-        """A channel says how far a message is; what has arrived proves the channel."""
-        more: list[Act] = []
-        if row.delivery.state != "waiting":
-            more.append(partial(canaries.told, row=row, plan=self._plan))
-        if (row.delivery.what, row.delivery.state) == (notices.FAULT, "failed"):
-            more.append(partial(notices.again, row=row))
-        self._intake.tried(row, *more)
-
-    def _proved(self, channel: str) -> None:
-        """What watches over a channel has found that it works."""
-        self._intake.put(partial(canaries.supervised, channel=channel, plan=self._plan))
 
     def _message(self, topic: str, payload: bytes, retained: bool) -> None:
         if topic.endswith("/fetch"):
@@ -334,9 +276,7 @@ class _Engine:
         return self._link.up.is_set() and not self._rivals.keep_still(self._monotonic())
 
     def _outgoing(self, outgoing: list[journal.Outgoing], effects: Effects) -> None:
-        for channel in self._channels:
-            channel.queue.put(outgoing)
-            channel.queue.withdraw(effects.withdrawn)
+        self._channels.put(outgoing, effects.withdrawn)
         self._workbench.seen(effects)
 
     async def _ticks(self) -> None:
@@ -385,18 +325,9 @@ class _Engine:
             self._rubbish.count("", "topic", why="a topic in UTF-8", payload=b"", now_ms=now_ms, times=new)
 
 
-@contextmanager
-def _readable() -> Iterator[None]:
-    """What is read of the database in here and cannot be understood is Damaged: a new start takes over the rest of it."""
-    try:
-        yield
-    except (ValueError, sqlite3.DatabaseError) as exc:
-        raise Damaged(f"a row that cannot be read: {exc}") from exc
-
-
 def _situation(settings: Settings, site: Site, store: Store, *, now_s: float) -> Situation:
     situation = Situation(site, limits(settings, site), _programs(settings), ways(settings))
-    with _readable():
+    with readable():
         journal.restore(store.reading, situation, now_s=now_s)
     for board in site.boards:
         situation.device(board.id).kind = board.kind

@@ -9,8 +9,8 @@ import secrets
 import sqlite3
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +43,15 @@ class Rest(NamedTuple):
 
 
 NOTHING = Rest(())
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """What is read of the database in here and cannot be understood is Damaged: a new start takes over the rest of it."""
+    try:
+        yield
+    except (ValueError, sqlite3.DatabaseError) as exc:
+        raise Damaged(f"a row that cannot be read: {exc}") from exc
 
 
 def is_damage(error: BaseException) -> bool:
