@@ -143,7 +143,8 @@ class Workbench:
             return _no(
                 command, f"expected a command of the last {AGE_MAX_MS // 1000} s, got one {age_ms // 1000} s away: look at both clocks"
             )
-        if command.device is not None and command.device not in {board.id for board in self._site.boards}:
+        # One that the description no longer has can still be revoked, so that its board may go to another place.
+        if command.device is not None and command.do != "revoke" and command.device not in {board.id for board in self._site.boards}:
             return _no(command, f"expected a board of the commune's description, got {command.device}")
         return None
 

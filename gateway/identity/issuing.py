@@ -27,7 +27,8 @@ def issue(data: Path, device: str, request: bytes, *, mac: str = "", replace: bo
     """Issue a board's certificate of the next generation, which takes the rights of the one before.
 
     `request`: a PKCS #10 request, DER, whose name does not matter; the same key again gets the same generation, so that asking twice
-    is asking once. `replace`: another board (`mac`) may take the place of one that has rights.
+    is asking once. `replace`: another board (`mac`) may take the place of one that has rights. No board has two places: the bench erases
+    it, and the first one would be without a bell while the register says that it has one.
     Raises Refused, NoIdentity, FileMistakes, OSError.
     """
     key = _key(request)
@@ -38,6 +39,11 @@ def issue(data: Path, device: str, request: bytes, *, mac: str = "", replace: bo
         if before and not before.revoked and before.mac and before.mac != mac and not replace:
             raise Refused(
                 f"{device}: expected the board {before.mac}, got {mac or 'none'}; to put another in its place: keng device replace"
+            )
+        if mac and (other := next((known for known, entry in entries.items() if entry.mac == mac and not entry.revoked), device)) != device:
+            raise Refused(
+                f"{device}: expected a board without a place, got {mac}, which is {other}'s; for another board at {other}: "
+                f"keng device replace; to take this one from there: keng device revoke {other}"
             )
         if before and before.key == fingerprint and not before.revoked:
             generation = before.generation

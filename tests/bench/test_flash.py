@@ -9,8 +9,13 @@ import re
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from firmware.bench.desk import Desk, DeskFailed, load_access
+from protocol.boards import BoardAnswer
 from simulator.usb.boards import Boards, mac
 from tests.bench.hall import SITE, TECHNICIAN, Gateway, eventually, json_of, keng, state
 from tests.simulator.usb import evaluated, serial, until
@@ -81,6 +86,22 @@ REQUEST = base64.b64encode(b"no request").decode()
 def test_the_engine_refuses_what_cannot_be(gateway: Gateway, do: str, fields: dict[str, str], words: str) -> None:
     with gateway.desk() as desk, pytest.raises(DeskFailed, match=re.escape(words)):
         desk.ask(do, **fields)
+
+
+def test_a_board_goes_to_a_second_place_only_when_it_is_taken_from_the_first(gateway: Gateway) -> None:
+    def register(desk: Desk, device: str) -> BoardAnswer:
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device)])
+        request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+        asked = base64.b64encode(request.public_bytes(serialization.Encoding.DER)).decode()
+        return desk.ask("register", device=device, mac="240ac40000ff", request=asked)
+
+    with gateway.desk() as desk:
+        register(desk, "H03-05")
+        words = "got 240ac40000ff, which is H03-05's; for another board at H03-05: keng device replace; to take this one from there: "
+        with pytest.raises(DeskFailed, match=re.escape(f"{words}keng device revoke H03-05")):
+            register(desk, "H03-06")
+        desk.ask("revoke", device="H03-05")
+        assert register(desk, "H03-06").generation == 1
 
 
 def test_only_technicians_may(gateway: Gateway) -> None:

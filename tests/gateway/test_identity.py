@@ -128,6 +128,36 @@ def test_another_board_does_not_take_a_place_unless_it_is_said(data: Path) -> No
     assert issuing.issue(data, "H03-07", another, mac="240ac4000002", replace=True, now=NOW).generation == 2
 
 
+def test_a_board_does_not_take_a_second_place_while_it_has_one(data: Path) -> None:
+    (_, first), (_, second) = issuing.new_key("H03-07"), issuing.new_key("H03-08")
+    mac = "240ac4000001"
+    issuing.issue(data, "H03-07", first, mac=mac, now=NOW)
+    for replace in (False, True):
+        with pytest.raises(Refused, match=f"got {mac}, which is H03-07's; .* keng device replace; .* keng device revoke H03-07"):
+            issuing.issue(data, "H03-08", second, mac=mac, replace=replace, now=NOW)
+    assert register.users(register.load(data)) == {"H03-07": "H03-07.1"}, "nothing has changed"
+
+    register.revoke(data, "H03-07")
+    issuing.issue(data, "H03-08", second, mac=mac, now=NOW)
+    assert register.users(register.load(data)) == {"H03-08": "H03-08.1"}
+    with pytest.raises(Refused, match="which is H03-08's"):
+        issuing.issue(data, "H03-07", first, mac=mac, now=NOW)
+
+
+def test_a_board_whose_place_got_another_is_free_for_a_new_one(data: Path) -> None:
+    _, request = issuing.new_key("H03-07")
+    issuing.issue(data, "H03-07", request, mac="240ac4000001", now=NOW)
+    issuing.issue(data, "H03-07", issuing.new_key("H03-07")[1], mac="240ac4000002", replace=True, now=NOW)
+    issuing.issue(data, "H03-08", request, mac="240ac4000001", now=NOW)
+    assert register.users(register.load(data)) == {"H03-07": "H03-07.2", "H03-08": "H03-08.1"}
+
+
+def test_certificates_made_by_hand_are_of_no_board_that_could_have_two(data: Path) -> None:
+    for device in ("H03-07", "H03-08"):
+        issuing.issue(data, device, issuing.new_key(device)[1], replace=True, now=NOW)
+    assert register.users(register.load(data)) == {"H03-07": "H03-07.1", "H03-08": "H03-08.1"}
+
+
 def test_a_revoked_board_has_no_user_and_its_next_certificate_is_of_another_generation(data: Path) -> None:
     _, request = issuing.new_key("H03-07")
     issuing.issue(data, "H03-07", request, mac="a", now=NOW)

@@ -127,7 +127,8 @@ def test_the_same_command_again_is_answered_again_and_not_done_again(tmp_path: P
     [
         ("truc-ban-1", asked("boards"), "expected somebody with the role technician or chief, got duty"),
         ("nobody", asked("boards"), "expected somebody with the role technician or chief, got nobody"),
-        (USER, asked("revoke", device="H99"), "expected a board of the commune's description, got H99"),
+        (USER, asked("boards", device="H99"), "expected a board of the commune's description, got H99"),
+        (USER, asked("revoke", device="H99"), "expected a board with a certificate, got H99"),
         (USER, asked("revoke", device="H03-01"), "expected a board with a certificate, got H03-01"),
         (
             USER,
