@@ -29,6 +29,7 @@ START_S, TRIES = 2.0, 3
 NO_CONSOLE = "could not enter raw repl"
 FOLDERS = ("a", "b")
 SAID = "keng "
+UNDECIDED = ("trial", "control", "failed")  # firmware/device/agent/release.py: an update over the air is not over
 
 # MicroPython. An hour for the technician: the watchdog of the launcher would end a long write.
 _LOOK = f"""\
@@ -134,9 +135,11 @@ class Updater(Flasher):
 
     def _steps(self, job: Job, begin: Begin) -> Worked:
         begin("identify")
+        before = next(iter(self._desk.ask("boards", device=job.device).boards or ()), None)
+        if before and before.updating.startswith("trial "):
+            raise _on_trial(before.updating.split()[1])  # before anything resets it: a version on trial has few starts
         mac = self._identify(job)  # and resets the board: it looks at its jumper then
         there = self._look(job, mac)
-        before = next(iter(self._desk.ask("boards", device=job.device).boards or ()), None)
         folder = FOLDERS[there["use"].split(" ")[0] != FOLDERS[1]]
         begin("write")
         self._fill(job, folder)
@@ -160,15 +163,21 @@ class Updater(Flasher):
         return Worked(mac, (before.generation if before else None) or 0, result)
 
     def _look(self, job: Job, mac: str) -> dict[str, Any]:
-        """What the board says of itself. Raises ToolFailed if it is not the board that is meant, or has no identity yet."""
+        """What the board says of itself. Raises ToolFailed if it is not the board that is meant, has no identity yet, or tries a version
+        that came over the air: the other folder has what it falls back on. Then it goes on with its work.
+        """
+        there = self._said(job, mac)
+        refusal = _refusal(job, there)
+        if refusal:
+            self._tools.mpremote(job.port, ["reset"], deadline_s=REPL_S)
+            raise refusal
+        return there
+
+    def _said(self, job: Job, mac: str) -> dict[str, Any]:
         lines = self._first_words(job)
         there: dict[str, Any] = json.loads(next((line for line in lines if line.startswith(SAID)), SAID + "{}").removeprefix(SAID))
         if there.get("uid") != mac:
             raise ToolFailed(f"expected the board {mac}, got {there.get('uid') or (lines or ['nothing'])[-1]}")
-        if not there["provisioned"] or there["tls"] != 3:
-            raise ToolFailed("expected a board that was set up, got one without identity: keng device flash")
-        if there["device"] != job.device:
-            raise ToolFailed(f"expected {job.device} on this port, got {there['device']}")
         return there
 
     def _first_words(self, job: Job) -> list[str]:
@@ -225,6 +234,23 @@ class Updater(Flasher):
                 words += [*(["+"] if words else []), "run", str(file)]
             self._tools.mpremote(job.port, words, deadline_s=deadline_s, on_line=on_line)
         return heard
+
+
+def _refusal(job: Job, there: dict[str, Any]) -> ToolFailed | None:
+    """Why a board that says this is not updated, None if nothing is against it."""
+    if not there["provisioned"] or there["tls"] != 3:
+        return ToolFailed("expected a board that was set up, got one without identity: keng device flash")
+    if there["device"] != job.device:
+        return ToolFailed(f"expected {job.device} on this port, got {there['device']}")
+    words: list[str] = [*there["use"].split(" "), *[""] * 4]
+    return _on_trial(words[4]) if words[1] in UNDECIDED else None
+
+
+def _on_trial(bundle: str) -> ToolFailed:
+    return ToolFailed(
+        f"expected no version on trial, got {bundle} on trial; leave the board until keng device show says kept or rolled_back "
+        "(a quarter of an hour at most, once it hears the gateway), then run this again"
+    )
 
 
 def _pieces(content: bytes) -> int:

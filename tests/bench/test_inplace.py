@@ -175,6 +175,48 @@ def test_a_closed_console_and_a_board_without_identity_are_told(
     told(gateway, program, bench, Job("H03-02", board.ports[EMPTY]), "does not answer|expected an open console")
 
 
+TRIAL = """
+import os
+now = open("/app/use").read(1)
+new = "b" if now == "a" else "a"
+for name in os.listdir("/app/" + new):
+    if name.endswith(".mpy") and name[:-4] in ("boot", "main"):
+        os.rename("/app/%s/%s" % (new, name), "/app/%s/%s.away" % (new, name))
+with open("/app/%s/main.py" % new, "w") as file:
+    file.write("import time\\nwhile True:\\n    time.sleep(1)\\n")
+with open("/app/use", "w") as file:
+    file.write(new + " trial 0 1 0123456789abcdef u-1")
+"""
+IN_USE = "open('/app/use').read(1)"
+
+
+def content(board: Boards, folder: str) -> str:
+    """Names and sizes of what is in a folder of the program."""
+    return evaluated(board.ports[0], f"sorted((row[0], row[3]) for row in __import__('os').ilistdir('/app/{folder}'))")
+
+
+def test_the_version_to_fall_back_on_is_not_written_over(
+    gateway: Gateway, board: Boards, programs: Iterator[Package], bench: Bench
+) -> None:
+    """The new version hangs, and the engine has not heard of the trial. Whoever looks at a board starts it, and it has three starts."""
+    runs(gateway, board, next(programs), bench)
+    runs(gateway, board, next(programs), bench)
+    folder = evaluated(board.ports[0], IN_USE)
+    before = content(board, folder)
+    assert "'verified'" in before
+    assert mpremote(board.ports[0], "exec", TRIAL).returncode == 0
+    program = next(programs)
+    told(gateway, program, bench, Job("H03-01", board.ports[0]), "expected no version on trial, got 0123456789abcdef on trial")
+    assert content(board, folder) == before
+    board.ask(0, "reset")
+    with gateway.desk() as desk:
+        eventually(
+            lambda: (desk.ask("boards", device="H03-01").boards or [])[0].updating.startswith("rolled_back"), "the version before runs"
+        )
+    assert content(board, folder) == before
+    runs(gateway, board, program, bench)
+
+
 def told(gateway: Gateway, program: Package, bench: Bench, job: Job, words: str) -> None:
     with updater(gateway, program, bench) as flasher, pytest.raises(FlashFailed, match=words) as failed:
         flasher.run(job)
