@@ -14,6 +14,7 @@ _BOARD = (
     (rf"{_POINT}: chatters", "chatters"),
     (rf"{_POINT}: weak, sags by (?P<n>\d+) mV under the bell", "weak_cell"),
     (rf"{_POINT}: drifts, (?P<n>[+-]\d+) % from its calibration", "drifts"),
+    (r"bell: current seen while it is off", "stray_current"),
     (r"no ring of group (?P<group>\S+) heard", "no_ring"),
     (r"group (?P<group>\S+) expected, configured for (?P<other>\S+)", "group"),
     (r"subscription refused: .*", "rights"),

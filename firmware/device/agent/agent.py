@@ -165,6 +165,7 @@ class Agent:
         self._note(gauge.point, gauge.fault, now)
 
     def _watch_contacts(self, now):
+        self._parts.faults.set(BELL, "bell: current seen while it is off" if self._bell.strays(now) else None)
         for point in self._parts.panel.contacts:
             self._note(point, point.contact.fault, now)
 

@@ -15,6 +15,8 @@ Fact = namedtuple("Fact", ("state", "answer", "proof", "by"))
 # silent bell must be named.
 SILENT_MS = 600
 SAMPLE_MS = 20  # a reading vouches for no more time than this; a flash erase may stop the board for 400 ms
+REST_MS = 1000  # after a sound: until the relay of a bell has let go
+STRAY = 2  # looks in a row at which current is seen at rest: then the sense is broken, or the bell's driver, and proves nothing
 PROOF_MS = 4000  # one cycle of the fire sound: current seen within it proves a bell that is between two beats
 
 
@@ -34,6 +36,7 @@ class Bell:
         self._seen = None  # clock.now() when current was last seen in this sounding
         self._missing_ms = 0
         self._polled = 0
+        self._stray = 0  # looks in a row
         self.state = "clear"
 
     @property
@@ -55,7 +58,7 @@ class Bell:
 
     def proof(self, since):
         """measured if current was seen since `since`, commanded if nothing can measure it and the bell sounds, else None."""
-        if self._sense is None:
+        if self._is_blind():
             return "commanded" if self.sound else None
         return "measured" if self._seen is not None and self._seen >= since else None
 
@@ -79,9 +82,18 @@ class Bell:
         if self._output.sound is None:
             return []
         self._output.poll(now)
-        if self._sense is None:
+        if self._is_blind():
             return self._answer("active", "commanded")
         return self._measure(now)
+
+    def strays(self, now):
+        """True if current is seen while the bell is off; ask once a second."""
+        if self._sense and not self._output.sound and now - self._polled >= REST_MS:
+            self._stray = self._stray + 1 if self._sense() else 0
+        return self._stray >= STRAY
+
+    def _is_blind(self):
+        return self._sense is None or self._stray >= STRAY
 
     def _measure(self, now):
         lasted = min(now - self._polled, SAMPLE_MS)

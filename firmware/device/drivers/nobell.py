@@ -20,3 +20,7 @@ class NoBell:
     def poll(self, _now):
         """No facts."""
         return []
+
+    def strays(self, _now):
+        """Never."""
+        return False

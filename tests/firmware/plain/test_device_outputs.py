@@ -1,4 +1,5 @@
 # Every output of every kind, on whole boards in virtual time: what it plays, and what a test of it finds.
+import json
 import math
 import random
 
@@ -94,6 +95,59 @@ def test_bell_that_nothing_measures_is_only_commanded():
     stage.order("o-1", "test", what="bell")
     stage.live(2_500)
     assert answer(stage) == {"ok": True, "proof": "commanded"}
+
+
+def test_sense_that_sees_current_while_the_bell_is_off_is_a_fault_and_proves_nothing():
+    stage = online(bell_sense=True)
+    stage.live(2_000)
+    stage.bell_wire_whole = False
+    stage.bell_sense_sticks = True  # its wire is cut, its comparator dead, its resistor burnt
+    stage.live(3_000)
+    assert stage.birth_faults() == ["bell: current seen while it is off"]
+    stage.order("o-1", "test", what="bell")
+    stage.live(2_500)
+    assert answer(stage) == {"ok": True, "proof": "commanded"}
+    stage.set("button-1", True)
+    stage.live(500)
+    assert [json.loads(event)["proof"] for event in stage.events("bell")] == ["commanded"]
+    stage.set("button-1", False)
+    stage.set("silence", True)
+    stage.live(500)
+    stage.bell_sense_sticks = False
+    stage.bell_wire_whole = True
+    stage.live(3_000)
+    assert stage.birth_faults() == []
+    stage.order("o-2", "test", what="bell")
+    stage.live(2_500)
+    assert answer(stage, "o-2") == {"ok": True, "proof": "measured"}
+
+
+def test_current_that_ends_late_and_a_spike_at_the_sense_are_no_faults():
+    stage = online(bell_sense=True)
+    for number in range(10):
+        stage.order(f"o-{number}", "test", what="bell", seconds=1)
+        stage.live(1_100)
+        stage.bell_sense_sticks = True  # the coil's current dies away
+        stage.live(600)
+        stage.bell_sense_sticks = False
+        stage.live(1_400)
+    for _ in range(30):
+        stage.bell_sense_sticks = True
+        stage.live(700)
+        stage.bell_sense_sticks = False
+        stage.live(1_300)
+    assert all(b"current" not in birth for birth in stage.said("dev/B1/state"))
+    assert {said["proof"] for said in stage.answers()} == {"measured"}
+
+
+def test_current_that_was_seen_before_a_test_proves_nothing_in_it():
+    stage = online(points={"mains": {}}, bell_sense=True)
+    stage.set("mains", True)
+    stage.live(4_500)  # it chirps, and that is seen
+    stage.bell_wire_whole = False
+    stage.order("o-1", "test", what="bell")
+    stage.live(2_500)
+    assert answer(stage) == {"ok": False, "error": "no current seen on bell"}
 
 
 def test_identify_proves_nothing():

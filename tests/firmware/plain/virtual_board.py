@@ -205,6 +205,7 @@ class Stage:
         self.handlers = {}
         self.changes = []  # (ms, terminal, on) of every output
         self.bell_wire_whole = True
+        self.bell_sense_sticks = False
         self.plan = []  # (ms, deed): see at()
         self._outs = {}
         self._receipted = 0
@@ -258,6 +259,8 @@ class Stage:
 
     def _is_active(self, name):
         if name == "bell-sense":
+            if self.bell_sense_sticks:
+                return True
             return self.bell_wire_whole and self._outs.get("bell", False)
         value = self.levels.get(name, False)
         return value(self.us) if callable(value) else value
