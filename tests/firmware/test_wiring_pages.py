@@ -31,6 +31,17 @@ def test_page_shows_every_terminal_with_its_pins(kind: str) -> None:
     assert {terminal: shown.get(terminal) for terminal in expected} == expected
 
 
+@pytest.mark.parametrize("kind", PAGES)
+def test_terminals_that_are_there_without_being_named_are_bold_and_no_others(kind: str) -> None:
+    described = runpy.run_path(str(ROOT / f"firmware/device/kinds/{kind}.py"))
+    svg = ET.parse(ROOT / f"docs/hardware/{PAGES[kind]}.svg")
+    shown = {element.text: element.get("font-weight") == "bold" for element in svg.iter("{http://www.w3.org/2000/svg}text")}
+    there = [row[0] for row in described["POINTS"]] + [*described["OUTPUTS"], described["BELL_SENSE"]]
+    chosen = [row[0] for row in described["OPTIONAL"]] + list(described["OPTIONAL_OUTPUTS"])
+    assert [name for name in there if not shown[name]] == []
+    assert [name for name in chosen if shown[name]] == []
+
+
 @pytest.mark.parametrize(("kind", "page"), [("sos_post", "sos-post"), ("street_light", "street-light")])
 def test_page_in_words_names_every_terminal_with_its_pins(kind: str, page: str) -> None:
     described = runpy.run_path(str(ROOT / f"firmware/device/kinds/{kind}.py"))
