@@ -190,6 +190,15 @@ def test_old_cell_fails_the_load_test_though_it_is_full():
     assert gauge.fault is None
 
 
+def test_cell_that_cannot_carry_the_bell_is_weak_whatever_sag_it_may_have():
+    cell = Cell(3700, milliohms=1100)
+    gauge = battery(cell, sag_mv=1000)
+    assert play(gauge, 0, 5) == []
+    cell.is_driven = True
+    assert states(play(gauge, 5_000, 10)) == ["active"]
+    assert gauge.fault == "weak, sags by 550 mV under the bell"
+
+
 def test_bell_that_sounds_since_the_start_is_no_load_test():
     cell = Cell(3900, milliohms=800)
     cell.is_driven = True

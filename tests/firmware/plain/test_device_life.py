@@ -3,11 +3,12 @@ import asyncio
 import os
 
 from agent import blackbox, crashes, dates, floor, keeper, plain, watch
-from agent.clock import PERIOD, Clock
+from agent.clock import Clock
 from agent.files import Files
 from kinds import fire_point, household, street_light
 
 _folders = [0]
+PERIOD = 1 << 30  # of ticks_ms on an ESP32
 BUILT_S = 1_760_000_000
 CA_SINCE_S, CA_END_S = 1_750_000_000, 1_830_297_599  # the latter is 2027-12-31T23:59:59Z
 

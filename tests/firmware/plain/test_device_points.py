@@ -1,11 +1,12 @@
 from agent import patterns
 from agent.bell import Bell, Cause
-from agent.clock import PERIOD, Clock
+from agent.clock import Clock
 from agent.outputs import Output
 from agent.points import AT_ONCE, BLIND_MS, DEBOUNCE_MS, NEVER, Contact, Panel, Point
 
 from protocol.wire import TIME_MAX
 
+PERIOD = 1 << 30  # of ticks_ms on an ESP32
 CALL = ("9c41f2aa-17-42", 1, None)
 RING = ("2026-000001", None, 1)
 

@@ -165,6 +165,14 @@ def test_lamp_that_fails_at_dusk_is_not_blamed_while_it_starts():
     assert pole.run(2) == []
 
 
+def test_lamp_has_two_seconds_to_start_even_with_the_shortest_hold():
+    pole = Pole(clock=MIDNIGHT, lux=0, hold_s=1)
+    pole.dead = True
+    told = pole.run(3)
+    pole.dead = False
+    assert told + pole.run(60) == []
+
+
 def test_relay_that_sticks_at_dawn_is_stuck():
     pole = at_night()
     pole.welded = True
