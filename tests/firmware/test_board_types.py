@@ -4,7 +4,7 @@ import runpy
 from pathlib import Path
 
 import pytest
-from rig import ROOT
+from rig import FIRMWARE_KB, ROOT
 
 from firmware.bench import bundle
 
@@ -58,6 +58,12 @@ def test_bundle_for_a_board_type_that_a_kind_does_not_fit_is_refused_by_name(tmp
     found = bundle.misfits(small)
     assert "street_light: lamp: GPIO 14 of esp32_wroom is no ADC1 channel" in found
     assert [text.partition(":")[0] for text in found if "heap" in text] == ["fire_point", "household", "sos_post", "street_light"]
+
+
+@pytest.mark.parametrize("kind", bundle.kinds())
+def test_kind_needs_half_of_the_heap_that_the_64_bit_port_is_given(kind: str) -> None:
+    needs = runpy.run_path(str(ROOT / f"firmware/device/kinds/{kind}.py"))["HEAP_KB"]
+    assert FIRMWARE_KB / 2 <= needs <= FIRMWARE_KB / 2 * 1.2
 
 
 @pytest.mark.parametrize("board", bundle.boards())

@@ -26,4 +26,4 @@ OUTPUTS = ("bell",)
 OPTIONAL_OUTPUTS = ("strobe",)
 BELL = "bell"
 BELL_SENSE = "bell-sense"
-HEAP_KB = 86  # fully fitted: half of what the 64-bit port needs, where every word is twice as long
+HEAP_KB = 57  # fully fitted, an update over the air under way: half of what the 64-bit port needs, whose words are twice as long

@@ -15,4 +15,4 @@ OUTPUTS = ("bell", "light")
 OPTIONAL_OUTPUTS = ()
 BELL = "bell"
 BELL_SENSE = "bell-sense"
-HEAP_KB = 80  # fully fitted: half of what the 64-bit port needs, where every word is twice as long
+HEAP_KB = 57  # fully fitted, an update over the air under way: half of what the 64-bit port needs, whose words are twice as long

@@ -10,4 +10,4 @@ OUTPUTS = ("lamp",)
 OPTIONAL_OUTPUTS = ()
 BELL = None
 BELL_SENSE = None
-HEAP_KB = 82  # fully fitted: half of what the 64-bit port needs, where every word is twice as long
+HEAP_KB = 57  # fully fitted, an update over the air under way: half of what the 64-bit port needs, whose words are twice as long
