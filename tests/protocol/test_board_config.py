@@ -90,6 +90,22 @@ def test_docs_explain_each_key_and_no_other() -> None:
     assert sorted(told) == sorted(keys)
 
 
+def test_docs_say_the_ranges_that_the_drivers_take() -> None:
+    rows = re.findall(
+        r"^\| `points\.([a-z_]+)` \| ([^|]+) \|", (ROOT / "docs/board-config.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    told = {
+        key: {int(number.replace(",", "")) for number in re.findall(r"-?[\d,]*\d", cell)}
+        for key, cell in rows
+        if key not in ("call", "loop")
+    }
+    taken: dict[str, set[int]] = {}
+    for limits in FIT["LIMITS"].values():
+        for key, ends in limits.items():
+            taken.setdefault(key, set()).update(ends)
+    assert told == taken
+
+
 def test_example_in_the_docs_is_a_right_configuration() -> None:
     text = (ROOT / "docs/board-config.md").read_text(encoding="utf-8").partition("```json\n")[2].partition("```")[0]
     assert BoardConfig.model_validate_json(text).kind == "household"

@@ -14,7 +14,7 @@ DAY_S = 86_400
 LIMITS = {
     "contact": {"hold_ms": (10, 10_000), "stuck_s": (0, 7 * DAY_S)},
     "mains": {"hold_ms": (10, 60_000)},
-    "loop": {"hold_ms": (10, 1_000), "normal_mv": (2020, 2470)},
+    "loop": {"hold_ms": (10, 1_000), "normal_mv": (2020, 2470), "stuck_s": (0, 7 * DAY_S)},
     "level": {"full": (1, 100_000), "low": (1, 100_000), "hysteresis": (0, 100_000), "hold_s": (1, 3600), "supply_mv": (4500, 5500)},
     "pressure": {"full": (1, 100_000), "low": (1, 100_000), "hysteresis": (0, 100_000), "hold_s": (1, 3600), "supply_mv": (4500, 5500)},
     "battery": {
@@ -40,6 +40,7 @@ DEFAULTS = {
     "level": {"full": 100, "low": 30, "hysteresis": 5},
     "pressure": {"full": 1600, "low": 400, "hysteresis": 50},
 }
+BY_HAND = ("button", "sos")  # a kind that has such points has at least one of them
 ALARMS = ("button", "smoke", "heat", "gas", "sos")  # types that may call the group
 # Terminals of a driver besides the one that has its point's name.
 ALSO = {"lamp": ("lamp-current",)}
@@ -82,6 +83,9 @@ def plan(kind_name, kind, chosen, pins):
 def problems(kind_name, kind, chosen, pins):
     """[(point or output to be left out, or "", why)]: all that is wrong, by name. Empty if `kind` with `chosen` fits the board `pins`."""
     found = [("", why) for why in _wrong_parameters(kind_name, kind, chosen)]
+    by_hand = [row[0] for row in kind.POINTS + kind.OPTIONAL if row[1] in BY_HAND]
+    if by_hand and not [row for row in fitted(kind, chosen) if row[0] in by_hand]:
+        found.append(("", "%s: expected at least one of %s" % (kind_name, ", ".join(by_hand))))
     chosen = usable(kind, chosen)
     users = {}  # GPIO -> who has it
     for terminal in outputs(kind, chosen):

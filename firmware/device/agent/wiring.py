@@ -36,15 +36,16 @@ class Wiring:
     def _contact(self, row):
         name, what, _, driver = row
         own = self._parameters(name)
+        stuck_ms = (self._chosen.get(name) or {}).get("stuck_s", STUCK_S.get(what, 0)) * 1000 or None
         if driver == "loop":
             from drivers.loop import Loop
 
-            return self._point(row, self._hardware.voltage(self._chosen[name]["loop"]), contact=Loop(momentary=what in MOMENTARY, **own))
+            loop = Loop(momentary=what in MOMENTARY, stuck_ms=stuck_ms, **own)
+            return self._point(row, self._hardware.voltage(self._chosen[name]["loop"]), contact=loop)
         hold_ms = own.get("hold_ms", HOLD_MS.get(what, DEBOUNCE_MS))
-        stuck_s = (self._chosen.get(name) or {}).get("stuck_s", STUCK_S.get(what, 0))
         # A button that must be held is no button that a touch may ring, however blind the board was meanwhile.
         latched = self._hardware.latch(name) if what in MOMENTARY and hold_ms <= DEBOUNCE_MS else None
-        contact = Contact(hold_ms=hold_ms, stuck_ms=stuck_s * 1000 or None)
+        contact = Contact(hold_ms=hold_ms, stuck_ms=stuck_ms)
         return self._point(row, self._hardware.contact(name), latched, contact=contact)
 
     def _point(self, row, read=None, latched=None, *, contact=None):

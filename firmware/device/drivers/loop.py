@@ -45,12 +45,12 @@ BANDS = ("short", "active", "clear", "open")
 
 class Loop:
     """`normal_mv`: what this loop has read, whole and at rest, when it was installed: the calibration. `momentary`: a hand holds its
-    contact for a moment only.
+    contact for a moment only. `stuck_ms`: active for so long, it is stuck until it is something else (None: never).
 
     It stands where a points.Contact stands; sample() takes µV. The thresholds never follow the drift: what drifts is told.
     """
 
-    def __init__(self, *, normal_mv=NORMAL_MV, hold_ms=ACTIVE_HOLD_MS, momentary=False):
+    def __init__(self, *, normal_mv=NORMAL_MV, hold_ms=ACTIVE_HOLD_MS, momentary=False, stuck_ms=None):
         self._momentary = momentary and hold_ms <= ACTIVE_HOLD_MS
         self._read = None  # when the reading before was taken
         self._normal_mv = normal_mv
@@ -60,11 +60,14 @@ class Loop:
         self._judged = "clear"
         self._mean_mv = normal_mv
         self._drifting = False
+        self._stuck_ms = stuck_ms
+        self._stuck = False
+        self._active_since = None
 
     @property
     def state(self):
-        """clear, active, open or short."""
-        return self._hold.state
+        """clear, active, stuck, open or short."""
+        return "stuck" if self._stuck else self._hold.state
 
     @property
     def drift_percent(self):
@@ -80,9 +83,11 @@ class Loop:
 
     def restore(self, state):
         """Go on from a state of an earlier start."""
-        if state in BANDS:
-            self._hold = Hold(state, OTHER_HOLD_MS)
-            self._judged = state
+        self._stuck = state == "stuck"
+        band = "active" if self._stuck else state
+        if band in BANDS:
+            self._hold = Hold(band, OTHER_HOLD_MS)
+            self._judged = band
 
     def sample(self, microvolts, now, _edge=False):
         """Take a reading at `now` ms. True if the state has changed with it. An analog input latches no edges."""
@@ -97,7 +102,17 @@ class Loop:
         after = self._hold.take_for(self._judged, now, hold_ms)
         if after == self._judged == "clear":
             self._mean_mv += (millivolts - self._mean_mv) / SMOOTHING
-        return after != before
+        self._sticks(after, now)
+        return self.state != before
+
+    def _sticks(self, state, now):
+        if state != "active":
+            self._active_since = None
+            self._stuck = False
+        elif self._active_since is None:  # perhaps since before this start
+            self._active_since = now
+        elif self._stuck_ms is not None and now - self._active_since >= self._stuck_ms:
+            self._stuck = True
 
     def _band(self, millivolts):
         """The band of a reading; the band of the reading before is wider by the hysteresis on both sides."""

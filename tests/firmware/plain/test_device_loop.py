@@ -118,6 +118,16 @@ def test_spark_shorter_than_the_hold_is_nothing():
     assert run(loop, 3500, 6000) == []
 
 
+def test_loop_that_is_open_or_short_for_a_moment_while_contacts_switch_is_no_fault():
+    for circuit in (CUT, SHORTED):
+        loop = Loop()
+        assert run(loop, 0, 1000) == []
+        for start in range(1000, 9000, 2000):
+            assert run(loop, start, start + 480, **circuit) == []
+            assert run(loop, start + 480, start + 2000) == []
+        assert run(loop, 9000, 9600, **circuit)
+
+
 def test_wire_that_burns_through_after_the_alarm_is_told_as_what_it_is():
     loop = Loop()
     run(loop, 0, 1000)
@@ -151,6 +161,23 @@ def test_alarm_does_not_count_as_drift():
     run(loop, 0, 20_000)
     run(loop, 20_000, 80_000, contacts=1)
     assert abs(loop.drift_percent) <= 1
+
+
+def test_loop_that_stays_active_is_stuck_until_it_is_something_else():
+    for circuit, after in (({}, "clear"), (CUT, "open"), (SHORTED, "short")):
+        loop = Loop(stuck_ms=60_000)
+        assert [state for _, state in run(loop, 0, 60_000, contacts=1)] == ["active"]
+        assert [state for _, state in run(loop, 60_000, 200_000, contacts=1)] == ["stuck"]
+        assert [state for _, state in run(loop, 200_000, 202_000, **circuit)] == [after]
+        assert [state for _, state in run(loop, 202_000, 204_000, contacts=1)] == ["active"]
+    assert [state for _, state in run(Loop(), 0, 4_000_000, contacts=1)] == ["active"]
+
+
+def test_loop_stuck_before_a_restart_says_nothing_new_until_it_lets_go():
+    loop = Loop(stuck_ms=60_000)
+    loop.restore("stuck")
+    assert run(loop, 0, 100_000, contacts=1) == []
+    assert [state for _, state in run(loop, 100_000, 102_000)] == ["clear"]
 
 
 def test_restored_loop_says_nothing_new_while_it_stays():

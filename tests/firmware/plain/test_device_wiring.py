@@ -59,6 +59,13 @@ def test_two_points_on_one_gpio_are_refused_and_one_in_the_place_of_the_other_is
     assert why({"smoke-1": {"loop": "loop-1"}}) == []
 
 
+def test_kind_without_any_button_is_refused():
+    assert why({"button-1": None}) == ["shed: expected at least one of button-1, sos-1"]
+    assert why({"button-1": None, "sos-1": {}}) == []
+    pole = Table(POINTS=KIND.POINTS[1:], OPTIONAL=(), OUTPUTS=(), OPTIONAL_OUTPUTS=(), HEAP_KB=60)
+    assert why({}, pole) == []
+
+
 def test_kind_that_needs_more_memory_than_the_board_has_is_refused():
     small = Table(NAME="board_a", HEAP_KB=40, ADC1=ADC1, INPUTS=INPUTS, OUTPUTS=OUTPUTS, ANALOG=ANALOG)
     assert why({}, pins=small) == ["shed: needs 60 kB of heap, board_a has 40"]
@@ -185,6 +192,17 @@ def test_contact_on_a_loop_has_its_four_states():
         hardware.microvolts["loop-1"] = microvolts
         assert settle(smoke, start=now) == state
         now += 2000
+
+
+def test_button_on_a_loop_that_stays_active_is_stuck_as_on_a_contact():
+    for chosen, seconds in (({"loop": "loop-1"}, 3600), ({"loop": "loop-1", "stuck_s": 20}, 20)):
+        hardware, wiring = wire({"button-1": chosen})
+        button = wiring.panel.contacts[0]
+        hardware.microvolts["loop-1"] = 1_336_000
+        assert next(second for second in range(4000) if settle(button, 1, second * 1000) == "stuck") == seconds
+        hardware.microvolts["loop-1"] = 2_245_000
+        assert settle(button, start=5_000_000) == "clear"
+    assert why({"button-1": {"loop": "loop-1", "stuck_s": 20}}) == []
 
 
 def test_states_of_the_journal_are_taken_up():
