@@ -29,6 +29,7 @@ SECRETS = ("key", "password")  # their values are in no error and no digest
 NEEDED = ("site", "device", "kind", "group", "brokers")
 # Wrong in any other key costs that key alone. Not in these: no board guesses whom it talks to, or leaves out the TLS it was to have.
 VITAL = NEEDED + ("v", "server_name", "password", "wifi")
+LOCAL = ("kind", "bell_sense", "verify_s", "points")  # what a board needs for its own bell
 
 
 class ConfigError(ValueError):
@@ -38,13 +39,26 @@ class ConfigError(ValueError):
 def read(path):
     """(config, None), or (config, why) where the file is wrong: what is wrong is as by default, and without a network if it is VITAL."""
     wrong = []
+    fields = {}
     try:
         fields = load(path)
         config = build(fields, wrong)
     except (OSError, ConfigError, MemoryError) as exc:
-        return Config(), "%s: %s" % (path, exc)
+        return _alone(fields), "%s: %s" % (path, exc)
     config.digest = digest(fields)
     return config, "%s: %s" % (path, "; ".join(wrong)) if wrong else None
+
+
+def _alone(fields):
+    """What of a configuration that cannot be used is right and LOCAL: a fire point is no home, whose button-2 is where its pump is."""
+    config = Config()
+    for key, check in CHECKS:
+        if key in LOCAL and key in fields:
+            try:
+                setattr(config, key, check(key, fields[key]))
+            except ConfigError:
+                continue
+    return config
 
 
 def load(path):

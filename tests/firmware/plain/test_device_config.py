@@ -99,9 +99,29 @@ def test_key_that_is_wrong_and_vital_leaves_the_board_without_a_network():
     ):
         read, why = config.read(kept(fields(**wrong)))
         assert not read.networked, wrong
-        assert (read.server_name, read.brokers, read.wifi) == ("", (), ()), wrong
+        assert (read.site, read.device, read.server_name, read.brokers, read.wifi, read.digest) == ("", "", "", (), (), None), wrong
         assert [key for key in wrong if key + ": expected" in why], why
     assert config.read(kept(fields()))[1] is None
+
+
+def test_board_that_cannot_use_its_configuration_keeps_its_kind_and_points():
+    for wrong in ({"brokers": []}, {"wifi": "lane"}, {"v": 2}, {"site": ""}, {"password": 5, "verify_s": 600}):
+        fitted = {"pump": {"low": 300}, "extinguisher-2": None, "strobe": {}}
+        stage = Stage("fire_point", fitted)
+        with open(stage.folder + "/config.json") as file:
+            whole = json.loads(file.read())
+        with open(stage.folder + "/config.json", "w") as file:
+            file.write(json.dumps(dict(whole, **wrong)))
+        alone = Stage("fire_point", fitted, folder=stage.folder)
+        alone.analog["pump"] = 900  # a home has button-2 there, and takes this for a press
+        assert not alone.parts.config.networked
+        assert [point.name for point in alone.parts.panel] == ["button-1", "door", "extinguisher-1", "tamper", "battery", "pump"]
+        alone.live(2_000)
+        assert alone.parts.bell.sound == "fault"
+        alone.set("button-1", True)
+        alone.live(1_000)
+        assert alone.parts.bell.sound == "fire"
+        assert alone.beats("strobe")
 
 
 def test_board_with_a_wrong_key_says_so_in_its_birth_and_rings_and_calls():
