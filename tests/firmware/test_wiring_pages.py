@@ -10,6 +10,7 @@ from agent import fit
 from drivers import loop
 from rig import ROOT
 
+PULLED = "100 kΩ from bell-sense to 3.3 V: a wire that is cut is told"  # or it reads as nothing, and a silent bell as measured
 PAGES = {"household": "household", "fire_point": "fire-point"}
 BOARDS = [runpy.run_path(str(ROOT / f"firmware/boards/{board}.py")) for board in ("esp32_wroom", "esp32_s3")]
 
@@ -71,7 +72,7 @@ def test_drawing_has_the_resistors_of_the_loop_the_bell_s_driver_and_the_battery
     """The voltages and thresholds that it shows are those of the loop's driver."""
     svg = ET.parse(ROOT / f"docs/hardware/{page}.svg")
     texts = [element.text or "" for element in svg.iter("{http://www.w3.org/2000/svg}text")]
-    for needed in ("end of line, at the", "Bell driver", "1N4007", "(low side)", "bell-sense", "18650 NMC", "fuse 2 A"):
+    for needed in ("end of line, at the", "Bell driver", "1N4007", "(low side)", "bell-sense", "18650 NMC", "fuse 2 A", PULLED):
         assert needed in texts, needed
     series, end = 4.7, 10.0
     assert texts.count("4.7 kΩ") >= 4, "the pull-up, and one at each contact"
