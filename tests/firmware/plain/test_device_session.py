@@ -1,6 +1,6 @@
 import asyncio
 
-from agent import mqtt_codec
+from agent import mqtt_codec, session
 from agent.link import Account, Buffers, Closed, Link, LinkLost, Refused
 from agent.session import Listener, Session
 
@@ -411,6 +411,30 @@ def test_alarm_ends_a_back_off():
         task.cancel()
 
     asyncio.run(play())
+
+
+def test_no_wait_is_longer_than_2_s_while_an_alarm_waits():
+    class Running(Clock):
+        def now(self):
+            self.ms += 100
+            return self.ms
+
+    def waited(hurried, wait_ms):
+        clock = Running()
+        one = Session(Account("B1", "", "w", b""), [("h", 1)], topics, Heard(), clock=clock, random=lambda: 0.999, ready=None)
+        one.hurried = hurried
+        asyncio.run(one._pause(wait_ms))
+        return clock.ms
+
+    step_ms = session.HURRY_STEP_MS
+    session.HURRY_STEP_MS = 0
+    try:
+        for wait_ms in (8_000, 30_000, 60_000):
+            assert wait_ms - 500 <= waited(False, wait_ms) <= wait_ms + 500
+            assert 1_500 <= waited(True, wait_ms) <= 2_500
+        assert waited(True, 500) <= 1_000
+    finally:
+        session.HURRY_STEP_MS = step_ms
 
 
 def test_pitfall_06_write_that_hangs_when_its_answer_is_late_ends_the_link_and_nothing_follows_on_it():
