@@ -24,11 +24,11 @@ LOADED_MIN_MV = 3200
 CAPACITY_MAH = 2500
 LOAD_MA = 100
 ASSUMED_ERROR = 0.65  # 2,000 mAh (old or cold) at 140 mA to 2,900 mAh at 70 mA
-# 60 mV of the ADC (ESP32 datasheet, ADC calibration: total error at 150 to 2450 mV) are 120 mV of the cell, and 9.7 mV are a percent.
-ERROR_PERCENT = 12
-# Two readings of one ADC are wrong in the same direction: of a difference a third of it is left.
-ERROR_DROP_PERCENT = 4
-DROP_PERCENT = 12  # so much must be gone before the time that it took says more than the assumption
+# 60 mV of the ADC (ESP32 datasheet, ADC calibration: total error at 150 to 2450 mV) are 120 mV of the cell. What an ADC reads too much or
+# too little it does so for days: all readings are wrong by the same.
+ERRORS_MV = (0, -60, 60, -120, 120)
+CURVE_PERCENT = 3  # a cell's curve is not quite ours, and a percent is rounded
+DROP_PERCENT = 12  # so much must be gone, whatever the error, before the time that it took says more than the assumption
 HOUR_MS = 3_600_000
 
 
@@ -78,7 +78,7 @@ class Battery:
         self._rest_mv = None
         self._weak = False
         self._hold = None
-        self._since = None  # (percent, ms) when mains went
+        self._since = None  # (mV, ms) when mains went
 
     @property
     def fault(self):
@@ -104,18 +104,26 @@ class Battery:
         """(hours, how far they may be wrong) until the charge is used up, None while it is unknown. Ask from time to time: what was used
         since mains went (`on_battery`) tells the real load.
         """
-        if self.percent is None:
+        if self._rest_mv is None:
             return None
-        if not on_battery or self._since is None or self.percent > self._since[0]:
-            self._since = (self.percent, now) if on_battery else None
-        used = self._since[0] - self.percent if self._since else 0
-        if used < DROP_PERCENT:
-            return self._estimate(self._hours_a_percent, ASSUMED_ERROR)
-        return self._estimate((now - self._since[1]) / HOUR_MS / used, ERROR_DROP_PERCENT / used)
+        if not on_battery or self._since is None or self._rest_mv > self._since[0]:
+            self._since = (self._rest_mv, now) if on_battery else None
+        first_mv, began = self._since or (self._rest_mv, now)
+        found = []  # (hours if the readings are wrong by so much, hours a percent)
+        for error_mv in ERRORS_MV:
+            left = percent(self._rest_mv + error_mv)
+            used = percent(first_mv + error_mv) - left
+            if used < DROP_PERCENT:
+                return self._assumed()
+            rate = (now - began) / HOUR_MS / used
+            found.append((left * rate, rate * CURVE_PERCENT * (1 + left / used)))
+        hours = found[0][0]
+        return hours, max([abs(other - hours) + error for other, error in found])
 
-    def _estimate(self, hours_a_percent, error):
-        hours = self.percent * hours_a_percent
-        return hours, hours * error + ERROR_PERCENT * hours_a_percent * (1 + error)
+    def _assumed(self):
+        hours = self.percent * self._hours_a_percent
+        most = percent(self._rest_mv + ERRORS_MV[-1]) + CURVE_PERCENT
+        return hours, most * self._hours_a_percent * (1 + ASSUMED_ERROR) - hours
 
     def _test(self, millivolts):
         if self._rest_mv is None:

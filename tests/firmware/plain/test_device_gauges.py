@@ -71,6 +71,17 @@ def test_cut_and_shorted_transmitters_are_faults_and_not_an_empty_or_full_tank()
         assert states(play(gauge, 40_000, 20)) == ["clear"]
 
 
+def test_transmitter_whose_plug_rattles_is_no_fault():
+    sensor, gauge = tank(0.8)
+    play(gauge, 0, 20)
+    for start in range(20_000, 60_000, 10_000):
+        for broken in (0, 5000):
+            sensor.broken = broken
+            assert play(gauge, start, 2) == []
+            sensor.broken = None
+            assert play(gauge, start + 2_000, 3) == []
+
+
 def test_tank_that_is_low_behind_a_mended_wire_is_low():
     sensor, gauge = tank(0.8)
     play(gauge, 0, 5)
@@ -219,20 +230,22 @@ def volts(charge):
 
 
 def test_hours_left_contain_the_truth_whatever_cell_and_load_there_really_are():
-    for capacity_mah in (2000, 2500, 2900):
-        for load_ma in (70, 100, 140):
-            cell = Cell(volts(100))
-            gauge = battery(cell)
-            gauge.sample(0)
-            assert gauge.hours_left(0, False)
-            lifetime = capacity_mah / load_ma
-            for minute in range(0, int(lifetime * 60), 10):
-                hours = minute / 60
-                cell.rest_mv = volts(100 - 100 * hours / lifetime)
-                now = minute * 60_000 + 1000
-                gauge.sample(now)
-                left, error = gauge.hours_left(now, True)
-                assert abs(lifetime - hours - left) <= error
+    loads = [(capacity_mah, load_ma) for capacity_mah in (2000, 2500, 2900) for load_ma in (70, 100, 140)]
+    for wrong_mv in (-120, -60, -20, 0, 20, 60, 120):  # what the ADC reads too much or too little
+        for start in (100, 70, 40):
+            for capacity_mah, load_ma in loads:
+                cell = Cell(volts(start) + wrong_mv)
+                gauge = battery(cell)
+                gauge.sample(0)
+                assert gauge.hours_left(0, False)
+                lifetime = capacity_mah / load_ma
+                for minute in range(0, int(lifetime * 60 * start / 100), 30):
+                    hours = minute / 60
+                    cell.rest_mv = volts(start - 100 * hours / lifetime) + wrong_mv
+                    now = minute * 60_000 + 1000
+                    gauge.sample(now)
+                    left, error = gauge.hours_left(now, True)
+                    assert abs(lifetime * start / 100 - hours - left) <= error
 
 
 def test_estimate_learns_the_real_load():
@@ -246,7 +259,12 @@ def test_estimate_learns_the_real_load():
     gauge.sample(5 * HOUR_MS)
     left, error = gauge.hours_left(5 * HOUR_MS, True)
     assert abs(left - 5) < 0.3
-    assert error < 2
+    assert error < 5
+    cell.rest_mv = volts(20)
+    gauge.sample(8 * HOUR_MS)
+    left, error = gauge.hours_left(8 * HOUR_MS, True)
+    assert abs(left - 2) < 0.3
+    assert error < 3
 
 
 def test_time_on_mains_does_not_count_as_use():

@@ -99,6 +99,10 @@ def test_reading_that_lingers_at_a_threshold_does_not_chatter():
     loop = Loop()
     found = [now for now in range(0, 60_000, 10) if loop.sample((ACTIVE_MV + noise()) * 1000, now)]
     assert len(found) <= 1
+    for end in (SHORT_MV, ACTIVE_MV, OPEN_MV):
+        slow = Loop()  # 1 s below the threshold, 1 s above it, by less than its noise
+        swings = [now for now in range(0, 60_000, 10) if slow.sample((end + (25 if now // 1000 % 2 else -25)) * 1000, now)]
+        assert len(swings) <= 1
 
 
 def test_dip_of_the_supply_that_the_board_survives_is_no_alarm():

@@ -152,6 +152,13 @@ def test_dead_lamp_is_silent_and_found_in_15_seconds():
     assert pole.run(15) == ["clear"]
 
 
+def test_lamp_with_one_module_of_three_is_lit_and_a_driver_that_only_hums_is_dead():
+    for ampere, told in ((0.115, []), (0.09, ["silent"])):
+        pole = at_night()
+        pole.ampere = ampere
+        assert pole.run(30) == told
+
+
 def test_hold_of_a_lamp_is_a_parameter():
     pole = at_night(hold_s=60)
     pole.dead = True

@@ -112,6 +112,15 @@ def test_safe_mode_ends_after_six_quiet_hours_but_not_while_the_bell_sounds():
     assert again.parts.battery is not None
 
 
+def test_beacon_of_an_sos_post_is_dark_in_safe_mode_and_its_bell_sounds():
+    stage = crashed(3, kind="sos_post")
+    assert stage.parts.crashes.safe
+    stage.set("sos-1", True)
+    stage.live(3_000)
+    assert stage.parts.bell.sound == "sos"
+    assert stage.beats("light") == []
+
+
 def test_watchdog_is_named_as_the_reason_and_as_the_crash():
     stage = Stage(cause=Machine.WDT_RESET)
     stage.agent.link_up([])
