@@ -16,7 +16,9 @@ Fact = namedtuple("Fact", ("state", "answer", "proof", "by"))
 SILENT_MS = 600
 SAMPLE_MS = 20  # a reading vouches for no more time than this; a flash erase may stop the board for 400 ms
 REST_MS = 1000  # after a sound: until the relay of a bell has let go
-STRAY = 2  # looks in a row at which current is seen at rest: then the sense is broken, or the bell's driver, and proves nothing
+# Current seen at rest at two looks in a row: the sense is broken, or the bell's driver, and proves nothing, until so many looks saw none,
+# since an input to which nothing is wired comes and goes.
+STRAY = 60
 PROOF_MS = 4000  # one cycle of the fire sound: current seen within it proves a bell that is between two beats
 
 
@@ -36,7 +38,7 @@ class Bell:
         self._seen = None  # clock.now() when current was last seen in this sounding
         self._missing_ms = 0
         self._polled = 0
-        self._stray = 0  # looks in a row
+        self._stray = 0  # 1 after a look that saw current at rest, more after a second
         self.state = "clear"
 
     @property
@@ -89,11 +91,14 @@ class Bell:
     def strays(self, now):
         """True if current is seen while the bell is off; ask once a second."""
         if self._sense and not self._output.sound and now - self._polled >= REST_MS:
-            self._stray = self._stray + 1 if self._sense() else 0
-        return self._stray >= STRAY
+            if self._sense():
+                self._stray = STRAY if self._stray else 1
+            elif self._stray:
+                self._stray -= 1
+        return self._stray > 1
 
     def _is_blind(self):
-        return self._sense is None or self._stray >= STRAY
+        return self._sense is None or self._stray > 1
 
     def _measure(self, now):
         lasted = min(now - self._polled, SAMPLE_MS)

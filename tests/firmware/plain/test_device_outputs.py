@@ -115,7 +115,7 @@ def test_sense_that_sees_current_while_the_bell_is_off_is_a_fault_and_proves_not
     stage.live(500)
     stage.bell_sense_sticks = False
     stage.bell_wire_whole = True
-    stage.live(3_000)
+    stage.live(62_000)
     assert stage.birth_faults() == []
     stage.order("o-2", "test", what="bell")
     stage.live(2_500)
@@ -139,6 +139,21 @@ def test_current_that_ends_late_and_a_spike_at_the_sense_are_no_faults():
         stage.live(1_300)
     assert all(b"current" not in birth for birth in stage.said("dev/B1/state"))
     assert {said["proof"] for said in stage.answers()} == {"measured"}
+
+
+def test_sense_to_which_nothing_is_wired_is_one_fault_however_it_flickers():
+    stage = online(bell_sense=True)
+    dice = random
+    dice.seed(1)
+    for second in range(300):
+        stage.bell_sense_sticks = dice.randrange(2) == 1
+        stage.live(1_000)
+        if second == 20:
+            assert stage.birth_faults() == ["bell: current seen while it is off"]
+            stage.hello()
+            stage.live(1_000)
+            stage.line.said = []
+    assert stage.said("dev/B1/state") == []
 
 
 def test_current_that_was_seen_before_a_test_proves_nothing_in_it():
