@@ -143,10 +143,8 @@ def test_current_that_ends_late_and_a_spike_at_the_sense_are_no_faults():
 
 def test_sense_to_which_nothing_is_wired_is_one_fault_however_it_flickers():
     stage = online(bell_sense=True)
-    dice = random
-    dice.seed(1)
     for second in range(300):
-        stage.bell_sense_sticks = dice.randrange(2) == 1
+        stage.bell_sense_sticks = second * second % 11 in (0, 1, 4)
         stage.live(1_000)
         if second == 20:
             assert stage.birth_faults() == ["bell: current seen while it is off"]
