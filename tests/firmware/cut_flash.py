@@ -20,7 +20,7 @@ def start(flash):
 
 
 def live(flash, done):
-    """One start: a press, its receipt, the release. `done` collects what was promised to last while there was power."""
+    """One start: a press, the release, the receipts of both. `done` collects what was promised to last while there was power."""
 
     def promise(word, ident):
         if flash.has_power():
@@ -37,6 +37,9 @@ def live(flash, done):
     promise("settling", press.id)
     journal.settle(press)
     promise("settled", press.id)
+    promise("settling", release.id)
+    journal.settle(release)
+    promise("settled", release.id)
 
 
 def check(flash, done):
