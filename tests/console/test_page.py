@@ -89,6 +89,18 @@ def test_what_is_wrong_with_the_gateway_is_said_in_the_language_of_the_page(
     expect(strip).to_contain_text("Power or network lost at ngõ Thử 5")
 
 
+def test_what_is_read_to_114_sends_nobody_to_the_wrong_house(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
+    """Two houses press: who needs help at the second is said with that house's name, and not as if it were the first."""
+    known = incident()
+    places = [SITE.place_of(home) for home in ("H03-05", "H03-09")]
+    again = [known.activations[0].model_copy(update={"n": n, "place": place}) for n, place in enumerate(places, 1)]
+    engine.publish(known.model_copy(update={"place": places[0], "n": 2, "activations": again}))
+    opened(page, console)
+    script = page.locator(f"#call-{IDENT} .script")
+    expect(script).to_contain_text("Trong nhà có cụ bà 82 tuổi, không tự đi được.")
+    expect(script).to_contain_text("Tại Hộ mẫu 03-09 (Đỗ Xuân Trường) có cháu nhỏ 3 tuổi, thường ở nhà với ông.")
+
+
 def test_no_fault_pushes_an_alarm_off_a_small_screen(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     opened(page, console)
