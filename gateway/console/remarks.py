@@ -56,11 +56,43 @@ _DELIVERY = (
     (r"the service did not take it", "service_refuses"),
     (r"the service's plugin failed.*|expected an address that Apprise knows.*|the process for Apprise is gone", "service_fails"),
     (r"this channel is no longer set up", "channel_gone"),
+    (r"nothing has arrived within (?P<n>\d+) min", "not_arrived"),
+    (r"there is nobody to send a canary to", "no_canary"),
+    (r"it has not worked for a day", "idle"),
+    (r"it was given up", "given_up"),
+)
+_DATE = r"\d\d/\d\d/\d{4}"
+# What is wrong with the gateway: gateway/domain, and why a channel is not well.
+_GATEWAY = (
+    (r"no clock of its own, and not synchronised", "no_clock"),
+    (r"not synchronised", "not_synchronised"),
+    (r"set by (?P<n>[+-]?\d+) s", "clock_set"),
+    (r"(?P<n>\d+) MB free", "room"),
+    (r"mounted read-only", "read_only"),
+    (r"(?P<n>\d+) errors", "errors"),
+    (r"not connected", "not_connected"),
+    (r"connected again within (?P<n>\d+) s", "again"),
+    (r"(?P<times>\d+) times in (?P<n>\d+) min", "times"),
+    (r"on battery", "on_battery"),
+    (r"on battery, battery (?P<n>\d+) %", "on_battery_with"),
+    (r"battery (?P<n>\d+) %", "charge"),
+    (r"nothing can be read from it", "unreadable"),
+    (rf"ended on (?P<date>{_DATE})(?P<boards>: .+)?", "ended"),
+    (rf"good until (?P<date>{_DATE})(?P<boards>: .+)?", "good_until"),
+    (r"nobody is on duty", "nobody"),
+    (r"nobody to tell of (?P<name>\S+)", "nobody_told"),
+    (r"a page is open, but its sound is off", "page_silent"),
+    (r"no page is open", "page_closed"),
+    (r"the console is not heard", "page_unheard"),
+    (r"(?P<why>.+); last proof: never", "unproved"),
+    (rf"(?P<why>.+); last proof: (?P<date>{_DATE} \d\d:\d\d)", "proved"),
 )
 _STATES = ((r"open", "open"), (r"short", "short"), (r"stuck", "stuck"), (r"silent", "silent"))
 _ROWS: dict[str, tuple[tuple[str, str], ...]] = {
     "board_fault": _BOARD,
     "delivery": _DELIVERY,
+    "gateway_fault": _GATEWAY + _DELIVERY,
+    "gateway_ok": _GATEWAY + _DELIVERY,
     "board_lost": (
         (r"last will", "will"),
         (r"(?P<n>\d+) s without a message", "no_message"),
@@ -92,12 +124,13 @@ _PATTERNS = {what: [(re.compile(pattern, re.DOTALL), key) for pattern, key in ro
 # Said whole by the words: the remark beside them would only repeat it.
 WHOLE = frozenset(
     {"open", "short", "stuck", "silent", "measured", "commanded", "no_answer", "answered", "will", "no_message", "not_back"}
-    | {"rang", "busy", "channel_gone"}
+    | {"rang", "busy", "channel_gone", "not_arrived", "no_canary", "idle", "given_up"}
+    | {key for _, key in _GATEWAY if key not in ("unproved", "proved")}
 )
 
 
 class Remark(NamedTuple):
-    """Key below `remark.` of the catalogue, and the fields of its text; `point`, if there is one, is a point's id."""
+    """Key below `remark.` of the catalogue, and the fields of its text; `point` is a point's id, `why` a remark about a delivery."""
 
     key: str
     fields: dict[str, str]
@@ -108,7 +141,7 @@ def of(what: str, remark: str) -> Remark | None:
     that we do not know."""
     for pattern, key in _PATTERNS.get(what, ()):
         if found := pattern.fullmatch(remark):
-            return Remark(key, found.groupdict())
+            return Remark(key, found.groupdict(default=""))
     return None
 
 

@@ -43,8 +43,12 @@ class Words:
         found = remarks.of(what, said)
         if found is None:
             return said
-        named = {"point": self.point(found.fields["point"])} if "point" in found.fields else {}
-        return self(f"remark.{found.key}", **found.fields | named)
+        fields = dict(found.fields)
+        if "point" in fields:
+            fields["point"] = self.point(fields["point"])
+        if "why" in fields:
+            fields["why"] = self.remark("delivery", fields["why"])
+        return self(f"remark.{found.key}", **fields)
 
     def ailment(self, what: str, said: str) -> str:
         """What is wrong with a board, in words."""

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from stage import ROOT, Database, EnginePeer, RunningConsole, get, incident, resolved, until
+from stage import ROOT, SITE, START, Database, EnginePeer, RunningConsole, get, incident, resolved, until
 
 from gateway.console import remarks, words
 from gateway.delivery.sms.calls import End
 from gateway.delivery.sms.refusals import _CME, _CMS
 from gateway.domain.maintenance import What
 from gateway.domain.supervision import what_of
+from protocol import topics
 from protocol.incident import Delivery
+from protocol.messages import Fault, Gateway
 
 DEVICE = ROOT / "firmware/device"
 LANGUAGES = [words.load("vi"), words.load("en")]
@@ -209,6 +211,51 @@ def test_the_engine_finds_nothing_for_which_there_are_no_words() -> None:
 )
 def test_why_a_message_did_not_get_through_is_said_in_words(said: str, shown: str) -> None:
     assert shown in VI.remark("delivery", said)
+
+
+# What the gateway finds wrong with itself, where its source does not say the words; and what reads alike in every language.
+OF_GATEWAY = {
+    "f'on battery{charge}'": ["on battery", "on battery, battery 40 %"],
+    "situation.desk.words": ["a page is open, but its sound is off", "no page is open"],
+    "desk.words or _UNHEARD": ["the console is not heard"],
+    "words": ["good until 01/12/2026: H03-01, H03-02", "good until 01/12/2026", "ended on 01/12/2026: H03-01"],
+}
+NUMBERS = ["7 MB", "7 °C"]
+
+
+def test_whatever_the_gateway_finds_wrong_with_itself_has_words() -> None:
+    found: list[str] = []
+    for name in ("health.py", "telling.py", "desks.py"):
+        module = ast.parse((ROOT / "gateway/domain" / name).read_text(encoding="utf-8"))
+        said = [call.args[1] for call in calls(module, lambda name: name == "turn.fault")]
+        said += [call.args[2] for call in calls(module, lambda name: name == "_say")]
+        for argument in said:
+            found += OF_GATEWAY.get(ast.unparse(argument)) or sayings(argument, module) or [f"?{ast.unparse(argument)}"]
+    assert len(found) >= 20
+    assert sorted(text for text in found if remarks.of("gateway_fault", text) is None) == NUMBERS
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no clock of its own, and not synchronised", "không có đồng hồ riêng, và chưa chỉnh giờ theo mạng"),
+        ("ended on 01/12/2026: H03-01, H03-02", "đã hết hạn ngày 01/12/2026: H03-01, H03-02"),
+        ("nothing has arrived within 60 min; last proof: never", "trong 60 phút chưa có tin nào đến nơi; chưa lần nào thông"),
+        ("status 503; last proof: 29/11/2026 08:00", "nơi nhận đang bị lỗi (mã 503); thông lần cuối 29/11/2026 08:00"),
+        ("2/3: H03-01, H03-02", "2/3: H03-01, H03-02"),
+    ],
+)
+def test_what_is_wrong_with_the_gateway_is_said_in_words(said: str, shown: str) -> None:
+    assert VI.remark("gateway_fault", said) == shown
+
+
+def test_the_band_of_the_desk_says_why_in_words(console: RunningConsole, engine: EnginePeer) -> None:
+    clock = Fault(key="clock", kind="clock", words="not synchronised", since_ms=1)
+    engine.say(topics.gateway(SITE.id), Gateway(online=True, engine=START, version="0.1.0", lasting=[clock]).payload(), retain=True)
+    until(lambda: "Đồng hồ của máy chủ không đáng tin" in get(console.url).text, "the fault is shown")
+    page = html.unescape(get(console.url).text)
+    assert "chưa chỉnh giờ theo mạng" in page
+    assert "not synchronised" not in page
 
 
 def test_whatever_a_modem_a_call_an_app_or_a_receiver_refuses_has_words() -> None:
