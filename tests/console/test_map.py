@@ -48,7 +48,11 @@ def test_the_map_of_an_incident_shows_place_bells_points_and_water(
     assert sorted(pins(page, "home")) == sorted(["✓"] * 6 + ["!", "!", "▷", "✕", "!"])  # two need help, one bell is faulty
     assert sorted(pins(page, "point")) == ["?", "?", "✓ 4/4"]
     expect(page.locator(".pin.water")).to_have_count(2)
-    expect(page.locator(".lane-name")).to_have_count(3)
+    expect(page.get_by_role("button", name="Phóng to bản đồ")).to_be_visible()
+    expect(page.get_by_role("button", name="Thu nhỏ bản đồ")).to_be_visible()
+    expect(page.locator(".leaflet-lane-names-pane .lane-name")).to_have_count(3)
+    layer = "name => Number(getComputedStyle(document.querySelector(`.leaflet-${name}-pane`)).zIndex)"
+    assert page.evaluate(layer, "lane-names") < page.evaluate(layer, "marker"), "no lane's name lies on the name of what burns"
 
 
 def test_the_map_follows_what_comes_in_and_stays_where_somebody_moved_it(page: Page, console: RunningConsole, engine: EnginePeer) -> None:

@@ -78,13 +78,15 @@
     }
   }
 
+  // Their names lie below the marks (600) and the names of what burns.
   function lanes(map, features) {
+    map.createPane("lane-names").style.zIndex = 450;
     for (const feature of features.filter((one) => one.properties.kind === "lane")) {
       const path = feature.geometry.coordinates.map(([lon, lat]) => [lat, lon]);
       L.polyline(path, { className: "lane-edge", weight: 11, interactive: false }).addTo(map);
       const name = document.createElement("span");
       name.textContent = feature.properties.name;
-      L.polyline(path, { className: "lane", weight: 8 }).bindTooltip(name, { permanent: true, direction: "center", className: "lane-name" }).addTo(map);
+      L.polyline(path, { className: "lane", weight: 8 }).bindTooltip(name, { permanent: true, direction: "center", className: "lane-name", pane: "lane-names" }).addTo(map);
     }
   }
 
@@ -142,8 +144,10 @@
     try {
       const { features } = await load(document.getElementById("map-base").dataset.kind);
       if (shown !== mine) return;
-      const options = { preferCanvas: features.length > 800, zoomAnimation: false, fadeAnimation: false, zoomSnap: 0.25, maxZoom: 20 };
+      const options = { zoomControl: false, preferCanvas: features.length > 800, zoomAnimation: false, fadeAnimation: false, zoomSnap: 0.25, maxZoom: 20 };
       const map = L.map(inner, options);
+      const words = document.getElementById("map-base").dataset;
+      L.control.zoom({ zoomInTitle: words.closer, zoomOutTitle: words.farther }).addTo(map);
       map.attributionControl.setPrefix(false);
       base(map).catch((error) => console.warn("base map:", error)); // the commune's own stands without it
       lanes(map, features);
