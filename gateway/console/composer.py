@@ -89,8 +89,9 @@ class Composer:
         return str(getattr(self._environments[language].get_template(template).module, macro)(**context)).strip()
 
     def older_incidents(self, language: Language, incidents: list[Incident]) -> Markup:
-        """The items of a page of the history."""
-        return Markup("".join(part.html for part in self._history(language, incidents)))  # noqa: S704  # autoescaped by the templates
+        """The items of a page of the history: what is over, as on the desk."""
+        past = view.history(incidents, self._feed.incidents, live=self._feed.liveness.engine == "online")
+        return Markup("".join(part.html for part in self._history(language, past)))  # noqa: S704  # autoescaped by the templates
 
     def entries(self, language: Language, entries: list[MaintenanceEntry]) -> Markup:
         """The items of a page of the maintenance log."""

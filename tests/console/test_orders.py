@@ -342,6 +342,16 @@ def test_older_records_are_pages_of_their_own(console: RunningConsole, database:
     assert 'id="entry-2"' not in log
 
 
+def test_an_open_incident_is_not_among_those_that_are_over(console: RunningConsole, engine: EnginePeer, database: Database) -> None:
+    database.keep(resolved("2026-000122"))
+    database.keep(incident())
+    engine.publish(incident())
+    until(lambda: "card-2026-000123" in get(console.url).text, "it is open")
+    history = get(f"{console.url}/history").text
+    assert "past-2026-000122" in history
+    assert "past-2026-000123" not in history
+
+
 def test_older_records_that_cannot_be_read_are_said(console: RunningConsole, database: Database) -> None:
     database.db.execute("DROP TABLE maintenance")
     answer = get(f"{console.url}/log?before=2")
