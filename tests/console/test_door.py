@@ -15,7 +15,7 @@ from stage import HASHED, PASSWORD, ROOT, SITE
 from gateway.console.people import accounts, audit, book, passwords
 from gateway.console.people.book import Book
 from gateway.console.people.door import INVITATION_MS, LONGEST_MS, QUEUE, Door, Entered, Refused, Visitor, network
-from gateway.console.people.sessions import DAY_MS, HOUR_MS
+from gateway.console.people.sessions import DAY_MS, HOUR_MS, Session
 from gateway.settings import Console
 from protocol.site import Site
 
@@ -95,6 +95,30 @@ def test_the_database_holds_no_token_and_no_code(hall: Hall, tmp_path: Path) -> 
     for secret in (found.token, str(found.browser), str(code), str(code).replace("-", ""), PASSWORD):
         assert secret.encode() not in everything
     hall.book = Book(hall.path)
+
+
+@pytest.mark.parametrize(
+    ("agent", "shown"),
+    [
+        (
+            "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Mobile Safari/537.36",
+            "Chrome · Android",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/604.1",
+            "Safari · iPhone",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0",
+            "Edge · Windows",
+        ),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox · Linux"),
+        ("python-httpx/0.28.1", "python-httpx/0.28.1"),
+        ("", ""),
+    ],
+)
+def test_a_browser_is_named_as_people_call_it(agent: str, shown: str) -> None:
+    assert Session(b"", DUTY, 0, 0, "", agent).browser == shown
 
 
 def test_nobody_but_its_owner_reads_the_file(hall: Hall, tmp_path: Path) -> None:

@@ -24,6 +24,36 @@ class Session(NamedTuple):
     address: str
     agent: str
 
+    @property
+    def browser(self) -> str:
+        """The browser and its machine as people call them; what it calls itself if it is none that we know."""
+        known = [next((name for sign, name in signs if sign in self.agent), "") for signs in (_BROWSERS, _MACHINES)]
+        return " · ".join(known) if all(known) else self.agent
+
+
+# In this order: most browsers call themselves Safari and Chrome as well, and every Android a Linux.
+_BROWSERS = (
+    ("Zalo", "Zalo"),
+    ("coc_coc", "Cốc Cốc"),
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+_MACHINES = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Macintosh", "Mac"),
+    ("Linux", "Linux"),
+)
+
 
 class Lasts(NamedTuple):
     """A session ends when it was not used for `idle_ms`, and `whole_ms` after its beginning whatever was done. An open page uses it."""
