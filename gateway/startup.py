@@ -101,7 +101,7 @@ def reported(command: str) -> Iterator[None]:
     except BrokenPipeError:
         raise  # whoever read along has had enough: keng.py
     except OSError as exc:
-        _end(command, [str(exc)], EXIT_FAILED)
+        _end(command, [_of_system(exc)], EXIT_FAILED)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
@@ -117,6 +117,11 @@ def run_until_stopped(part: Coroutine[Any, Any, None]) -> None:
             await task
 
     asyncio.run(run())
+
+
+def _of_system(exc: OSError) -> str:
+    """What the system said, as our own sentences are: where, then what. One that has words of its own keeps them."""
+    return f"{exc.filename}: {exc.strerror}" if exc.filename and exc.strerror else exc.strerror or str(exc)
 
 
 def _end(command: str, lines: list[str], code: int) -> NoReturn:

@@ -4,6 +4,7 @@ The file is a tar.gz with the database, the broker's accounts, the identity and 
 authority's key and people's phone numbers: only its owner reads it.
 """
 
+import errno
 import fcntl
 import os
 import secrets
@@ -11,8 +12,8 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +63,10 @@ def make(
         raise FileNotFoundError(f"{source}: expected the engine's database, got none: is --data the right folder?")
     with source.open("rb"):  # says PermissionError where SQLite says "unable to open"
         pass
-    with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".keng-backup-") as folder:
+    into = file.absolute().parent
+    if not into.is_dir():
+        raise FileNotFoundError(f"{into}: expected a folder for the backup, got none: is the disk mounted?")
+    with _room(into), tempfile.TemporaryDirectory(dir=into, prefix=".keng-backup-") as folder:
         copy = Path(folder) / DATABASE
         try:
             with (
@@ -71,6 +75,8 @@ def make(
             ):
                 db.backup(target, pages=PAGES_AT_ONCE, progress=lambda _status, left, total: progress(total - left, total))
         except sqlite3.DatabaseError as exc:
+            if _is_full(exc):
+                raise
             raise Unusable(f"{source}: expected a sound database, got: {exc}") from None
         _check(copy)
         accounts = Path(folder) / PEOPLE
@@ -120,6 +126,8 @@ def restore(file: Path, data: Path, people: Path | None = None, *, replace: bool
     Raises Unusable; FileExistsError if there is a database and not `replace`; FileInUse while engine or console run; OSError; NewerFile.
     """
     target = data / DATABASE
+    if data.exists() and not data.is_dir():
+        raise NotADirectoryError(f"{data}: expected a folder, got something else")
     data.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     lock = os.open(data / (DATABASE + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     try:
@@ -130,7 +138,7 @@ def restore(file: Path, data: Path, people: Path | None = None, *, replace: bool
             raise FileInUse(f"{target}: expected the engine to be stopped, got one that runs") from None
         if target.exists() and not replace:
             raise FileExistsError(f"{target}: expected no database, got one; --replace sets it aside")
-        with tempfile.TemporaryDirectory(dir=data, prefix=".keng-restore-") as folder:
+        with _room(data), tempfile.TemporaryDirectory(dir=data, prefix=".keng-restore-") as folder:
             copy = _unpacked(file, Path(folder))
             accounts = Path(folder) / PEOPLE
             count = _people(accounts) if people is not None and accounts.exists() and _may_write(people.parent) else None
@@ -152,6 +160,23 @@ def restore(file: Path, data: Path, people: Path | None = None, *, replace: bool
     return found, aside
 
 
+@contextmanager
+def _room(folder: Path) -> Iterator[None]:
+    """A full disk is told as that, and not as something wrong with what was copied."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, OSError) as exc:
+        if not _is_full(exc):
+            raise
+        raise OSError(f"{folder}: expected room for a copy, got a full disk; nothing was changed") from None
+
+
+def _is_full(exc: BaseException) -> bool:
+    if isinstance(exc, OSError):
+        return exc.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
 def _unpacked(file: Path, folder: Path) -> Path:
     """The database of a backup, checked, of the newest schema, and with a life of its own."""
     copy = folder / DATABASE
@@ -161,7 +186,9 @@ def _unpacked(file: Path, folder: Path) -> Path:
                 if name in archive.getnames():
                     _extract(archive, name, folder / name)
     except (tarfile.TarError, EOFError, OSError) as exc:
-        raise Unusable(f"{file}: expected a backup of keng, got: {exc}") from None
+        if _is_full(exc):
+            raise
+        raise Unusable(f"{file}: expected a backup of keng, got: {getattr(exc, 'strerror', None) or exc}") from None
     if not copy.exists():
         raise Unusable(f"{file}: expected a backup of keng, got an archive without {DATABASE}")
     _check(copy)
@@ -202,6 +229,8 @@ def _copied_people(source: Path, copy: Path) -> int | None:
     except (FileNotFoundError, PermissionError):
         return None
     except sqlite3.DatabaseError as exc:
+        if _is_full(exc):
+            raise
         raise Unusable(f"{source}: expected a sound database, got: {exc}") from None
     return _people(copy)
 

@@ -4,6 +4,8 @@ import asyncio
 import json
 import sqlite3
 import stat
+import subprocess
+import sys
 import tarfile
 from contextlib import closing
 from datetime import UTC, datetime
@@ -11,8 +13,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from brokers import wait_until
+from brokers import ROOT, wait_until
 from engines import Town, free_port, mosquitto
+from test_engine_disk import small_disk
 from typed import keng
 
 from gateway.console.people import book
@@ -143,6 +146,36 @@ def test_a_damaged_database_gives_no_backup(tmp_path):
     with pytest.raises(backup.Unusable, match=r"expected a .* got: "):
         backup.make(data, file)
     assert not file.exists()
+
+
+def test_a_full_disk_is_told_as_that_and_leaves_nothing_behind(tmp_path):
+    data, place = made(tmp_path / "data"), tmp_path / "usb"
+    assert keng("backup", tmp_path / "safe.tar.gz", "--data", data).returncode == 0
+    with small_disk(place, kb=64) as disk:
+        for words in (["backup", place / "safe.tar.gz", "--data", data], ["restore", tmp_path / "safe.tar.gz", "--data", place]):
+            command = [*disk.inside, sys.executable, "-m", "keng", *map(str, words)]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+            told = f"keng {words[0]}: {place}: expected room for a copy, got a full disk; nothing was changed\n"
+            assert (done.returncode, done.stderr) == (1, told)
+            assert {path.name for path in disk.seen.iterdir()} <= {"keng.db.lock"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["backup", "usb/safe.tar.gz", "--data", "data"], "usb: expected a folder for the backup, got none: is the disk mounted?"),
+        (["restore", "none.tar.gz", "--data", "new"], "none.tar.gz: expected a backup of keng, got: No such file or directory"),
+        (["restore", "safe.tar.gz", "--data", "safe.tar.gz"], "safe.tar.gz: expected a folder, got something else"),
+    ],
+)
+def test_what_is_not_there_is_told_in_one_line(tmp_path, monkeypatch, words, told):
+    monkeypatch.chdir(tmp_path)
+    made(tmp_path / "data")
+    Path("safe.tar.gz").write_text("hello")
+    done = keng(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"{told}\n")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_the_commands_say_what_they_did(tmp_path):
