@@ -64,6 +64,10 @@ def add(
             known = bundles.add(data, file, trusted)
         except NoBundle as exc:
             raise FileMistakes([str(exc)]) from None
+        except OSError as exc:
+            if exc.filename != str(file):
+                raise
+            raise FileMistakes([f"{file}: expected a file that can be read, got: {exc.strerror}"]) from None
         print(json.dumps(known._asdict()) if as_json else f"{file}: taken in: {_bundle_words(known)}")
 
 

@@ -117,6 +117,11 @@ def test_what_cannot_be_is_told_in_one_line(gateway: Running, words: tuple[str, 
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_bundle_that_is_not_there_is_wrong_input(gateway: Running) -> None:
+    done = keng("update", "add", "nowhere.bundle", "--settings", gateway.settings, "--data", gateway.data)
+    assert (done.returncode, done.stderr) == (2, "nowhere.bundle: expected a file that can be read, got: No such file or directory\n")
+
+
 def test_without_an_engine_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.asking.ANSWER_S", 1.0)
     monkeypatch.setattr("gateway.asking.AGAIN_S", 0.3)
