@@ -1,5 +1,6 @@
 """The bench's line to the engine: board commands over MQTT, and the births of boards (protocol/boards.py)."""
 
+import codecs
 import secrets
 import threading
 import time
@@ -15,7 +16,7 @@ from firmware.bench.tools import Interrupted
 from protocol import messages, topics
 from protocol.boards import BoardAnswer, BoardCommand, decode_answer
 from protocol.messages import Birth, Gateway, Tick
-from protocol.tomlfile import FileMistakes
+from protocol.tomlfile import FileMistakes, no_text
 from protocol.wire import DecodeError
 
 USER = "bench"  # of the broker
@@ -49,11 +50,14 @@ class _File(BaseModel):
 
 def load_access(path: Path) -> Access:
     """The bench's access in a file. Raises FileMistakes, OSError."""
+    raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)  # as Windows saves it
+    if odd := no_text(raw):
+        raise FileMistakes([f"{path}: {odd}"])
     try:
-        users = _File.model_validate_json(path.read_bytes()).users
+        users = _File.model_validate_json(raw).users
     except ValidationError as exc:
-        wrong = [f"{path}: {'.'.join(map(str, error['loc'])) or 'file'}: {error['msg']}" for error in exc.errors(include_url=False)]
-        raise FileMistakes(wrong) from None
+        said = [(error["loc"], error["msg"].replace("Invalid JSON: ", "expected JSON, got: ")) for error in exc.errors(include_url=False)]
+        raise FileMistakes([f"{path}: {'.'.join(map(str, where)) or 'file'}: {words}" for where, words in said]) from None
     if USER not in users:
         raise FileMistakes([f"{path}: expected the user {USER!r}: keng broker accounts --user {USER} --json"])
     return users[USER]

@@ -63,6 +63,9 @@ def config(bench: Bench, site: Site, device: str, server_name: str) -> BoardConf
     if board is None:
         known = ", ".join(board.id for board in site.boards[:5])
         raise FileMistakes([f"expected a board of the site file ({known}...), got {device!r}"])
+    boards = {board.id for board in site.boards}
+    if strays := [name for name in bench.boards if name not in boards]:  # else its points would be missing on the board that is meant
+        raise FileMistakes([f"bench: boards.{name}: expected a board of the site file, got {name!r}" for name in strays])
     own = bench.boards.get(device, OfBoard())
     points: dict[str, Any] = {
         name: (Point() if point else None) if isinstance(point, bool) else point for name, point in own.points.items()

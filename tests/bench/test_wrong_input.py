@@ -77,6 +77,23 @@ def test_it_is_said_in_a_line_what_was_expected(folder: Path, words: tuple[objec
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_board_of_the_benchs_file_that_the_commune_does_not_have_is_named(folder: Path) -> None:
+    Path("bench.toml").write_text(BENCH + "[boards.H30-01.points]\nindicator = true\n")
+    done = keng(*map(str, (*FLASH, *IMAGE, JOB)))
+    assert (done.returncode, done.stderr) == (2, "bench: boards.H30-01: expected a board of the site file, got 'H30-01'\n")
+
+
+def test_the_gateways_file_as_windows_saves_it_is_read(folder: Path) -> None:
+    access = Path("bench.json").read_text()
+    Path("bench.json").write_bytes(access.replace(": {", ": {\r\n").encode("utf-8-sig"))
+    done = keng("device", "list", *map(str, FLASH[2:]))
+    assert "gateway 127.0.0.1:9: expected a broker" in done.stderr
+    Path("bench.json").write_bytes(access.encode("utf-16"))  # as PowerShell's > writes it
+    done = keng("device", "list", *map(str, FLASH[2:]))
+    assert done.returncode == 2
+    assert "bench.json: expected UTF-8, got UTF-16 (save the file as UTF-8)" in done.stderr
+
+
 def test_a_bench_without_the_gateways_file_says_who_makes_it(folder: Path) -> None:
     Path("bench.json").unlink()
     done = keng(*map(str, (*FLASH, *IMAGE, JOB)))
