@@ -54,10 +54,10 @@ def _install(
         layout = Layout(program=_program(program), root=root)
         wishes = _wishes(layout, site, settings, with_firewall=with_firewall, ssh_ports=tuple(ssh_port or [firewall.SSH_PORT]), start=start)
         if not dry_run:
-            _check(layout)
+            _check(layout, "install")
         _carry_out(plan.installing(layout, wishes), dry_run=dry_run)
         if not dry_run:
-            print("next: keng doctor")
+            print("next: keng doctor" if root == Path("/") else f"next: start the machine that has {root}, and there keng doctor")
 
 
 @uninstall.command()
@@ -77,8 +77,12 @@ def _uninstall(
     with startup.reported("keng uninstall"):
         layout = Layout(program=Path(sys.argv[0]), root=root)
         if not dry_run:
-            _check(layout)
-            if purge and not yes and not typer.confirm(f"Delete {', '.join(map(str, layout.folders))} for ever?"):
+            _check(layout, "uninstall")
+            if (
+                purge
+                and not yes
+                and not typer.confirm(f"Delete {', '.join(str(layout.real(folder)) for folder in layout.folders)} for ever?")
+            ):
                 raise CannotStart("nothing was done")
         _carry_out(plan.uninstalling(layout, purge=purge), dry_run=dry_run)
 
@@ -104,10 +108,12 @@ def _wishes(
     return Wishes(site, settings, chosen, ssh_ports, with_firewall, start)
 
 
-def _check(layout: Layout) -> None:
-    """Raises CannotStart if this user, this system or this place of the program will not do."""
+def _check(layout: Layout, command: str) -> None:
+    """Raises CannotStart if this user or this system will not do, FileMistakes if the folder of an image is not there."""
+    if not layout.root.is_dir():  # a card that is not mounted would be furnished nowhere
+        raise FileMistakes([f"--root: expected a folder that is there, such as a mounted SD card, got {layout.root}"])
     if os.geteuid() != 0:
-        raise CannotStart("expected to be root, got another user: sudo keng install ...")
+        raise CannotStart(f"expected to be root, got another user: sudo keng {command} ...")
     if layout.root == Path("/") and not Path("/run/systemd/system").is_dir():
         raise CannotStart("expected a system that runs systemd, got another; an image is furnished with --root DIR")
 
@@ -118,7 +124,9 @@ def _program(named: Path | None) -> Path:
     if not program.is_absolute():
         raise FileMistakes([f"--program: expected an absolute path, such as /opt/keng/bin/keng, got {program}"])
     if any(program.is_relative_to(folder) for folder in HIDDEN):
-        raise CannotStart(f"expected keng where services see it, such as /opt/keng/bin/keng, got {program}")
+        raise CannotStart(
+            f"expected keng where services see it, such as /opt/keng/bin/keng, got {program}; --program says where it lies on the gateway"
+        )
     return program
 
 

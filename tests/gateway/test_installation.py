@@ -163,6 +163,22 @@ def test_systemd_finds_nothing_wrong_with_the_units_and_little_that_they_may_do(
         assert weighed.returncode == 0, weighed.stdout.splitlines()[-1]
 
 
+@pytest.mark.parametrize("command", [["install", "--site", str(DEMO), "--program", PROGRAM], ["uninstall", "--purge", "--yes"]])
+def test_an_image_that_is_not_there_is_furnished_nowhere(tmp_path: Path, command: list[str]) -> None:
+    done = keng(*command, "--root", tmp_path / "card")
+    told = f"--root: expected a folder that is there, such as a mounted SD card, got {tmp_path / 'card'}\n"
+    assert (done.returncode, done.stderr) == (2, told)
+    assert not (tmp_path / "card").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_purging_an_image_names_the_folders_of_the_image(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("typer.confirm", asked.append)
+    assert keng("uninstall", "--purge", "--root", image).returncode == 1
+    assert asked[0].startswith(f"Delete {image}/etc/keng, {image}/var/lib/keng, ")
+
+
 def test_only_what_an_alarm_passes_through_may_go_before_everything_else() -> None:
     made = units.all_units(Layout(Path("/usr/bin/keng")), modem=False, firewall=True)
     lines = {name: text.splitlines() for name, text in made.items() if name.endswith(".service")}
