@@ -40,6 +40,10 @@ class Table(BaseModel):
     model_config = CHECKS
 
 
+SHOWN_MAX = 120  # of a wrong value: it is to be found, not to be read
+# "String should have at most 200 characters": what is left is what we expected.
+_PYDANTICS = re.compile(r"^(Value error, |(Input|String|List|Dictionary|Value) should (be |have )?)")
+
 _TABLE = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 
@@ -66,7 +70,7 @@ def load(path: Path, model: type[M], misfits: Callable[[Tables], list[Misfit]] =
     Raises FileMistakes with every mistake; OSError if the file cannot be read.
     """
     raw = path.read_bytes()
-    if odd := _no_text(raw):
+    if odd := no_text(raw):
         raise FileMistakes(_listed(path, [(1, (), odd)]))
     text = raw.decode("utf-8-sig", errors="replace")
     unreadable = _not_utf8(raw)
@@ -96,6 +100,13 @@ def mistakes(exc: ValidationError) -> list[str]:
     return [f"{_name(where)}: {sentence}" for where, sentence in _found(exc)]
 
 
+def no_text(raw: bytes) -> str:
+    """What a file is that is no text in UTF-8 at all, so that not each of its lines is complained about; "" for one that may be."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "expected UTF-8, got UTF-16 (save the file as UTF-8)"
+    return "expected a text file in UTF-8, got something else" if b"\0" in raw else ""
+
+
 def rows(tables: Tables, name: str) -> list[Tables]:
     """The array of tables `name`, each a dict whatever was written there: for misfits, which must not trip over other mistakes."""
     found = tables.get(name)
@@ -116,13 +127,6 @@ def _shared(value: Any, known: dict[str, str]) -> Any:
 
 def _found(exc: ValidationError) -> list[tuple[Where, str]]:
     return [(error["loc"], _sentence(error["type"], error["msg"], error["input"])) for error in exc.errors()]
-
-
-def _no_text(raw: bytes) -> str:
-    """What a file is that is no text in UTF-8 at all, so that not each of its lines is complained about; "" for one that may be."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "expected UTF-8, got UTF-16 (save the file as UTF-8)"
-    return "expected a text file in UTF-8, got something else" if b"\0" in raw else ""
 
 
 def _not_utf8(raw: bytes) -> list[Mistake]:
@@ -146,10 +150,15 @@ def _sentence(kind: str, message: str, value: object) -> str:
         return "expected to be there, got nothing"
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):  # of a model, of a dataclass
         return "expected no such key (a typing mistake?)"
-    expected = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = _PYDANTICS.sub("", message).replace("match pattern", "text that matches")
     if not expected.startswith("expected "):
         expected = f"expected {expected}"
-    return f"{expected}, got {value!r}" if not isinstance(value, dict | list) else expected
+    return f"{expected}, got {_short(value)}" if not isinstance(value, dict | list) else expected
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN_MAX else f"{shown[: SHOWN_MAX - 3]}... ({len(shown)} letters)"
 
 
 def _name(where: Where) -> str:

@@ -16,11 +16,12 @@ within_s = 1
 bells_confirmed = 12
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, Json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from protocol import site as site_files
 from protocol import tomlfile
@@ -133,6 +134,15 @@ class Expectation(BaseModel):
         return {name: value for name in Expectation.model_fields if (value := getattr(self, name)) is not None}
 
 
+def _json(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as exc:
+        raise ValueError(f"expected JSON ({exc})") from None
+
+
 class Step(Expectation):
     """One step. within_s: an expectation has so long to come true; hold_s: it must stay true so long (a press: the finger stays).
 
@@ -155,7 +165,7 @@ class Step(Expectation):
     outcome: Literal["fire", "false_alarm", "drill", "test"] | None = None
     status: Annotated[int, Field(ge=200, le=599)] | None = None
     text: str | None = None
-    config: dict[str, Any] | Json[dict[str, Any]] | None = None
+    config: Annotated[dict[str, Any], BeforeValidator(_json)] | None = None
 
 
 class Scenario(BaseModel):
@@ -195,7 +205,10 @@ def load(path: Path) -> tuple[Scenario, Path]:
 
 def check(step: Step, site: Site, fitted: Fitted) -> list[str]:
     """What is wrong with a step that came by itself, not in a file."""
-    return [str(misfit) for misfit in _step_misfits(0, step.model_dump(exclude_unset=True), _boards(site), fitted)]
+    if step.do == "expect":
+        return ["do: expected a deed, got 'expect': it belongs into a scenario's file (keng sim run)"]
+    misfits = _step_misfits(0, step.model_dump(exclude_unset=True), _boards(site), fitted)
+    return [f"{misfit.where[-1]}: {misfit}" for misfit in misfits]
 
 
 def _site_file(path: Path, site: str) -> Path:
@@ -275,7 +288,11 @@ def _unknown_points(index: int, row: Tables, boards: dict[str, Kind], fitted: Fi
     wiring, chosen = WIRINGS[kind], tuple(fitted.get(device, ()))
     points = wiring.gauges(chosen) if row["do"] == "turn" else wiring.contacts(chosen)
     if row["point"] not in points:
-        yield Misfit(("steps", index, "point"), f"one of {', '.join(points)}" if points else "a board that has such a point", row["point"])
+        yield Misfit(
+            ("steps", index, "point"),
+            f"one of {', '.join(points)}" if points else f"a board that has such a point, which {device} has not",
+            row["point"],
+        )
 
 
 def _unknown_boards(index: int, row: Tables, boards: dict[str, Kind]) -> Iterator[Misfit]:

@@ -19,7 +19,7 @@ class Lamp(BaseModel):
 class Street(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    name: str = "?"
+    name: str = Field("?", max_length=200)
     lamps: list[Lamp] = []
 
 
@@ -90,6 +90,10 @@ def test_each_line_that_is_not_utf8_is_named_and_the_rest_is_checked_too(path: P
         "3: file: expected UTF-8, got byte 0xff (save the file as UTF-8)",
         "4: lamps[1].watts: expected greater than or equal to 1, got 0",
     ]
+
+
+def test_a_wrong_value_is_shown_by_its_beginning_and_the_limit_in_our_words(path: Path) -> None:
+    assert mistakes(path, f'name = "{"x" * 300}"\n') == [f"1: name: expected at most 200 characters, got '{'x' * 116}... (302 letters)"]
 
 
 def test_a_file_of_a_word_processor_in_utf16_is_refused(path: Path) -> None:

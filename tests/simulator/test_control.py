@@ -33,6 +33,14 @@ def asked(step: dict[str, object], path: Path) -> dict[str, Any]:
         ({"do": "nonsense"}, "do: expected 'press', 'turn'"),
         ({"do": "take", "device": ""}, "device: expected 1 to 32 of A-Z a-z 0-9 _ -, got ''"),
         ({"do": "take", "device": "N-01", "foo": "bar"}, "foo: expected no such key (a typing mistake?)"),
+        ({"do": "expect", "open": 1}, "do: expected a deed, got 'expect': it belongs into a scenario's file"),
+        ({"do": "cut_wire"}, "device: expected to be there with do = cut_wire, got nothing"),
+        ({"do": "press", "device": "H9", "point": "button-1"}, "device: expected a board of the site, got 'H9'"),
+        (
+            {"do": "turn", "device": "H01-01", "point": "tank", "value": 3},
+            "point: expected a board that has such a point, which H01-01 has not",
+        ),
+        ({"do": "set", "device": "H1", "config": '{"verify_s": 30'}, "config: expected JSON (Expecting ',' delimiter"),
         ({"do": "say", "text": "x" * LINE_MAX}, f"expected a step of at most {LINE_MAX} bytes, got "),
     ],
 )

@@ -88,7 +88,7 @@ def test_step_from_outside_is_checked_like_one_of_a_file(tmp_path: Path) -> None
     site = site_files.load(script.load(path)[1])
     assert script.check(Step(at_s=0, do="press", device="H03-02", point="button-1"), site, {}) == []
     assert script.check(Step(at_s=0, do="press", device="H03-02", point="door"), site, {}) == [
-        "expected one of button-1, button-2, smoke-1, extinguisher-1, silence, got 'door'"
+        "point: expected one of button-1, button-2, smoke-1, extinguisher-1, silence, got 'door'"
     ]
 
 
