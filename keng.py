@@ -2,7 +2,7 @@
 
 import os
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 
 import typer
 
@@ -40,6 +40,8 @@ def _run() -> None:
         app(sys.argv[2:], prog_name=f"keng {name}")
     elif name in ("--help", "-h"):
         print(_help(sorted(commands)))
+    elif name in ("--version", "-V"):
+        print(f"keng {version('keng')}")
     else:
         print(f"keng: expected one of {', '.join(sorted(commands))}; got {name!r}", file=sys.stderr)
         sys.exit(EXIT_WRONG_INPUT)

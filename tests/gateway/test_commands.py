@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ def wrong(tmp_path: Path) -> Path:
     text = text.replace('id = "H03-03"', 'id = "H03-02"', 1).replace('address = "Số 7, ngõ Thử 5, thôn Ba, xã Mẫu"\n', "", 1)
     path.write_bytes(text.encode().replace("Tổ trưởng mẫu 03".encode(), b"T\xf4 tr\xfdng", 1))
     return path
+
+
+def test_the_version_is_told() -> None:
+    assert keng("--version") == (0, f"keng {version('keng')}\n", "")
 
 
 def test_a_right_site_file_is_summed_up() -> None:
