@@ -80,7 +80,8 @@ def prove(turn: Turn, plan: Plan, channel: str) -> str:
     """
     probe, canary = plan.probes.get(channel), turn.situation.canaries.get(channel)
     if probe is None or canary is None:
-        return f"expected one of {', '.join(sorted(plan.probes)) or 'no channel: none is set up'}, got {channel}"
+        known = f"one of {', '.join(sorted(plan.probes))}" if plan.probes else "a channel that is set up, and none is"
+        return f"expected {known}, got {channel}"
     if not probe.sends:
         return f"{channel} is watched and gets no canary; last proof: {_last_proof(canary)}"
     if channel in PHONES and not probe.address:

@@ -479,6 +479,7 @@ def test_nobody_asks_a_channel_that_is_watched_or_unknown_nor_during_an_alarm():
     world = Kept(PROBES | {"sms": Probe()})
     assert proving(world, "voice").startswith("voice is watched")
     assert proving(world, "apprise:zalos").startswith("expected one of apprise:zalo, ")
+    assert proving(Kept({}), "sms") == "expected a channel that is set up, and none is, got sms"
     assert proving(world, "sms").startswith("there is nobody to send a canary to")
     world.press("H03-07")
     assert proving(world, "apprise:zalo").startswith("an alarm of the last hour is open")
