@@ -46,6 +46,8 @@ def _backup(
         if keep and not file.is_dir():
             raise FileMistakes([f"--keep: expected a folder that is there, got {file}"])
         folder = file
+        if not file.is_dir() and not file.name.endswith((".tar.gz", ".tgz")):  # a disk that is not mounted would get a file in its place
+            raise FileMistakes([f"{file}: expected a folder that is there, or a name such as keng-2026-11-22.tar.gz"])
         if file.is_dir():
             file = backups.name_in(folder, datetime.now().astimezone())
         made = backups.make(data, file, _people(settings, data), progress=_progress)

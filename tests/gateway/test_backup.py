@@ -217,6 +217,13 @@ def test_a_backup_that_fails_deletes_no_older_one(tmp_path):
     assert older.exists()
 
 
+def test_a_disk_that_is_not_mounted_gets_no_file_in_its_place(tmp_path):
+    done = keng("backup", tmp_path / "usb", "--data", made(tmp_path / "data"))
+    told = f"{tmp_path / 'usb'}: expected a folder that is there, or a name such as keng-2026-11-22.tar.gz\n"
+    assert (done.returncode, done.stderr) == (2, told)
+    assert not (tmp_path / "usb").exists()
+
+
 def test_keep_needs_a_folder(tmp_path):
     done = keng("backup", tmp_path / "safe.tar.gz", "--keep", "2", "--data", tmp_path)
     assert (done.returncode, done.stderr) == (2, f"--keep: expected a folder that is there, got {tmp_path / 'safe.tar.gz'}\n")
