@@ -60,6 +60,10 @@ def add(
     """
     with startup.reported("keng update add"):
         trusted = bundles.keys(startup.load_settings(settings).updates)
+        if not data.is_dir():  # else it lay where no engine looks
+            raise FileMistakes(
+                [f"--data: expected the folder of the gateway's databases, such as /var/lib/keng, got {str(data)!r}: there is none"]
+            )
         try:
             known = bundles.add(data, file, trusted)
         except NoBundle as exc:

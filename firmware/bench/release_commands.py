@@ -42,6 +42,8 @@ def image_add(
     except FileMistakes as exc:
         _end(exc.mistakes, EXIT_WRONG_INPUT)
     except OSError as exc:
+        if exc.filename == str(file):
+            _end([f"{file}: expected a file that can be read, got: {exc.strerror}"], EXIT_WRONG_INPUT)
         _end([f"keng device image: {exc}"], EXIT_FAILED)
     print(f"{entry.file}: {entry.board}, MicroPython {entry.version}, SHA-256 {entry.sha256}")
 

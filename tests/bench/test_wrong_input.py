@@ -60,6 +60,7 @@ JOB = "H03-01=/dev/ttyUSB9"
         (("device", "list", *FLASH[2:]), 1, "gateway 127.0.0.1:9: expected a broker"),
         (("device", "bundle", "check", "rubbish", "--trusted", "rubbish"), 1, "rubbish: expected a public key in PEM"),
         (("device", "bundle", "check", "nowhere", "--trusted", "rubbish"), 2, "nowhere: expected a file that can be read"),
+        (("device", "image", "add", "nowhere"), 2, "nowhere: expected a file that can be read, got: No such file"),
         (("identity", "show", "--data", "nowhere"), 1, "expected an identity, got none; remedy: keng identity init"),
         (
             ("backup", "out.tar.gz", "--data", "nowhere"),

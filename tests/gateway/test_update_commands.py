@@ -122,6 +122,13 @@ def test_a_bundle_that_is_not_there_is_wrong_input(gateway: Running) -> None:
     assert (done.returncode, done.stderr) == (2, "nowhere.bundle: expected a file that can be read, got: No such file or directory\n")
 
 
+def test_a_bundle_is_not_taken_in_where_no_engine_looks(gateway: Running, tmp_path: Path) -> None:
+    done = keng("update", "add", "nowhere.bundle", "--settings", gateway.settings, "--data", tmp_path / "typo")
+    assert done.returncode == 2
+    assert "--data: expected the folder of the gateway's databases" in done.stderr
+    assert not (tmp_path / "typo").exists()
+
+
 def test_without_an_engine_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.asking.ANSWER_S", 1.0)
     monkeypatch.setattr("gateway.asking.AGAIN_S", 0.3)
