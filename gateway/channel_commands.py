@@ -30,7 +30,10 @@ def _prove(
     settings: Annotated[
         Path | None, typer.Option("--settings", help="The settings, TOML. Without it the defaults.", metavar="FILE")
     ] = None,
-    data: Annotated[Path, typer.Option("--data", help="Where the engine's database lies.", metavar="DIR")] = Path("keng-data"),
+    data: Annotated[
+        Path,
+        typer.Option("--data", help="Where the engine's database lies.", metavar="DIR", readable=False, callback=startup.readable_folder),
+    ] = Path("keng-data"),
     accounts_file: Annotated[
         Path | None, typer.Option("--accounts", help="The bench's password, if not in DIR/broker/accounts.json.", metavar="FILE")
     ] = None,

@@ -29,7 +29,16 @@ SiteFile = Annotated[Path, typer.Option("--site", help="The commune's descriptio
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="The settings, TOML: docs/settings.md. Without it the defaults.", metavar="FILE")
 ]
-Data = Annotated[Path, typer.Option("--data", help="Databases and the broker's files; made if it is not there.", metavar="DIR")]
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        help="Databases and the broker's files; made if it is not there.",
+        metavar="DIR",
+        readable=False,
+        callback=startup.readable_folder,
+    ),
+]
 AccountsFile = Annotated[
     Path | None, typer.Option("--accounts", help="The file with this part's password. Without it DIR/broker/accounts.json.", metavar="FILE")
 ]

@@ -1,6 +1,7 @@
 """What every command of the gateway does first: read both files and tell every mistake of both; and how it ends."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -87,6 +88,15 @@ def broker_words(choice: Choice, broker: Broker) -> list[str]:
     """Which broker it is, where, and what it cannot do: lines for the user."""
     where = f"{choice.kind} on {broker.host}, boards on port {broker.port}, programs on port {broker.port_of_programs}"
     return [f"broker: {where}", *(f"limit of the embedded broker: {limit}" for limit in choice.limits)]
+
+
+def readable_folder(data: Path) -> Path:
+    """`--data` as it is typed. One that this user may not look into ends the command in one line: somebody has left sudo away."""
+    if data.is_dir() and not os.access(data, os.R_OK | os.X_OK):
+        remedy = "on an installed gateway with sudo -u keng, or with sudo: docs/install.md"
+        print(f"--data: expected a folder that this user may read, got {data}; {remedy}", file=sys.stderr)  # noqa: T201  # as _end
+        sys.exit(EXIT_WRONG_INPUT)
+    return data
 
 
 @contextmanager

@@ -22,7 +22,9 @@ DATA = Path("keng-data")
 
 SettingsFile = Annotated[Path, typer.Option("--settings", help="The settings, TOML: docs/settings.md, [updates].", metavar="FILE")]
 MaybeSettings = Annotated[Path | None, typer.Option("--settings", help="The settings, TOML. Without it the defaults.", metavar="FILE")]
-Data = Annotated[Path, typer.Option("--data", help="Where the engine's database lies.", metavar="DIR")]
+Data = Annotated[
+    Path, typer.Option("--data", help="Where the engine's database lies.", metavar="DIR", readable=False, callback=startup.readable_folder)
+]
 SiteFile = Annotated[Path, typer.Option("--site", help="The commune's description, TOML: docs/site.md.", metavar="FILE")]
 AccountsFile = Annotated[
     Path | None, typer.Option("--accounts", help="The bench's password, if not in DIR/broker/accounts.json.", metavar="FILE")

@@ -28,7 +28,10 @@ def _doctor(
     settings: Annotated[
         Path | None, typer.Option("--settings", help="The settings; those in /etc/keng if they are there.", metavar="FILE")
     ] = None,
-    data: Annotated[Path, typer.Option("--data", help="Databases and the broker's files.", metavar="DIR")] = HERE.data,
+    data: Annotated[
+        Path,
+        typer.Option("--data", help="Databases and the broker's files.", metavar="DIR", readable=False, callback=startup.readable_folder),
+    ] = HERE.data,
     backups: Annotated[Path, typer.Option("--backups", help="Where the safe copies are.", metavar="DIR")] = HERE.backups,
     as_json: Json = False,
 ) -> None:

@@ -100,6 +100,25 @@ def test_a_folder_is_no_site_file(tmp_path: Path) -> None:
     assert done.stderr == f"{tmp_path}: expected a file that can be read, got: Is a directory\n"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["backup", "safe.tar.gz"],
+        ["people", "list", "--site", str(DEMO)],
+        ["update", "status", "--by", "ky-thuat-1"],
+        ["doctor"],
+        ["up", "--site", str(DEMO)],
+    ],
+)
+def test_who_may_not_look_into_the_folder_learns_how_to(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an installed gateway without sudo; root may, so it is the system's answer that is changed."""
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: os.fspath(path) != str(tmp_path) and access(path, mode, **more))
+    remedy = "on an installed gateway with sudo -u keng, or with sudo: docs/install.md"
+    told = f"--data: expected a folder that this user may read, got {tmp_path}; {remedy}\n"
+    assert keng(*words, "--data", tmp_path) == (2, "", told)
+
+
 def test_the_broker_alone_needs_a_site() -> None:
     done = keng("broker")
     assert done.returncode == 2
