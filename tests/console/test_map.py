@@ -171,6 +171,8 @@ def test_tiles_of_a_server_come_only_if_the_settings_say_so(page: Page, broker: 
             page.wait_for_function("() => document.querySelector('.leaflet-tile-loaded')")
             assert asked
             assert f"img-src 'self' {address};" in get(console.url).headers["content-security-policy"]
+            page.wait_for_function("() => !document.querySelector('.leaflet-tile:not(.leaflet-tile-loaded)')")
+            page.goto("about:blank")  # whose map asks for nothing more
             before = len(asked)
         with based(broker, database, Map()) as console:
             page.goto(console.url)
