@@ -97,8 +97,14 @@ def test_what_is_read_to_114_sends_nobody_to_the_wrong_house(page: Page, console
     engine.publish(known.model_copy(update={"place": places[0], "n": 2, "activations": again}))
     opened(page, console)
     script = page.locator(f"#call-{IDENT} .script")
+    expect(script).to_contain_text("Cháy tại Hộ mẫu 03-05 (Hoàng Đình Quý)")
+    expect(script).to_contain_text("Cũng báo động tại: Hộ mẫu 03-09 (Đỗ Xuân Trường).")
     expect(script).to_contain_text("Trong nhà có cụ bà 82 tuổi, không tự đi được.")
     expect(script).to_contain_text("Tại Hộ mẫu 03-09 (Đỗ Xuân Trường) có cháu nhỏ 3 tuổi, thường ở nhà với ông.")
+    many = [places[0], *(SITE.place_of(f"H03-{n:02d}") for n in (1, 2, 3, 4, 6, 9, 1))]
+    again = [known.activations[0].model_copy(update={"n": n, "place": place}) for n, place in enumerate(many, 1)]
+    engine.publish(known.model_copy(update={"place": places[0], "n": 8, "revision": 22, "activations": again}))
+    expect(script).to_contain_text("Hộ mẫu 03-04 (Phạm Thị Ngọc Ánh) và 2 nơi khác.")
 
 
 def test_no_fault_pushes_an_alarm_off_a_small_screen(page: Page, console: RunningConsole, engine: EnginePeer) -> None:
