@@ -17,7 +17,7 @@ async def leaves(port, times):
     """How many files are open for good after so many tries, and how the last one ended."""
     before = open_files()
     clock = Clock(time.ticks_ms)
-    address = Names(None).address("127.0.0.1", port)
+    address = await Names(None).address("127.0.0.1", port)
     for _ in range(times):
         try:
             stream = await streams.connect(address, None, clock, 10)

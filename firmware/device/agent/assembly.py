@@ -77,7 +77,16 @@ def _session(agent, settings, who, ticks, ground):
     account = link.Account(device, settings.password, topics.device(site, device, "state"), will)
     tls, buffers = _tls(settings, ground["secrets"]), ground["buffers"]
     return session.Session(
-        account, settings.brokers, settings.topics, agent, clock=ticks, random=random.random, ready=agent.ready, tls=tls, buffers=buffers
+        account,
+        settings.brokers,
+        settings.topics,
+        agent,
+        clock=ticks,
+        random=random.random,
+        ready=agent.ready,
+        tls=tls,
+        buffers=buffers,
+        name_server=ground["network"].name_server,
     )
 
 

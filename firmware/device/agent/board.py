@@ -8,6 +8,7 @@ import machine
 import network
 
 JOIN_MS = 15_000
+DNS_PORT = 53
 JOIN_STEP_MS = 100
 USELESS = 20  # tries to reach a broker over one network, some two minutes, before another is joined
 LAN_PINS = ("mdc", "mdio", "power", "ref_clk")
@@ -92,6 +93,11 @@ class Network:
     def found(self):
         """The broker was found over the present network."""
         self._tries = 0
+
+    def name_server(self):
+        """(host, port) of the one that the network has told of, None where there is no network to join."""
+        way = self._lan if self._lan and self._lan.isconnected() else self._wlan
+        return (way.ifconfig()[3], DNS_PORT) if way else None
 
     def rssi(self):
         """Signal strength in dBm, None where there is none."""

@@ -22,7 +22,8 @@ HURRY_MS = 2_000  # the longest wait while an alarm waits for the link
 # has lasted for TWIN_MS: then we wait up to that long too, so that the fight is a slow one and each of the two is heard.
 TWIN_AFTER = 5
 TWIN_MS = 60_000
-# How long at most until the session is heard of again: a network is joined, or nearly, within 20 s, and a connection opened within 5.
+# How long at most until the session is heard of again: a network is joined, or nearly, within 20 s, a name server asked for 6, and a
+# connection opened within 5.
 READY_S = 30
 CONNECT_S = 10
 
@@ -57,10 +58,10 @@ class Session:
     `topics()`: [(filter, QoS)]; asked for at each connection, since to keep them takes 1 kB of a 64-bit heap.
 
     `ready()` is awaited before each connect and returns when there is a network. `tls`: tls.Tls, or None for a link without.
-    `buffers`: link.Buffers, made before the heap was in pieces, or None.
+    `buffers`: link.Buffers, made before the heap was in pieces, or None. `name_server`: see names.Names.
     """
 
-    def __init__(self, account, addresses, topics, listener, *, clock, random, ready, tls=None, buffers=None):
+    def __init__(self, account, addresses, topics, listener, *, clock, random, ready, tls=None, buffers=None, name_server=None):
         self._account = account
         self._addresses = addresses
         self._topics = topics
@@ -71,7 +72,7 @@ class Session:
         self._tls = tls
         self._link = None
         self._buffers = buffers or Buffers()
-        self._names = Names(clock)
+        self._names = Names(clock, name_server)
         self._hurry = False
         self._failures = 0  # connections, or tries, since the last that brought anything to the broker
         self._refused = False  # since then a broker has refused us, or we have refused it
@@ -151,7 +152,9 @@ class Session:
         return TurnedAway("closed by the broker before CONNACK, as one that wants TLS does (%s)" % exc) if is_broken_off(exc) else exc
 
     async def _connection(self, address):
-        stream = await streams.connect(self._names.address(*address), self._tls, self._clock, CONNECT_MS)
+        address = await self._names.address(*address)
+        self._listener.alive(CONNECT_S)
+        stream = await streams.connect(address, self._tls, self._clock, CONNECT_MS)
         try:
             urgent_ms = _doubled(PUBACK_URGENT_MS, self._failures)
             self._link = Link(

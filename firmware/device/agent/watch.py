@@ -5,8 +5,7 @@ From a loop like any other, never from a timer or an interrupt: those go on whil
 
 import asyncio
 
-# Longer than the board may ever stand still in order: lwIP's getaddrinfo gives up after 7 s for each of at most 3 servers (dns.c:
-# DNS_MAX_RETRIES 4, after 1, 1, 2 and 3 s), first for IPv4 and then for IPv6: 42 s. A flash erase takes 0.4 s.
+# Far longer than the board stands still in order: a flash erase takes 0.4 s, the reckoning of a TLS handshake some hundred ms.
 TIMEOUT_MS = 60_000
 TURN_S = 1
 

@@ -17,6 +17,9 @@ class WLAN:
     def isconnected(self):
         return self._joined
 
+    def ifconfig(self):
+        return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
+
     def status(self, what):
         return -61
 
@@ -32,3 +35,6 @@ class LAN:
 
     def isconnected(self):
         return self._joined
+
+    def ifconfig(self):
+        return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
