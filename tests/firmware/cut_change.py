@@ -36,7 +36,8 @@ class World:
     def begin(self, config):
         self.lives += 1
         self.old = config
-        self.new = dict(config, verify_s=30 if config.get("verify_s") != 30 else 20)
+        kind = "fire_point" if config["kind"] == "household" else "household"
+        self.new = dict(config, verify_s=30 if config.get("verify_s") != 30 else 20, kind=kind)
         self.order = f"o-{self.lives}"
 
 
@@ -84,7 +85,7 @@ def move(stage, done, active):
 
 
 def ask(stage):
-    stage.order(world.order, "set", what="config", config={"verify_s": world.new["verify_s"]})
+    stage.order(world.order, "set", what="config", config={key: world.new[key] for key in ("verify_s", "kind")})
 
 
 def answer(stage):
@@ -149,6 +150,10 @@ def check(flash, done):
     for word, ident in done:
         assert word != "kept" or ident is None or ident in told, (ident, told)
     assert sorted(told.values()) == sorted("active" if active else "clear" for active in world.moves), (told, world.moves)
+    os.remove("/flash/config.json")
+    vfs.umount("/flash")
+    vfs.mount(vfs.VfsLfs2(flash), "/flash")
+    assert Stage(folder="/flash").parts.config.kind == (world.old if BAD else world.new)["kind"]
 
 
 print("cuts", every_cut(live, check, BLOCKS))

@@ -13,7 +13,7 @@ def start(flash):
     vfs.mount(vfs.VfsLfs2(flash), "/flash")
     files = Files("/flash/journal")
     files.create()
-    who = identity.begin(files, os.urandom)
+    who = identity.begin(files, os.urandom, "household")
     journal = Journal(files, who)
     states = journal.load()
     return who, journal, journal.fetch([], 99), states

@@ -1,5 +1,5 @@
-# What a board keeps for its own life - boot counter, record of crashes, floor of the clock - with the power cut at every single block
-# operation of a start that follows a bite of the watchdog, keeps its floor, is answered by an engine and crashes. MicroPython only.
+# What a board keeps for its own life - boot counter, kind, record of crashes, floor of the clock - with the power cut at every single
+# block operation of a start that follows a bite of the watchdog, keeps its floor, is answered by an engine and crashes. MicroPython only.
 import os
 
 import vfs
@@ -36,8 +36,10 @@ def live(flash, done):
             done.append((word, value))
 
     files = mount(flash)
-    who = identity.begin(files, os.urandom)
+    kind = "fire_point" if done else "sos_post"  # it becomes another one in its second life
+    who = identity.begin(files, os.urandom, kind)
     promise("boot", who.boot)
+    promise("kind", kind)
     start_s, _, _ = dates.begin(files, "/flash/none", BUILT_S)
     record = blackbox.begin(files, "watchdog")
     promise("record", (record.text, record.told, record.runs))
@@ -63,7 +65,9 @@ def check(flash, done):
     def last(word, otherwise=None):
         return ([otherwise] + [value for name, value in done if name == word])[-1]
 
-    who = identity.begin(files, os.urandom)
+    kind = identity.kind(files)
+    assert kind in (last("kind"), "fire_point"), (kind, done)
+    who = identity.begin(files, os.urandom, kind)
     assert who.fault is None, who.fault
     assert who.boot > last("boot"), "no start is counted twice"
     start_s, _, problem = dates.begin(files, "/flash/none", BUILT_S)

@@ -255,6 +255,43 @@ def test_own_button_rings_the_own_bell_without_a_configuration(tmp_path: Path, r
         board.close()
 
 
+# What makes of a fire point's configuration one that tells nothing.
+SPOILED = {
+    "missing": "os.remove('/config.json')",
+    "empty": "open('/config.json', 'w').close()",
+    "rubbish": "with open('/config.json', 'wb') as f: f.write(bytes(range(256)))",
+    "half": "with open('/config.json') as f: half = f.read()[:90]\nwith open('/config.json', 'w') as f: f.write(half)",
+    "list": "with open('/config.json') as f: whole = f.read()\nwith open('/config.json', 'w') as f: f.write('[' + whole + ']')",
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_fire_point_that_loses_its_configuration_takes_no_pump_for_a_button_and_rings_from_its_own(
+    make_board: MakeBoard, engine: Engine, how: str
+) -> None:
+    board = make_board(kind="fire_point", points={"pump": {}})
+    engine.hello("B1")
+    board.cut()
+    board.set("button-2", True)  # where a fire point has its pump, a home has this
+    started = time.monotonic()
+    board.start(before="import os\n" + SPOILED[how])
+
+    def beat(after: float) -> tuple[float, float] | None:
+        """When the bell went on and off."""
+        found = [change for change in board.bell_changes() if change[0] > after]
+        on = next((place for place, (_, level) in enumerate(found) if level), len(found))
+        return (found[on][0], found[on + 1][0]) if on + 1 < len(found) else None
+
+    on, off = eventually(lambda: beat(started), f"the chirp of a fault; {board.log()}")
+    assert off - on < 0.3, "it rings for a fire"
+    assert "fault: /config.json: " in board.log()
+    pressed = board.set("button-1", True)
+    assert board.wait_bell(after=pressed) - pressed < 0.15
+    assert [at for at, level in board.bell_changes() if level and started < at < pressed] == [on]
+    on, off = eventually(lambda: beat(pressed), "a beat")
+    assert off - on > 0.4, "it only chirps"
+
+
 def test_agent_that_ends_starts_the_board_again(make_board: MakeBoard) -> None:
     board = make_board()
     board.cut()

@@ -19,7 +19,7 @@ def store(files, ident, fields):
 def begin(path, files, folder, read, faults):
     """(config, trial or None): what this start uses, the file at `path` or the candidate of a trial. Adds to `faults`, in words.
 
-    `read`: config.read.
+    `read`: config.read of a path.
     """
     going = _step(lambda: _counted(files), faults)
     settings, problem = read("%s/%s" % (folder, going.name) if going and going.turn == NEW else path)

@@ -36,22 +36,27 @@ class ConfigError(ValueError):
     """The configuration cannot be used: its text says which field, what was expected and what came."""
 
 
-def read(path):
-    """(config, None), or (config, why) where the file is wrong: what is wrong is as by default, and without a network if it is VITAL."""
+def read(path, kind=None):
+    """(config, None), or (config, why) where the file is wrong: what is wrong is as by default, and without a network if it is VITAL.
+
+    `kind`: of the start before, for a board whose file does not tell it.
+    """
     wrong = []
     fields = {}
     try:
         fields = load(path)
         config = build(fields, wrong)
     except (OSError, ConfigError, MemoryError) as exc:
-        return _alone(fields), "%s: %s" % (path, exc)
+        return _alone(fields, kind), "%s: %s" % (path, exc)
     config.digest = digest(fields)
     return config, "%s: %s" % (path, "; ".join(wrong)) if wrong else None
 
 
-def _alone(fields):
+def _alone(fields, kind):
     """What of a configuration that cannot be used is right and LOCAL: a fire point is no home, whose button-2 is where its pump is."""
     config = Config()
+    if kind in KINDS:
+        config.kind = kind
     for key, check in CHECKS:
         if key in LOCAL and key in fields:
             try:

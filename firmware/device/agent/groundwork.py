@@ -32,7 +32,7 @@ def lay():
     settings, trial = _settings(files, faults)
     secrets = once("agent.credentials", "credentials", "agent.credentials", settings.device) if settings.server_name else (None, None)
     kind = __import__("kinds." + settings.kind, None, None, ("POINTS",))  # of the kinds only the one in use is loaded
-    who, log, states = _journal(files, faults)
+    who, log, states = _journal(files, faults, settings.kind)
     ticks = clock.Clock(time.ticks_ms)
     rise = _floor(files, faults, ticks, hardware.set_clock)
     version, update, gate = once("agent.release", "begin", "agent.release agent.gate agent.blackbox", ROOT, files, faults)
@@ -94,7 +94,12 @@ def _is_opened(wired, states):
 def _settings(files, faults):
     """(settings.Config, trial.Trial or None), without what has read them."""
     config = __import__("agent.config", None, None, ("read",))
-    found = once("agent.candidate", "begin", "agent.candidate agent.canonical agent.config", CONFIG, files, JOURNAL, config.read, faults)
+    kind = identity.kind(files)  # before this start writes its own
+
+    def read(path):
+        return config.read(path, kind)
+
+    found = once("agent.candidate", "begin", "agent.candidate agent.canonical agent.config", CONFIG, files, JOURNAL, read, faults)
     empty(config)  # the largest of all: 7 kB of a 64-bit heap
     return found
 
@@ -133,9 +138,9 @@ def _files(faults):
     return files
 
 
-def _journal(files, faults):
+def _journal(files, faults, kind):
     """(identity, journal, {point: newest event}); a flash that fails costs the past, not the present."""
-    who = identity.begin(files, os.urandom)
+    who = identity.begin(files, os.urandom, kind)
     if who.fault:
         faults.append(who.fault)
     log = journal.Journal(files, who)

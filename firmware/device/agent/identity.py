@@ -1,4 +1,7 @@
-"""Who this start of the board is: <life>-<boot>. A life is made with the journal, a boot counts the starts of one life."""
+"""Who this start of the board is: <life>-<boot>. A life is made with the journal, a boot counts the starts of one life.
+
+The file holds them and the kind: this is written at each start anyway, and a board whose configuration is lost has to know what it is.
+"""
 
 NAME = "start"
 HEX = "0123456789abcdef"
@@ -28,8 +31,16 @@ class Identity:
         return "%s-%d" % (self.start, self._seq)
 
 
-def begin(files, random_bytes):
-    """Count this start and return its Identity. `random_bytes` is os.urandom.
+def kind(files):
+    """What the start before was, in a word that nobody has checked; None where it is not there."""
+    try:
+        return _words(files)[2]
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def begin(files, random_bytes, kind):
+    """Count this start and return its Identity. `random_bytes` is os.urandom. `kind`: for the next start to know.
 
     A boot that cannot be read or written would let a press look like a repeat of an older one: then a new life begins.
     """
@@ -42,7 +53,7 @@ def begin(files, random_bytes):
         life, boot = _new_life(random_bytes), 0
         fault = "journal: start not readable (%s)" % exc
     try:
-        files.write(NAME, b"%s %d" % (life.encode(), boot + 1))
+        files.write(NAME, b"%s %d %s" % (life.encode(), boot + 1, kind.encode()))
     except OSError as exc:
         return Identity(_new_life(random_bytes), 1, "journal: start not writable (%s)" % exc)
     return Identity(life, boot + 1, fault)
@@ -55,13 +66,17 @@ def _last(files):
         if names:
             raise ValueError("missing")
         return None, 0
-    words = str(files.read(NAME), "utf-8").split()
-    if len(words) != 2 or len(words[0]) != 8 or not all(digit in HEX for digit in words[0]):
-        raise ValueError("expected <life> <boot>")
+    words = _words(files)
+    if not 2 <= len(words) <= 3 or len(words[0]) != 8 or not all(digit in HEX for digit in words[0]):
+        raise ValueError("expected <life> <boot> <kind>")
     boot = int(words[1])
     if not 0 < boot < 0x7FFFFFFF:
         raise ValueError("boot out of range")
     return words[0], boot
+
+
+def _words(files):
+    return str(files.read(NAME), "utf-8").split()
 
 
 def _new_life(random_bytes):

@@ -192,7 +192,70 @@ def test_file_that_is_too_long_is_not_read():
         assert network or problem == path + ": expected at most 4096 bytes"
 
 
+def spoiled(stage, content):
+    """The next start of a board whose configuration holds this, or is missing (None)."""
+    path = stage.folder + "/config.json"
+    if content is None:
+        os.remove(path)
+    else:
+        with open(path, "wb") as file:
+            file.write(content)
+    alone = Stage(stage.parts.config.kind, folder=stage.folder)
+    assert not alone.parts.config.networked
+    return alone
+
+
+def unreadable(stage):
+    """Five files that tell nothing: none, an empty one, rubbish, the first half, and JSON that is no object."""
+    with open(stage.folder + "/config.json", "rb") as file:
+        whole = file.read()
+    return None, b"", bytes(range(256)), whole[: len(whole) // 2], b"[" + whole + b"]"
+
+
+def told_faults(alone):
+    """Of the birth that it would publish."""
+    alone.agent.link_up([])
+    alone.live(300)
+    birth = json.loads(alone.said("dev//state")[-1])
+    return birth["kind"], birth["faults"]
+
+
+def test_fire_point_whose_configuration_tells_nothing_stays_one_and_takes_no_pump_for_a_button():
+    for content in unreadable(Stage("fire_point")):
+        stage = Stage("fire_point", {"pump": {}})
+        for _ in range(2):  # and does not forget it at the start after that
+            stage = spoiled(stage, content) if stage.parts.config.networked else Stage("fire_point", folder=stage.folder)
+            assert [point.name for point in stage.parts.panel][:3] == ["button-1", "door", "extinguisher-1"]
+            stage.set("button-2", True)  # where a fire point has its pump, a home has this
+            stage.live(2_000)
+            assert stage.parts.bell.sound == "fault"
+        kind, faults = told_faults(stage)
+        assert kind == "fire_point"
+        assert "config.json: " in faults[0]
+        stage.set("button-1", True)
+        stage.live(1_000)
+        assert stage.parts.bell.sound == "fire"
+
+
+def test_board_of_each_kind_keeps_it_without_its_file_and_where_the_file_has_none():
+    for kind in config.KINDS:
+        stage = Stage(kind)
+        assert spoiled(stage, None).parts.config.kind == kind
+        for content in (b"{}", b'{"kind":"castle"}', b'{"kind":null}'):
+            assert spoiled(stage, content).parts.config.kind == kind
+        other = config.KINDS[config.KINDS.index(kind) - 1]
+        assert spoiled(stage, b'{"kind":"%s"}' % other.encode()).parts.config.kind == other, "the file knows it better"
+
+
+def test_kind_that_is_none_or_cannot_be_read_makes_a_household():
+    for words in (b"9c41f2aa 7", b"9c41f2aa 7 castle", b"9c41f2aa 7 agent", b"9c41f2aa 7 \xff", b""):
+        stage = Stage("fire_point")
+        stage.files.write("start", words)
+        assert spoiled(stage, None).parts.config.kind == "household", words
+
+
 def test_board_without_a_config_is_a_household_without_network():
     read, problem = config.read("/not/there.json")
     assert (read.kind, read.networked, read.digest) == ("household", False, None)
     assert "/not/there.json" in problem
+    assert config.read("/not/there.json", "castle")[0].kind == "household"

@@ -44,9 +44,9 @@ def load(files, life=LIFE, boot=18):
 
 def test_life_is_made_with_the_journal_and_boots_are_counted():
     files = folder()
-    first = identity.begin(files, bits)
+    first = identity.begin(files, bits, "household")
     assert (first.life, first.boot, first.fault) == ("00010203", 1, None)
-    second = identity.begin(files, lambda count: b"\xff" * count)
+    second = identity.begin(files, lambda count: b"\xff" * count, "household")
     assert (second.life, second.boot, second.fault) == ("00010203", 2, None)
     assert second.start == "00010203-2"
     assert [second.next_id(), second.next_id()] == ["00010203-2-1", "00010203-2-2"]
@@ -55,18 +55,31 @@ def test_life_is_made_with_the_journal_and_boots_are_counted():
 
 
 def test_boot_that_cannot_be_read_begins_a_new_life_and_says_so():
-    for rubbish in (b"", b"zz 1", b"9c41f2aa", b"9c41f2aa x", b"9c41f2aa 0", b"\xff\xfe 3"):
+    for rubbish in (b"", b"zz 1", b"9c41f2aa", b"9c41f2aa x", b"9c41f2aa 0", b"9c41f2aa 1 household x", b"\xff\xfe 3"):
         files = folder()
         files.write(identity.NAME, rubbish)
-        who = identity.begin(files, bits)
+        who = identity.begin(files, bits, "household")
         assert (who.life, who.boot) == ("00010203", 1)
         assert "not readable" in who.fault
+
+
+def test_start_keeps_the_kind_for_the_next_one_and_a_boot_needs_none():
+    files = folder()
+    assert identity.kind(files) is None
+    identity.begin(files, bits, "fire_point")
+    assert identity.kind(files) == "fire_point"
+    identity.begin(files, bits, "sos_post")
+    assert identity.kind(files) == "sos_post"
+    files.write(identity.NAME, b"9c41f2aa 7")
+    assert identity.kind(files) is None
+    who = identity.begin(files, bits, "sos_post")
+    assert (who.start, who.fault) == ("9c41f2aa-8", None)
 
 
 def test_boot_missing_beside_events_begins_a_new_life():
     files = folder()
     journal_of(files).put(event(1))
-    who = identity.begin(files, bits)
+    who = identity.begin(files, bits, "household")
     assert who.life == "00010203"
     assert who.fault
 
@@ -76,7 +89,7 @@ def test_boot_that_cannot_be_written_begins_a_new_life_each_time():
         def write(self, name, data):
             raise OSError(28)
 
-    who = identity.begin(Full(os.getenv("SCRATCH")), bits)
+    who = identity.begin(Full(os.getenv("SCRATCH")), bits, "household")
     assert (who.life, who.boot) == ("00010203", 1)
     assert "not writable" in who.fault
 

@@ -1,5 +1,6 @@
 # A changed configuration on trial: the whole board in virtual time, restarted as often as it asks for it.
 import json
+import os
 
 from reconfigure import MINUTE_MS, WITHOUT, Broken, answer, candidates, change, digests, is_on_trial, kept, on_trial, online, restarted
 from virtual_board import Stage
@@ -285,3 +286,19 @@ def test_greeting_that_cannot_be_kept_is_kept_a_minute_later():
     stage.parts.trial._files = stage.files
     stage.live(MINUTE_MS, step_ms=100)
     assert answer(stage) == (True, None)
+
+
+def test_board_that_loses_its_file_after_a_change_of_kind_is_of_the_kind_that_came_of_it():
+    for greeted, kind in ((True, "fire_point"), (False, "household")):
+        stage = online()
+        change(stage, kind="fire_point")
+        stage = restarted(stage)
+        assert stage.parts.config.kind == "fire_point"
+        if not greeted:
+            stage = restarted(stage, ms=4 * MINUTE_MS)
+            stage.live(5_000)
+        stage.hello()
+        assert answer(stage)[0] is greeted
+        assert kept(stage)["kind"] == kind
+        os.remove(stage.folder + "/config.json")
+        assert Stage(folder=stage.folder).parts.config.kind == kind
