@@ -250,8 +250,12 @@ class Agent:
         self._parts.crashes.forget()
 
     def reset(self):
-        """Start the board again, unless an event is still to be written: then ask once more."""
-        if not self._keeper:
+        """Start the board again, unless an event is still to be written: then ask once more.
+
+        Nor while an alarm waits for its receipt, since a start calls nobody for it, nor while the group rings: who has silenced that here
+        would hear it again.
+        """
+        if not (self._keeper or self._outbox.has_alarm() or self._alarms.is_sounding()):
             self._parts.board.reset()
 
     # What comes in: see session.Listener.

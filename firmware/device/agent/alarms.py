@@ -88,6 +88,10 @@ class Alarms:
         """True while the group has an incident: its bells may sound again at any time."""
         return self._ring.has_incident()
 
+    def is_sounding(self):
+        """True while the group's bells sound, this one too unless it is silenced here."""
+        return self._ring.is_sounding()
+
     def answer_to(self, event_id):
         """What the group's ring says of an own event, in a word of standing.INDICATOR; None while none covers it."""
         return self._ring.word() if self._is_own_covered(event_id) else None

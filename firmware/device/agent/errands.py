@@ -11,7 +11,6 @@ class Errands:
     """`changes`: changes.Changes. `agent`: what an order may do to the board (silence_bell, light_up, output, self_test, forget_crashes,
     reset).
 
-
     `mail` is for the answers.
     """
 
@@ -42,7 +41,7 @@ class Errands:
         return True
 
     def poll(self, now):
-        """End what has lasted its time. No restart cuts off an alarm that has begun meanwhile."""
+        """End what has lasted its time. No restart cuts off an alarm that has begun meanwhile; more that it waits for: Agent.reset."""
         self._changes.poll(now)
         if self._changes.stored:
             self.restart(now)

@@ -64,7 +64,7 @@ class Gate:
             self._alarm = None
         elif self._alarm is None:
             self._alarm = now
-        verdict = self._candidate(now) if self._use.phase == TRIAL else self._control(alarming)
+        verdict = self._candidate(now) if self._use.phase == TRIAL else self._control(alarming or unheard)
         if verdict is None or now < self._quiet_until:
             return None
         self._quiet_until = now + AGAIN_MS

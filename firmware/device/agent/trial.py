@@ -77,7 +77,7 @@ class Trial:
             self._alarm = None
         elif self._alarm is None:
             self._alarm = now
-        verdict = self._candidate(now) if self.turn == NEW else self._control(now, alarming)
+        verdict = self._candidate(now) if self.turn == NEW else self._control(now, alarming, unheard)
         if verdict is None or now < self._quiet_until:
             return None
         self._quiet_until = now + AGAIN_MS
@@ -89,13 +89,13 @@ class Trial:
         is_over = now >= TRIAL_MS if self._alarm is None else now - self._alarm >= ALARM_MS
         return BACK if is_over else None
 
-    def _control(self, now, alarming):
+    def _control(self, now, alarming, unheard):
         if self._greeted is None:
             is_over = now >= ALONE_MS and self.tries < TRIES - 1
         elif (self._greeted < SOON_MS and not self._missed) or self.tries >= TRIES:
             return GIVE_UP
         else:
-            is_over = True
+            is_over = not unheard  # here it is delivered; the candidate may be deaf
         return RETRY if is_over and not alarming else None
 
     def carry_out(self, verdict, path, orders):

@@ -134,8 +134,47 @@ def test_restart_waits_for_an_alarm_that_came_after_its_order():
     stage.levels["button-1"] = True
     stage.live(5_000)
     assert stage.resets == 0
+    stage.receipt_all()
     stage.levels = {"silence": True}
     stage.live(5_000)
+    assert stage.resets > 0
+
+
+def test_restart_waits_for_the_receipt_of_an_alarm_that_is_silenced_here_since_the_group_is_still_called():
+    stage = online()
+    stage.order("o-1", "restart")
+    stage.live(1_000)
+    stage.line.up = False
+    stage.agent.link_down("closed by the broker", False)
+    stage.levels["button-1"] = True
+    stage.live(300)
+    stage.levels = {"silence": True}
+    stage.live(5 * 60_000, step_ms=100)
+    assert not stage.bell
+    assert stage.resets == 0
+    stage.line.said = []
+    stage._receipted = 0
+    stage.line.up = True
+    stage.agent.link_up([])
+    assert stage.said("group/G1/call/B1"), "the neighbours ring, though no engine is there"
+    stage.hello()
+    stage.receipt_all()
+    stage.live(1_000)
+    assert stage.resets > 0
+
+
+def test_restart_waits_while_the_group_rings_and_this_house_is_silenced():
+    """A start forgets the key: the house would sound again by the hello."""
+    stage = online()
+    stage.order("o-1", "restart")
+    stage.live(1_000)
+    stage.ring(1, "fire")
+    stage.levels["silence"] = True
+    stage.live(5_000)
+    assert not stage.bell
+    assert stage.resets == 0
+    stage.ring(2, None)
+    stage.live(1_000)
     assert stage.resets > 0
 
 

@@ -42,6 +42,7 @@ def test_restart_into_the_trial_waits_for_an_alarm_that_has_begun():
     stage.set("button-1", False)
     stage.live(300)
     stage.set("silence", True)
+    stage.receipt_all()
     stage = restarted(stage)
     assert is_on_trial(stage)
 
@@ -118,6 +119,22 @@ def test_candidate_is_tried_again_when_the_broker_came_back_while_the_old_one_tr
     stage.hello()
     stage.agent.link_down("closed by the broker", False)
     assert answer(stage) == (True, None)
+
+
+def test_candidate_is_not_tried_again_before_a_silenced_alarm_has_its_receipt():
+    """The candidate may be deaf: the alarm would wait for the end of its turn."""
+    stage = restarted(on_trial(), 181_000)
+    stage.agent.link_down("ECONNREFUSED", False)
+    stage.set("button-1", True)
+    stage.live(300)
+    stage.set("button-1", False)
+    stage.set("silence", True)
+    stage.live(5_000)
+    stage.hello()
+    stage.live(2_000)
+    assert not stage.resets
+    stage.receipt_all()
+    assert is_on_trial(restarted(stage))
 
 
 def test_candidate_is_tried_again_after_an_hour_alone_and_its_last_try_waits_for_company():
@@ -226,6 +243,7 @@ def test_press_that_comes_after_the_verdict_is_not_cut_off_by_its_restart():
     stage.set("button-1", False)
     stage.live(300)
     stage.set("silence", True)
+    stage.receipt_all()
     assert is_on_trial(restarted(stage, 2 * MINUTE_MS))
 
 
@@ -251,6 +269,7 @@ def test_press_while_the_old_one_is_judged_waits_with_the_next_try():
     stage.set("button-1", False)
     stage.live(300)
     stage.set("silence", True)
+    stage.receipt_all()
     stage = restarted(stage)
     assert is_on_trial(stage)
 

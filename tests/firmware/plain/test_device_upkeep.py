@@ -105,6 +105,8 @@ def test_safe_mode_ends_after_six_quiet_hours_but_not_while_the_bell_sounds():
     assert stage.resets == 0
     stage.set("button-1", False)
     stage.set("silence", True)
+    stage.hello()
+    stage.receipt_all()
     stage.live(5_000)
     assert stage.resets
     again = Stage(folder=stage.folder, points={"battery": {}, "indicator": {}})
