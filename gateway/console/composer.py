@@ -13,6 +13,7 @@ from gateway.console.compiled import Compiled
 from gateway.console.feed import Feed
 from gateway.console.fragments import Fragment, leaf, whole
 from gateway.console.records import Records, Shelf
+from gateway.console.release import release
 from gateway.console.words import LANGUAGES, Language, Words, load
 from gateway.store.queries import MaintenanceEntry, Record
 from protocol.incident import Incident, TimelineEntry
@@ -52,7 +53,9 @@ class Composer:
         self._names = _names(site)
         roles = {person.id: person.role for person in site.people}
         self._environments = {language: _environment(load(language), self._names, roles) for language in LANGUAGES}
+        named = release(STATIC.parent)
         for environment in self._environments.values():
+            environment.globals["release"] = named
             for template in ("pieces.html", "card.html"):  # the first alarm does not wait until they are compiled
                 _ = environment.get_template(template).module
         self._kept: tuple[int, dict[tuple[object, ...], tuple[Fragment, ...]]] = (-1, {})

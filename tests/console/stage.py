@@ -181,7 +181,9 @@ class RunningConsole:
     """A real console, feed, shelf and uvicorn in a thread of their own; `url` ends without a slash. The duty officer is logged in with
     TOKEN."""
 
-    def __init__(self, port: int, database: Path, settings: Settings, answer_s: float, site: Site = SITE, address: str = "") -> None:
+    def __init__(
+        self, port: int, database: Path, settings: Settings, answer_s: float, site: Site = SITE, address: str = "", at: int = 0
+    ) -> None:
         account = Account("127.0.0.1", port, "console", "")
         self.own = database.with_name("console.db")
         log_in(self.own, DUTY, TOKEN)
@@ -189,6 +191,7 @@ class RunningConsole:
         console = build(settings, site, account, database=database, book=self.book, answer_s=answer_s)
         self.console = replace(console, address=address)
         self.url = ""
+        self._at = at
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
@@ -229,7 +232,7 @@ class RunningConsole:
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         parts = [asyncio.create_task(part.run()) for part in (self.console.feed, self.console.shelf, self.console.presence)]
-        async with serving(self.console, listen("127.0.0.1", 0)) as address:
+        async with serving(self.console, listen("127.0.0.1", self._at)) as address:
             self.url = address.rstrip("/")
             self._ready.set()
             await self._stop.wait()
@@ -240,10 +243,10 @@ class RunningConsole:
 
 @contextmanager
 def running(
-    port: int, database: Path, settings: Settings | None = None, *, answer_s: float = 5.0, site: Site = SITE, address: str = ""
+    port: int, database: Path, settings: Settings | None = None, *, answer_s: float = 5.0, site: Site = SITE, address: str = "", at: int = 0
 ) -> Iterator[RunningConsole]:
-    """`address`: how phones reach it, as a certificate would say."""
-    console = RunningConsole(port, database, settings or Settings(), answer_s, site, address)
+    """`address`: how phones reach it, as a certificate would say; `at`: the port, any free one if it does not matter."""
+    console = RunningConsole(port, database, settings or Settings(), answer_s, site, address, at)
     console.start()
     try:
         yield console

@@ -4,9 +4,11 @@ import gzip
 import json
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -28,7 +30,7 @@ from stage import (
 )
 from starlette.exceptions import HTTPException
 
-from gateway.console import group_view
+from gateway.console import app, composer, group_view
 from gateway.console.app import STATIC
 from gateway.console.group import PRESSES_MAX, Presses
 from gateway.console.people import audit
@@ -686,6 +688,55 @@ def test_logging_out_elsewhere_ends_the_page(browser: Browser, town: Town) -> No
     log_in(town.console.own, "team-1", TOKENS["team-1"])
 
 
+def test_a_new_release_of_the_gateway_is_there_at_the_next_load_and_without_a_connection(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "console"
+    for place in ("static", "templates/group", "locale"):
+        shutil.copytree(STATIC.parent / place, folder / place)
+    monkeypatch.setattr(app, "STATIC", folder / "static")
+    monkeypatch.setattr(composer, "STATIC", folder / "static")
+    script = folder / "static/group/group.js"
+    plain = script.read_text(encoding="utf-8")
+
+    def release(number: int) -> None:
+        script.write_text(f"{plain}\ndocument.documentElement.dataset.release = {number};\n", encoding="utf-8")
+
+    broker = Broker(tmp_path)
+    broker.start()
+    database = Database(tmp_path / "keng.db")
+    database.commune()
+    try:
+        release(1)
+        with running(broker.port, database.path, site=peopled()) as console:
+            log_in(console.own, "household-1", TOKENS["household-1"])
+            before = Town(console, cast(EnginePeer, None), database)
+            context = phone(browser, before, "household-1", locale="vi-VN")
+            page = opened(context, before)
+            page.evaluate("navigator.serviceWorker.ready")
+            page.reload()
+            assert page.evaluate("navigator.serviceWorker.controller !== null"), "from now on it comes out of the cache"
+            expect(page.locator("html")).to_have_attribute("data-release", "1")
+            port = int(console.url.rpartition(":")[2])
+        names = page.evaluate("caches.keys()")
+        release(2)
+        with running(broker.port, database.path, site=peopled(), at=port):
+            page.reload()
+            expect(page.locator("html")).to_have_attribute("data-release", "2")
+            worker = "navigator.serviceWorker.ready.then(one => [one.active.state, one.active == navigator.serviceWorker.controller])"
+            until(lambda: not set(names) & set(page.evaluate("caches.keys()")), "nothing is left of the former worker")
+            until(lambda: page.evaluate(worker) == ["activated", True], "the new one")
+            assert len(page.evaluate("caches.keys()")) == 1
+            context.set_offline(True)
+            page.reload()
+            expect(page.locator("body")).to_contain_text("Không với tới máy chủ của xã")
+            expect(page.locator("a.call"), "with its style").to_have_css("font-weight", "700")
+            context.close()
+    finally:
+        database.db.close()
+        broker.kill()
+
+
 def test_it_can_be_installed_and_says_what_to_do_without_a_connection(browser: Browser, town: Town) -> None:
     context = phone(browser, town, "household-1", locale="vi-VN")
     page = opened(context, town)
@@ -703,8 +754,12 @@ def test_it_can_be_installed_and_says_what_to_do_without_a_connection(browser: B
     expect(page.locator("body")).to_contain_text("Thoát ra lối gần nhất")
     assert page.locator("a.call").get_attribute("href") == "tel:114"
     assert page.evaluate("getComputedStyle(document.querySelector('.call')).fontWeight") == "700", "with its style"
-    kept = page.evaluate("caches.open('keng-group-1').then(cache => cache.keys()).then(keys => keys.map(key => new URL(key.url).pathname))")
-    assert all(path.startswith(("/static/", "/group/offline/")) for path in kept), "nothing that is about anybody is kept"
+    kept = page.evaluate(
+        "caches.keys().then(names => caches.open(names[0])).then(cache => cache.keys()).then(keys => keys.map(key => key.url))"
+    )
+    assert all(url.removeprefix(town.console.url).startswith(("/static/", "/group/offline/")) for url in kept), (
+        "nothing that is about anybody is kept"
+    )
     context.set_offline(False)
     page.get_by_role("link", name="Thử kết nối lại").click()
     expect(page.locator("#state")).to_contain_text("Tổ không có báo động")
