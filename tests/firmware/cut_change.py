@@ -16,7 +16,7 @@ FIRST = {
     "v": 1,
     "site": "s",
     "device": "B1",
-    "kind": "household",
+    "kind": "fire_point",  # and it ends as one, which is not what a board without its file takes itself for
     "group": "G1",
     "brokers": [{"host": "h", "port": 1}],
     "bell_sense": False,
