@@ -3,7 +3,7 @@
 import os
 
 import vfs
-from agent import blackbox, dates, identity
+from agent import blackbox, candidate, dates, identity
 from agent.events import Event
 from agent.files import Files
 from agent.floor import Floor
@@ -65,7 +65,7 @@ def check(flash, done):
     def last(word, otherwise=None):
         return ([otherwise] + [value for name, value in done if name == word])[-1]
 
-    kind = identity.kind(files)
+    kind = candidate.last_kind(files)
     assert kind in (last("kind"), "fire_point"), (kind, done)
     who = identity.begin(files, os.urandom, kind)
     assert who.fault is None, who.fault

@@ -3,7 +3,7 @@
 Loaded to write one, and at a start to see which configuration it uses; and thrown away.
 """
 
-from agent import canonical
+from agent import canonical, identity
 from agent.trial import NAME, NEW, OLD, TRIES, Trial
 from protocol.topics import is_id
 
@@ -19,18 +19,27 @@ def store(files, ident, fields):
 def begin(path, files, folder, read, faults):
     """(config, trial or None): what this start uses, the file at `path` or the candidate of a trial. Adds to `faults`, in words.
 
-    `read`: config.read of a path.
+    `read`: config.read.
     """
+    kind = last_kind(files)
     going = _step(lambda: _counted(files), faults)
-    settings, problem = read("%s/%s" % (folder, going.name) if going and going.turn == NEW else path)
+    settings, problem = read("%s/%s" % (folder, going.name) if going and going.turn == NEW else path, kind)
     if problem and going and going.turn == NEW:
         faults.append(problem)  # it was in order when it was written
         going = _step(going.give_way, faults)
-        settings, problem = read(path)
+        settings, problem = read(path, kind)
     if problem:
         faults.append(problem)
     settings.path = path
     return settings, going
+
+
+def last_kind(files):
+    """What the start before was, in a word that nobody has checked; None where it is not there."""
+    try:
+        return str(files.read(identity.NAME), "utf-8").split()[2]
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _step(step, faults):

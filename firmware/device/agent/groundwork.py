@@ -94,12 +94,7 @@ def _is_opened(wired, states):
 def _settings(files, faults):
     """(settings.Config, trial.Trial or None), without what has read them."""
     config = __import__("agent.config", None, None, ("read",))
-    kind = identity.kind(files)  # before this start writes its own
-
-    def read(path):
-        return config.read(path, kind)
-
-    found = once("agent.candidate", "begin", "agent.candidate agent.canonical agent.config", CONFIG, files, JOURNAL, read, faults)
+    found = once("agent.candidate", "begin", "agent.candidate agent.canonical agent.config", CONFIG, files, JOURNAL, config.read, faults)
     empty(config)  # the largest of all: 7 kB of a 64-bit heap
     return found
 

@@ -31,16 +31,8 @@ class Identity:
         return "%s-%d" % (self.start, self._seq)
 
 
-def kind(files):
-    """What the start before was, in a word that nobody has checked; None where it is not there."""
-    try:
-        return _words(files)[2]
-    except (OSError, ValueError, IndexError):
-        return None
-
-
 def begin(files, random_bytes, kind):
-    """Count this start and return its Identity. `random_bytes` is os.urandom. `kind`: for the next start to know.
+    """Count this start and return its Identity. `random_bytes` is os.urandom. `kind`: for the next start to know (agent.candidate).
 
     A boot that cannot be read or written would let a press look like a repeat of an older one: then a new life begins.
     """
@@ -66,17 +58,13 @@ def _last(files):
         if names:
             raise ValueError("missing")
         return None, 0
-    words = _words(files)
+    words = str(files.read(NAME), "utf-8").split()
     if not 2 <= len(words) <= 3 or len(words[0]) != 8 or not all(digit in HEX for digit in words[0]):
         raise ValueError("expected <life> <boot> <kind>")
     boot = int(words[1])
     if not 0 < boot < 0x7FFFFFFF:
         raise ValueError("boot out of range")
     return words[0], boot
-
-
-def _words(files):
-    return str(files.read(NAME), "utf-8").split()
 
 
 def _new_life(random_bytes):

@@ -1,6 +1,6 @@
 import os
 
-from agent import events, identity
+from agent import candidate, events, identity
 from agent.bell import Bell
 from agent.events import ALARM, CLEAR, FAULT, Event
 from agent.files import Files
@@ -65,13 +65,13 @@ def test_boot_that_cannot_be_read_begins_a_new_life_and_says_so():
 
 def test_start_keeps_the_kind_for_the_next_one_and_a_boot_needs_none():
     files = folder()
-    assert identity.kind(files) is None
+    assert candidate.last_kind(files) is None
     identity.begin(files, bits, "fire_point")
-    assert identity.kind(files) == "fire_point"
+    assert candidate.last_kind(files) == "fire_point"
     identity.begin(files, bits, "sos_post")
-    assert identity.kind(files) == "sos_post"
+    assert candidate.last_kind(files) == "sos_post"
     files.write(identity.NAME, b"9c41f2aa 7")
-    assert identity.kind(files) is None
+    assert candidate.last_kind(files) is None
     who = identity.begin(files, bits, "sos_post")
     assert (who.start, who.fault) == ("9c41f2aa-8", None)
 
