@@ -144,20 +144,22 @@ class _Pair:
         self._link = link
         self._ended = ended
         self._dialling: asyncio.Task[None] | None = None
+        self._is_whole = False  # both its sides have been there
 
     def opened(self, flow: _Flow) -> None:
         if flow is self.board:
             self.broker.out = flow.source
             self._dialling = asyncio.get_running_loop().create_task(self._dial(), name="link")
         else:
+            self._is_whole = True
             self.board.out = flow.source
             self.board.flush()
 
     def closed(self, flow: _Flow) -> None:
         flow.source = None
         flow.take(b"")
-        if self.board.source is None and self.broker.source is None:
-            self._ended(self)
+        if self._is_whole and self.board.source is None and self.broker.source is None:
+            self._ended(self)  # until then the broker's side may still come, and must be found when all are cut
 
     def flush(self) -> None:
         self.board.flush()

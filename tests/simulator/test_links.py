@@ -1,6 +1,7 @@
 """The link between a board and the broker, against a server that answers every byte."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -165,3 +166,28 @@ def test_link_to_nobody_ends_the_connection() -> None:
 
     with suppress(ConnectionResetError):
         assert asyncio.run(run()) == b""
+
+
+def test_connection_that_the_board_gives_up_while_its_twin_is_made_is_cut_with_the_others() -> None:
+    async def run() -> list[str]:
+        ends: list[str] = []
+        came, ended = asyncio.Event(), asyncio.Event()
+
+        async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            came.set()
+            with suppress(ConnectionError):
+                ends.append("end" if not await reader.read(1) else "data")
+            writer.close()
+            ended.set()
+
+        server = await asyncio.start_server(note, "127.0.0.1", 0)
+        async with server, Link(server.sockets[0].getsockname()) as link:
+            link.freeze()  # the end of the board's side does not reach the other
+            board = socket.create_connection(("127.0.0.1", link.port))
+            board.close()
+            await asyncio.wait_for(came.wait(), 2)
+            link.cut()
+            await asyncio.wait_for(ended.wait(), 2)
+            return ends
+
+    assert asyncio.run(run()) == ["end"]
