@@ -30,6 +30,7 @@ class Room:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "data"
+        self.data.mkdir()
         self.settings = folder / "keng.toml"
         self.trust(0, 1)
 
@@ -78,7 +79,7 @@ def test_anything_else_is_refused_and_leaves_nothing_behind(room: Room) -> None:
     assert "expected 5 bytes of main.mpy with the header's hash, got 4 others" in room.update("add", cut).stderr
     cut.write_bytes(bytes(1_000_001))
     assert "expected a bundle of at most 1000000 bytes, got 1000001" in room.update("add", cut).stderr
-    assert room.update("add", room.folder / "nowhere").returncode == 1
+    assert room.update("add", room.folder / "nowhere").returncode == 2
     assert room.there == []
 
 

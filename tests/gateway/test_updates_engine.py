@@ -34,6 +34,7 @@ def town(town: Town, tmp_path: Path) -> Town:
     (tmp_path / "release.bundle").write_bytes(whole())
     town.settings = {"updates": {"trusted": [str(tmp_path / "release.pub")], "waves": ["1"], "soak_min": 0, "kb_per_s": 10_000}}
     town.paces = {"gateway.domain.waves.EVERY_S": 0.2}
+    town.database.parent.mkdir(exist_ok=True)
     done = keng("update", "add", tmp_path / "release.bundle", "--settings", tmp_path / "keng.toml", "--data", town.database.parent)
     assert done.returncode == 0, done.stderr
     return town
