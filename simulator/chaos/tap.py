@@ -135,7 +135,7 @@ class Told:
         posts, self._webhook.posts[:] = self._webhook.posts[:], []
         for post in posts:
             self._events.update(word.decode() for word in EVENT_ID.findall(post.body))
-            incident = json.loads(post.body)["incident"]
-            if incident["n"] > len(incident["activations"]):
+            incident = json.loads(post.body).get("incident")  # a canary has none
+            if incident and incident["n"] > len(incident["activations"]):
                 self.counts[incident["id"]] = max(incident["n"], self.counts.get(incident["id"], 0))
         return self._events
