@@ -41,6 +41,7 @@ class Table(BaseModel):
 
 
 SHOWN_MAX = 120  # of a wrong value: it is to be found, not to be read
+SECRETS = ("key", "password")  # no value of such a key is shown: terminals are looked at, and scrolled back
 # "String should have at most 200 characters": what is left is what we expected.
 _PYDANTICS = re.compile(r"^(Value error, |(Input|String|List|Dictionary|Value) should (be |have )?)")
 
@@ -126,7 +127,7 @@ def _shared(value: Any, known: dict[str, str]) -> Any:
 
 
 def _found(exc: ValidationError) -> list[tuple[Where, str]]:
-    return [(error["loc"], _sentence(error["type"], error["msg"], error["input"])) for error in exc.errors()]
+    return [(error["loc"], _sentence(error["type"], error["msg"], _showable(error["loc"], error["input"]))) for error in exc.errors()]
 
 
 def _not_utf8(raw: bytes) -> list[Mistake]:
@@ -143,6 +144,17 @@ def _listed(path: Path, found: list[Mistake]) -> list[str]:
     return [
         f"{path}:{line}: {_name(where)}: {sentence}" for line, where, sentence in sorted(found, key=lambda item: (item[0], str(item[1])))
     ]
+
+
+def _showable(where: Where, value: object) -> object:
+    return _Hidden(f"{len(value)} letters") if isinstance(value, str) and where and where[-1] in SECRETS else value
+
+
+class _Hidden(str):
+    """Shown as it is, without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
 
 
 def _sentence(kind: str, message: str, value: object) -> str:

@@ -16,6 +16,15 @@ class Lamp(BaseModel):
     watts: int = Field(ge=1, le=500)
 
 
+class Network(BaseModel):
+    ssid: str
+    key: str = Field(max_length=63)
+
+
+class Networks(BaseModel):
+    wifi: list[Network]
+
+
 class Street(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -118,3 +127,10 @@ def test_tables_and_lists_deep_within_each_other_are_a_mistake_like_others(path:
 
 def test_a_number_of_thousands_of_digits_is_a_mistake_like_others(path: Path) -> None:
     assert mistakes(path, "x = 1" + "0" * 5_000)[0].startswith("1: file: expected TOML, got: ")
+
+
+def test_the_value_of_a_secret_is_not_shown(path: Path) -> None:
+    path.write_text(f'[[wifi]]\nssid = "lane"\nkey = "{"hush" * 16}"\n')
+    with pytest.raises(FileMistakes) as refused:
+        tomlfile.load(path, Networks)
+    assert refused.value.mistakes == [f"{path}:3: wifi[1].key: expected at most 63 characters, got 64 letters"]
