@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from gateway import bundles
 from gateway.bundles import NoBundle
@@ -24,6 +24,8 @@ from protocol.site import Site
 NEWEST = 20  # campaigns of a history
 ANSWER_BYTES = 40_000  # of 65,536: a longer message would cost the engine its connection, and the campaigns come on top
 WORDS_MAX = 200
+
+T = TypeVar("T")
 
 
 class Updating:
@@ -52,30 +54,15 @@ class Updating:
             return await self._answer(command)
         if command.do == "update_start":
             wish = await asyncio.to_thread(self._wish, user, command)
-            campaign = await self._act(partial(updates.begin, wish=wish))
+            campaign = await decided(self._put, self._settled, partial(updates.begin, wish=wish))
         elif command.do == "update_resume":
-            campaign = await self._act(partial(updates.resume, by=user, retry=command.retry))
+            campaign = await decided(self._put, self._settled, partial(updates.resume, by=user, retry=command.retry))
         else:
-            campaign = await self._act(partial(updates.halt if command.do == "update_halt" else updates.end, by=user))
+            campaign = await decided(
+                self._put, self._settled, partial(updates.halt if command.do == "update_halt" else updates.end, by=user)
+            )
         counts = dict(Counter[str](row.state for row in self._situation.updates.values()))
         return BoardAnswer(id=command.id, ok=True, campaigns=[_report(campaign, counts)])
-
-    async def _act(self, decide: Callable[[Turn], Campaign]) -> Campaign:
-        outcome: list[Campaign | Refusal] = []
-
-        def act(turn: Turn) -> None:
-            try:
-                outcome[:] = [decide(turn)]
-            except Refusal as exc:
-                outcome[:] = [exc]
-
-        self._put(act)
-        is_kept = await self._settled()
-        if not outcome or isinstance(outcome[0], Refusal):
-            raise Refused(str(outcome[0]) if outcome else "engine error: see its log")
-        if not is_kept:
-            raise Refused("expected a disk that can be written, got one that takes nothing: what was ordered may be gone after a start")
-        return outcome[0]
 
     def _wish(self, user: str, command: BoardCommand) -> Wish:
         """In a thread of its own: files are read and verified."""
@@ -144,6 +131,25 @@ class Updating:
             words=words[:WORDS_MAX],
             percent=percent,
         )
+
+
+async def decided(put: Callable[[Act], None], settled: Callable[[], Awaitable[bool]], decide: Callable[[Turn], T]) -> T:
+    """What an act decides, once that is on the disk. Raises Refused: it was decided against."""
+    outcome: list[T | Refusal] = []
+
+    def act(turn: Turn) -> None:
+        try:
+            outcome[:] = [decide(turn)]
+        except Refusal as exc:
+            outcome[:] = [exc]
+
+    put(act)
+    is_kept = await settled()
+    if not outcome or isinstance(outcome[0], Refusal):
+        raise Refused(str(outcome[0]) if outcome else "engine error: see its log")
+    if not is_kept:
+        raise Refused("expected a disk that can be written, got one that takes nothing: what was ordered may be gone after a start")
+    return outcome[0]
 
 
 class _Read(NamedTuple):

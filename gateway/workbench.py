@@ -1,10 +1,13 @@
 """The engine's half of the technician's bench: certificates, what was flashed, self-tests, the list of boards (protocol/boards.py).
 
+Changes of configurations are in configuring.py, updates in updating.py.
+
 Beside the intake, not in it: a certificate takes the processor for a tenth of a second, and no alarm waits for it.
 """
 
 import asyncio
 import base64
+import json
 import logging
 import sqlite3
 from collections import OrderedDict
@@ -16,8 +19,10 @@ from typing import NamedTuple
 
 from gateway import broker as brokers
 from gateway.broker import BrokerMissing
-from gateway.domain import canaries
+from gateway.configuring import Configuring
+from gateway.domain import canaries, changes
 from gateway.domain.maintenance import Entry, What
+from gateway.domain.rows import Change
 from gateway.domain.situation import Act, Effects, Situation, Turn
 from gateway.identity import register
 from gateway.identity.register import Refused
@@ -26,7 +31,7 @@ from gateway.settings import Settings
 from gateway.store import queries
 from gateway.store.store import Store
 from gateway.updating import Updating
-from protocol.boards import PAGE, BoardAnswer, BoardCommand, BoardState, Flashed
+from protocol.boards import PAGE, BoardAnswer, BoardChange, BoardCommand, BoardState, Flashed
 from protocol.campaigns import UpdateDo
 from protocol.messages import Order
 from protocol.site import Site
@@ -74,6 +79,7 @@ class Workbench:
         self._situation = ties.situation
         self._ties = ties
         self._updating = Updating(settings.updates, site, ties.store.path, ties.situation, put=ties.put, settled=ties.settled)
+        self._configuring = Configuring(settings, site, put=ties.put, settled=ties.settled)
         self._waiting: asyncio.Queue[tuple[str, BoardCommand]] = asyncio.Queue()
         self._answers: OrderedDict[tuple[str, str], BoardAnswer | None] = OrderedDict()
         self._tests: dict[str, list[asyncio.Future[str]]] = {}
@@ -152,8 +158,8 @@ class Workbench:
         device = command.device or ""
         if command.do == "boards":
             return await asyncio.to_thread(self._boards, command)
-        if command.do in UpdateDo.__args__:  # type: ignore[attr-defined]  # of typing.Literal
-            return await self._updating.done(user, command)
+        if command.do == "configure" or command.do in UpdateDo.__args__:  # type: ignore[attr-defined]  # of typing.Literal
+            return await (self._configuring if command.do == "configure" else self._updating).done(user, command)
         if command.do in ("prove", "self_test"):
             return await (self._prove(command, command.channel or "") if command.do == "prove" else self._self_test(command, device))
         if command.do == "register":
@@ -209,6 +215,8 @@ class Workbench:
         await self._store.write(partial(_keep, row), urgent=False)
         words = f"{found.board}, MicroPython {found.image}, program {found.version} ({found.program}), by {user}"
         self._log(device, "board_flashed", words)
+        if command.told is not None:
+            self._ties.put(partial(changes.flashed, device=device, by=user, told=command.told))
         return BoardAnswer(id=command.id, ok=True)
 
     async def _self_test(self, command: BoardCommand, device: str) -> BoardAnswer:
@@ -251,7 +259,7 @@ class Workbench:
         return BoardAnswer(id=command.id, ok=True)
 
     def _boards(self, command: BoardCommand) -> BoardAnswer:
-        """In a thread of its own: a city has thousands of boards. What was flashed is told of a single one alone."""
+        """In a thread of its own: a city has thousands of boards. What it was given is told of a single one alone."""
         entries = register.load(self._data)
         with closing(queries.connect(self._store.path)) as db:
             known = [row for row in queries.devices(db) if command.device in (None, row.id) and row.id > (command.after or "")]
@@ -264,11 +272,25 @@ class Workbench:
                 state = state.model_copy(
                     update={"flashed_ms": told[0], "flashed_by": told[1], "flashed": Flashed.model_validate_json(told[2])}
                 )
+            if command.device:
+                state = self._with_configuration(state)
             bytes_left -= len(state.payload())
             if states and bytes_left < 0:
                 break
             states.append(state)
         return BoardAnswer(id=command.id, ok=True, boards=states, more=len(known) > len(states))
+
+    def _with_configuration(self, state: BoardState) -> BoardState:
+        known = self._situation.changes.get(state.id)
+        told = json.loads(known.told) if known else {}
+        device = self._situation.devices.get(state.id)
+        return state.model_copy(
+            update={
+                "config": device.config if device else "",
+                "told": told or None,
+                "change": _change(known) if known and known.order else None,
+            }
+        )
 
     def _log(self, device: str, what: What, words: str) -> None:
         def note(turn: Turn) -> None:
@@ -296,6 +318,18 @@ def _state(row: queries.DeviceRow, entry: register.Entry | None) -> BoardState:
         generation=entry.generation if entry else None,
         revoked=entry.revoked if entry else False,
         mac=entry.mac if entry else "",
+    )
+
+
+def _change(known: Change) -> BoardChange:
+    return BoardChange(
+        order=known.order,
+        keys=list(known.keys),
+        by=known.by,
+        at_ms=known.at_ms,
+        state=known.state,
+        ended_ms=known.ended_ms,
+        words=known.words,
     )
 
 

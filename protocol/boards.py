@@ -4,7 +4,7 @@ Own topics, so that the broker's user `bench` can say nothing but this. Unlike a
 said again and is done once: `register` with the same key is the same certificate, and the others change nothing the second time.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -18,7 +18,8 @@ Mac = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=4096)]
 PAGE = 100  # boards in one answer
 
-BoardDo = Literal["register", "flashed", "revoke", "self_test", "boards", "prove"] | UpdateDo
+BoardDo = Literal["register", "flashed", "revoke", "self_test", "configure", "boards", "prove"] | UpdateDo
+ChangeState = Literal["ordered", "applied", "refused", "rolled_back", "missed"]
 _OF_NO_BOARD = ("boards", "prove", *UpdateDo.__args__)  # type: ignore[attr-defined]  # of typing.Literal
 
 
@@ -40,6 +41,8 @@ class BoardCommand(Compact):
     """Bench: do this to that board. `t` as in Command.
 
     register: `request` is a PKCS #10 request in DER, base64, for the board with this `mac`; `replace` lets it take the place of another.
+    flashed: `told` is what may be said of the board's configuration (protocol.config); null if it was left as it was. configure: `config`
+    holds the keys to set (docs/board-config.md); answered when the order has gone out, what comes of it is told by boards.
     boards: those after the id `after`, or `device` alone. update_start: of `bundle` to `only` these boards, or all; `downgrade` if an older
     version is meant. update_resume: `retry` asks boards again that have failed. updates: of `campaign`, or the newest, the boards after
     `after`. prove: let `channel` prove now that it works (docs/canary.md).
@@ -53,6 +56,8 @@ class BoardCommand(Compact):
     request: Base64 | None = None
     replace: bool = False
     flashed: Flashed | None = None
+    told: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None
     after: Id | None = None
     bundle: Bundle | None = None
     only: list[Id] = []
@@ -67,6 +72,8 @@ class BoardCommand(Compact):
             raise ValueError(f"expected a device with {self.do}")
         if (self.do == "register") != (self.request is not None) or (self.do == "flashed") != (self.flashed is not None):
             raise ValueError("expected a request with register, and flashed with flashed, and only there")
+        if (self.do == "configure") != (self.config is not None) or (self.do != "flashed" and self.told is not None):
+            raise ValueError("expected a config with configure, told with flashed, and only there")
         if (self.do == "update_start") != (self.bundle is not None):
             raise ValueError("expected a bundle with update_start, and only there")
         if (self.do == "prove") != (self.channel is not None):
@@ -76,11 +83,29 @@ class BoardCommand(Compact):
         return self
 
 
+class BoardChange(Compact):
+    """The newest change of a board's configuration by an order with the id `order`, of these `keys`, and what has come of it; `words`: why.
+
+    ordered: no answer yet. applied: the board is online with it. rolled_back: it was not, and runs with what it had. missed: the board
+    has not got the order.
+    """
+
+    order: Id
+    keys: list[str]
+    by: str
+    at_ms: UnixMs
+    state: ChangeState
+    ended_ms: UnixMs | None = None
+    words: str = ""
+
+
 class BoardState(Compact):
     """A board as the engine knows it, for the technician. `generation`: of its certificate; `revoked`: that has no rights.
 
     `state` as in the desk's list of boards; `app`: which bundle it runs, "" if none, `updating`: what its newest update over the air has
-    come to; times in Unix ms, rssi in dBm, battery in percent.
+    come to; times in Unix ms, rssi in dBm, battery in percent. Of a board that was asked for alone: `config`, the digest of the
+    configuration that it uses, "" if it has told none; `told`, what was said of it to bench or engine last, which is of this
+    configuration if it has its digest; and its newest `change`.
     """
 
     id: Id
@@ -102,6 +127,9 @@ class BoardState(Compact):
     flashed: Flashed | None = None
     flashed_ms: UnixMs | None = None
     flashed_by: str = ""
+    config: str = ""
+    told: dict[str, Any] | None = None
+    change: BoardChange | None = None
 
 
 class BoardAnswer(Compact):

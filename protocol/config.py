@@ -1,6 +1,7 @@
 """A board's configuration: the file /config.json on the board. Written by the technician's bench, read by firmware/device.
 
-`change()` makes the order that sets keys of it; docs/board-config.md explains each key.
+`change()` makes the order that sets keys of it; docs/board-config.md explains each key. `told` of a configuration is what may be said of
+it: neither secrets nor what is as by default.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from protocol.wire import is_printable
 LONGEST = 4096  # bytes of the file: it has to fit into one order
 FIXED = ("v", "site", "device", "server_name")  # no order changes them: a board of another name is another board; TLS stays on
 VALID_S = 30
+_ANYWHERE: dict[str, Any] = {"site": "s", "device": "d", "kind": "household", "group": "g", "brokers": [{"host": "h", "port": 1}]}
 
 _STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)  # an error would tell a secret
 
@@ -108,13 +110,29 @@ class BoardConfig(BaseModel):
     verify_s: Annotated[int, Field(ge=0, le=90)] = 60
     points: dict[Id, Point | None] = {}
 
-    def digest(self) -> str:
-        """What a board's birth says of this configuration: 8 hex digits of a SHA-256. Defaults and secrets do not count: see wire.md."""
+    def told(self) -> dict[str, Any]:
+        """What may be said of it, as JSON has it: of Wi-Fi the names alone."""
         told = self.model_dump(mode="json", exclude_defaults=True, exclude={"v", "password"})
         if self.wifi:
             told["wifi"] = [network.ssid for network in self.wifi]
-        text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return told
+
+    def digest(self) -> str:
+        """What a board's birth says of this configuration: see digest()."""
+        return digest(self.told())
+
+
+def digest(told: dict[str, Any]) -> str:
+    """8 hex digits of a SHA-256 of what may be said of a configuration: see wire.md."""
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def amended(told: dict[str, Any], order: Order) -> dict[str, Any]:
+    """What may be said of a configuration after this order of change() was carried out."""
+    fields = order.config or {}
+    after = BoardConfig.model_validate({**_ANYWHERE, **fields}).told()
+    return {key: value for key, value in told.items() if key not in fields} | {key: after[key] for key in fields if key in after}
 
 
 def change(ident: str, fields: dict[str, Any], *, valid_s: int = VALID_S) -> Order:
@@ -128,8 +146,7 @@ def change(ident: str, fields: dict[str, Any], *, valid_s: int = VALID_S) -> Ord
             raise ValueError(f"{key}: expected one of {', '.join(key for key in BoardConfig.model_fields if key not in FIXED)}")
     if not fields:
         raise ValueError("expected at least one key to set, got none")
-    anywhere: dict[str, Any] = {"site": "s", "device": "d", "kind": "household", "group": "g", "brokers": [{"host": "h", "port": 1}]}
-    whole = BoardConfig.model_validate({**anywhere, **fields})
+    whole = BoardConfig.model_validate({**_ANYWHERE, **fields})
     order = Order(id=ident, do="set", what="config", valid_s=valid_s, config=whole.model_dump(mode="json", include=set(fields)))
     if len(order.payload()) > LIMITS["order"]:
         raise ValueError(f"expected an order of at most {LIMITS['order']} bytes, got {len(order.payload())}")

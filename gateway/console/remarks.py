@@ -111,6 +111,11 @@ _ROWS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "self_test": ((r"active", "answered"),),
     "safe_mode": ((r"button, bell and network only, after three crashes", "safe_mode"),),
+    "config_failed": (
+        (r"(.*: )?rolled back: .*", "rolled_back"),
+        (r".*: the order did not reach the board", "order_missed"),
+        (r"[a-z_, ]+, by \S+: .*", "change_refused"),
+    ),
     "group_fault": ((r"configured for group (?P<other>\S+), belongs to (?P<group>\S+)", "group"),),
     "clock_fault": (
         (r"its clock was never set", "clock_unset"),

@@ -11,6 +11,7 @@ from gateway.domain import (
     alarms,
     bell_tests,
     canaries,
+    changes,
     deadlines,
     deliveries,
     health,
@@ -122,6 +123,7 @@ def birth(turn: Turn, ident: str, fact: Birth, *, retained: bool, unknown: list[
     _supervised(turn, entries)
     if device.life == fact.life and device.boot == fact.boot:
         updates.born(turn, device, fact, retained=retained)
+        changes.born(turn, device)
     for point in unknown:
         turn.situation.listed.setdefault((ident, point), Listed(fact.active[point], turn.now.ms))
     turn.effects.hellos.append((ident, fact.start))
@@ -143,6 +145,7 @@ def answer(turn: Turn, ident: str, fact: Answer) -> None:
     """A board's answer to an order."""
     message(turn, ident)
     updates.answered(turn, ident, fact)
+    changes.answered(turn, ident, fact)
     test = turn.situation.tests.get(ident)
     entry = bell_tests.answered(test, fact, now_ms=turn.now.ms) if test else None
     if entry:

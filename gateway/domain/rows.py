@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from gateway.domain.placing import AtFrom
+from protocol.boards import ChangeState
 from protocol.incident import Delivery
 from protocol.messages import Event
 
@@ -76,6 +77,29 @@ class Canary(NamedTuple):
     asked_ms: int | None = None
     delivery: int = 0
     failed: str = ""
+
+
+class Change(NamedTuple):
+    """The newest change of a board's configuration: by the order with this id, or ("") as the bench has flashed it. `keys`: set by it.
+
+    `before`, `after`: JSON of what may be said of the configuration without and with it (protocol.config), "{}" where nothing is known.
+    """
+
+    device: str
+    order: str
+    by: str
+    keys: tuple[str, ...]
+    at_ms: int
+    state: ChangeState
+    before: str
+    after: str
+    ended_ms: int | None = None
+    words: str = ""
+
+    @property
+    def told(self) -> str:
+        """What may be said of the configuration that the board has."""
+        return self.after if self.state == "applied" else self.before
 
 
 class EarlyProof(NamedTuple):

@@ -16,7 +16,7 @@ from gateway.domain.lines import Line, Log
 from gateway.domain.maintenance import Entry, What
 from gateway.domain.policy import FAMILY, SPREAD_MS, SPREADING, Kind, is_told
 from gateway.domain.ringing import Order
-from gateway.domain.rows import Canary, DeliveryRow, EarlyProof, EventRow, Lasting, Listed, Point
+from gateway.domain.rows import Canary, Change, DeliveryRow, EarlyProof, EventRow, Lasting, Listed, Point
 from gateway.domain.supervision import Device
 from protocol import messages
 from protocol.desk import Command, CommandAnswer
@@ -56,6 +56,7 @@ class Situation:
     `told`: when people were told of each fault last, and `notified_ms` of any; `tried`: by which ways each person was,
     the last time. `course`, `desk`: what no disk knows.
     `campaign`: the newest one of updates, `updates`: how far its boards are; `pace`: of it, what no disk knows.
+    `changes`: the newest change of each board's configuration.
     `listed`: what births list is waited for a moment, since the event itself says more and may come right behind.
     `tests`: bells that were asked to sound and have not answered, by board.
     `early`: bells hear a call before its sender has written the event into its flash, so their answers may come first: call -> proofs.
@@ -82,6 +83,7 @@ class Situation:
     campaign: Campaign | None = None
     updates: dict[str, Progress] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
+    changes: dict[str, Change] = field(default_factory=dict)
     next_incident: int = 1
     next_delivery: int = 1
     next_campaign: int = 1
@@ -186,6 +188,7 @@ class Situation:
         for ident, device in self.devices.items():
             before = committed.device(ident)
             before.watched_s, before.last_seen_ms, before.shown = device.watched_s, device.last_seen_ms, device.shown
+            before.config = device.config
             if before.state == "unknown" and device.state == "online":
                 before.state = "online"
         committed.course, committed.desk, committed.pace = self.course, self.desk, self.pace
@@ -223,6 +226,7 @@ class Effects:
     gone: list[str] = field(default_factory=list)
     campaign: Campaign | None = None
     updates: dict[str, Progress] = field(default_factory=dict)
+    changes: dict[str, Change] = field(default_factory=dict)
     errands: list[tuple[str, messages.Order]] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
     news: dict[str, list[News]] = field(default_factory=dict)
@@ -253,7 +257,7 @@ class Effects:
     def has_rows(self) -> bool:
         """True if there is something to commit."""
         written = (self.events, self.points, self.incidents, self.orders, self.entries, self.devices, self.commands, self.tried)
-        said = (self.deliveries, self.faults, self.canaries, self.updates)
+        said = (self.deliveries, self.faults, self.canaries, self.updates, self.changes)
         return any(written) or any(said) or self.campaign is not None
 
 

@@ -18,8 +18,9 @@ class Device:
 
     `life`, `boot`: its newest birth. `watched_s`: monotonic time of its last message, or of the start of the watch. `lost_ms`: since when
     it is lost. `app`: which bundle it runs, "" if none; `updating`: what its newest update over the air has come to. `faults`: fault (see
-    `what_of`) -> words, all found since its newest birth and ending with the next. `shown`: the group that its newest birth has named;
-    `settled`: its group, once it has shown that it knows it. Until then it has the rights of both.
+    `what_of`) -> words, all found since its newest birth and ending with the next. `shown`, `config`: the group, and the digest of the
+    configuration, that its newest birth has named; `settled`: its group, once it has shown that it knows it. Until then it has the rights
+    of both.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Device:
     refused: int = 0
     faults: dict[str, str] = field(default_factory=dict)
     shown: str | None = None
+    config: str = ""
     settled: str | None = None
 
 
@@ -70,7 +72,7 @@ def born(device: Device, birth: Birth, *, retained: bool, now_ms: int, now_s: fl
         device.faults = {}
     elif (device.life, device.boot) != (birth.life, birth.boot):
         return entries
-    device.firmware, device.app, device.shown = birth.fw, birth.app or "", birth.group
+    device.firmware, device.app, device.shown, device.config = birth.fw, birth.app or "", birth.group, birth.config or ""
     device.updating = " ".join((birth.update.state, birth.update.bundle, birth.update.error or "")).rstrip() if birth.update else ""
     device.watch_s = 2 * birth.next_s if birth.sleeping and birth.next_s else LOST_S
     if not device.placed:

@@ -1,12 +1,13 @@
 """Updates over the air, as time goes on: the next wave, the next boards of it, those that are lost or late. Acts on a turn; pure.
 
-No board is asked during an alarm, none of a group while another of it is under way, and none that is not well. Boards under way go on by
+No board is asked during an alarm, none of a group while another of it is under way or tries a change of its configuration, and none that
+is not well. Boards under way go on by
 themselves meanwhile.
 """
 
 from dataclasses import replace
 
-from gateway.domain import incidents, rollout
+from gateway.domain import changes, incidents, rollout
 from gateway.domain.campaigns import FAILED, UNDER_WAY, Campaign, Progress, Step, count
 from gateway.domain.maintenance import FAULTS
 from gateway.domain.situation import Situation, Turn
@@ -138,7 +139,7 @@ def _ask(turn: Turn, campaign: Campaign) -> None:
     """The next boards, as many as may be under way at once."""
     situation = turn.situation
     under_way = rollout.under_way(situation)
-    busy = {_group(situation, row.device) for row in under_way}
+    busy = {_group(situation, device) for device in (*(row.device for row in under_way), *changes.undecided(situation, turn.now.ms))}
     free = campaign.at_once - len(under_way)
     if campaign.quota is not None:
         free = min(free, campaign.quota - _taken(situation, campaign))

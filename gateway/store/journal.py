@@ -17,7 +17,7 @@ from gateway.domain.campaigns import Campaign, Progress
 from gateway.domain.facts import Identity
 from gateway.domain.incidents import Incident, changed
 from gateway.domain.ringing import Order
-from gateway.domain.rows import Canary, DeliveryRow, Lasting, Point
+from gateway.domain.rows import Canary, Change, DeliveryRow, Lasting, Point
 from gateway.domain.situation import Effects, Situation
 from gateway.domain.snapshots import Core, core, restored
 from gateway.domain.supervision import Device
@@ -30,6 +30,7 @@ _ORDER = TypeAdapter(Order)
 _CAMPAIGN = TypeAdapter(Campaign)
 _NAMES = TypeAdapter(list[str])
 _FAULTS = TypeAdapter(dict[str, str])
+_TOLD = TypeAdapter(dict[str, Any])
 
 _TABLES = {
     "event": ("id", "device", "point", "type", "state", "received_ms", "at_ms", "at_from", "raw"),
@@ -47,6 +48,7 @@ _TABLES = {
     "board_update": (
         *("campaign", "device", "state", "wave", "order_id", "start", "tries", "from_version", "from_app", "ordered_ms", "at_ms", "words"),
     ),
+    "board_change": ("device", "order_id", "person", "keys", "at_ms", "state", "told_before", "told_after", "ended_ms", "words"),
     "command": ("person", "id", "at_ms", "request", "answer"),
     "device": (
         *("id", "kind", "place", "group_id", "state", "life", "boot", "born_ms", "watch_s", "last_seen_ms"),
@@ -56,6 +58,7 @@ _TABLES = {
 }
 _APPENDED = ("event", "report")
 DELIVERY_COLUMNS = _TABLES["delivery"]
+CHANGE_COLUMNS = _TABLES["board_change"]
 
 _AT_ONCE = (100, 10, 1)  # SQLite takes 32,766 values in a statement; three sizes for each table keep them prepared
 
@@ -132,6 +135,7 @@ def batch(situation: Situation, effects: Effects, snapshots: dict[str, bytes], o
         "canary": [(channel, *canary) for channel, canary in effects.canaries.items() if canary is not None],
         "campaign": [_campaign(effects.campaign)] if effects.campaign else [],
         "board_update": _board_updates(situation, effects),
+        "board_change": [tuple(row._replace(keys=json.dumps(row.keys))) for row in effects.changes.values()],  # type: ignore[arg-type]
         "command": [
             (person, command.id, at_ms, command.payload().decode(), answer.payload().decode())
             for person, at_ms, command, answer in effects.commands
@@ -193,6 +197,8 @@ def restore(db: sqlite3.Connection, situation: Situation, *, now_s: float) -> No
     for channel, *canary in db.execute(f"SELECT {', '.join(_TABLES['canary'])} FROM canary").fetchall():  # noqa: S608
         situation.canaries[channel] = Canary(*canary)
     _restore_campaign(db, situation)
+    for row in db.execute(f"SELECT {', '.join(CHANGE_COLUMNS)} FROM board_change").fetchall():  # noqa: S608
+        situation.changes[row[0]] = read_change(row)
     situation.log.next_id = db.execute("SELECT ifnull(max(id), 0) + 1 FROM maintenance").fetchone()[0]
     situation.next_incident = db.execute("SELECT ifnull(max(number), 0) + 1 FROM incident").fetchone()[0]
     situation.next_delivery = db.execute("SELECT ifnull(max(id), 0) + 1 FROM delivery").fetchone()[0]
@@ -217,6 +223,13 @@ def read_incident(snapshot: str, hidden: str) -> Incident:
 def read_names(names: str) -> tuple[str, ...]:
     """The boards of a fault's `names`. Raises ValueError for what is none."""
     return tuple(_NAMES.validate_json(names))
+
+
+def read_change(row: tuple[Any, ...]) -> Change:
+    """The change of a row of CHANGE_COLUMNS. Raises ValueError for what is none."""
+    device, order, by, keys, at_ms, state, before, after, *rest = row
+    _TOLD.validate_json(before), _TOLD.validate_json(after)
+    return Change(device, order, by, read_names(keys), at_ms, state, before, after, *rest)
 
 
 def read_faults(faults: str) -> dict[str, str]:

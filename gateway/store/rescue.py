@@ -40,6 +40,7 @@ EVERYTHING = {
     "rubbish": 2_000,
     "campaign": 1_000,
     "board_update": 100_000,
+    "board_change": 100_000,
 }
 TO_GO_ON = EVERYTHING | {"incident": 200, "delivery": 2_000, "command": 2_000, "event": 20_000, "maintenance": 500}
 
@@ -127,6 +128,8 @@ def _drop_unreadable(db: sqlite3.Connection) -> None:
         _drop_if(db, journal.read_names, values, "DELETE FROM fault WHERE key = ?", key)
     for key, *values in db.execute("SELECT number, body FROM campaign").fetchall():
         _drop_if(db, journal.read_campaign, values, "DELETE FROM campaign WHERE number = ?", key)
+    for row in db.execute(f"SELECT {', '.join(journal.CHANGE_COLUMNS)} FROM board_change").fetchall():  # noqa: S608 - our own names
+        _drop_if(db, journal.read_change, [row], "DELETE FROM board_change WHERE device = ?", row[0])
     # The number of a campaign that is lost is given again: its boards would be taken for those of another.
     db.execute("DELETE FROM board_update WHERE campaign NOT IN (SELECT number FROM campaign)")
     for row in db.execute(f"SELECT {', '.join(journal.DELIVERY_COLUMNS)} FROM delivery").fetchall():  # noqa: S608 - our own names

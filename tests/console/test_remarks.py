@@ -360,6 +360,22 @@ def test_the_key_of_a_fault_tells_who_found_it(key: str, what: str) -> None:
     assert what_of(key) == what
 
 
+@pytest.mark.parametrize(
+    ("detail", "key"),
+    [
+        ("rolled back: not online within 180 s, tries: 1", "rolled_back"),
+        ("wifi, verify_s, by ky-thuat-1: rolled back: not online within 180 s, tries: 3", "rolled_back"),
+        ("points, by ky-thuat-1: the order did not reach the board", "order_missed"),
+        ("points, by ky-thuat-1: household: heat-1: GPIO 32 of esp32_wroom is taken by button-1", "change_refused"),
+    ],
+)
+def test_a_change_of_the_configuration_that_failed_has_words(detail: str, key: str) -> None:
+    found = remarks.of("config_failed", detail)
+    assert found is not None
+    assert found.key == key
+    assert what_of("config_failed") == "config_failed"
+
+
 def test_the_pages_say_faults_in_words_and_keep_what_the_board_said(
     console: RunningConsole, engine: EnginePeer, database: Database
 ) -> None:

@@ -4,7 +4,8 @@ import asyncio
 import json
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import pytest
 from pydantic import TypeAdapter
@@ -20,6 +21,7 @@ from protocol import site as site_files
 from protocol.boards import BoardAnswer, BoardCommand, Flashed, decode_command
 from protocol.desk import Command
 from protocol.messages import decode
+from protocol.people import Role
 from protocol.topics import LIMITS
 from protocol.wire import DecodeError
 from tests.gateway.brokers import DEMO
@@ -136,12 +138,51 @@ def test_the_same_command_again_is_answered_again_and_not_done_again(tmp_path: P
             "expected an identity, got none; remedy: keng identity init",
         ),
         (USER, asked("boards").model_copy(update={"t": 0}), "look at both clocks"),
+        (USER, asked("configure", device="H99", config={"verify_s": 60}), "expected a board of the commune's description, got H99"),
+        (USER, asked("configure", device="H03-01", config={}), "expected at least one key to set, got none"),
+        (
+            USER,
+            asked("configure", device="H03-01", config={"verfy_s": 60}),
+            "verfy_s: expected one of kind, group, brokers, password, wifi",
+        ),
+        (USER, asked("configure", device="H03-01", config={"server_name": ""}), "server_name: expected one of kind, group, brokers"),
+        (USER, asked("configure", device="H03-01", config={"verify_s": "60"}), "verify_s: Input should be a valid integer"),
+        (
+            USER,
+            asked("configure", device="H03-01", config={"verify_s": 30}),
+            "verify_s: expected 60, as keng.toml of the gateway says, got 30",
+        ),
+        (
+            USER,
+            asked("configure", device="H03-01", config={"kind": "sos_post"}),
+            "kind: expected 'household', as the site file of the gateway",
+        ),
+        (
+            USER,
+            asked("configure", device="H03-01", config={"group": "DCC-N5"}),
+            "group: expected 'TLG-03', as the site file of the gateway",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(tmp_path: Path, user: str, command: BoardCommand, words: str) -> None:
     (answer,) = answers(tmp_path, [command], user=user)
     assert not answer.ok
     assert words in (answer.error or "")
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_who_may_change_a_boards_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str) -> None:
+    monkeypatch.setattr(type(SITE), "person", lambda _site, _user: SimpleNamespace(role=role))
+    (answer,) = answers(tmp_path, [asked("configure", device="H03-01", config={"verfy_s": 60})])
+    assert ("expected somebody with the role" in (answer.error or "")) == (role not in ("technician", "chief"))
+
+
+def test_a_wrong_change_tells_no_secret(tmp_path: Path) -> None:
+    wifi = [{"ssid": "lane", "key": "hush" * 16}]
+    (answer,) = answers(tmp_path, [asked("configure", device="H03-01", config={"wifi": wifi, "password": "hush\n"})])
+    assert not answer.ok
+    assert "wifi.0.key" in (answer.error or "")
+    assert "hush" not in (answer.error or "")
 
 
 def test_a_bug_is_answered_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

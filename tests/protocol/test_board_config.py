@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from protocol.config import Address, BoardConfig, Network, Point, change
+from protocol.config import Address, BoardConfig, Network, Point, amended, change, digest
 from protocol.site import Kind
 from protocol.topics import LIMITS
 
@@ -81,6 +81,23 @@ def test_digest_knows_what_was_told_and_no_secret() -> None:
     secret = plain.model_copy(update={"password": "p", "verify_s": 60})
     assert secret.digest() == plain.digest()
     assert config(verify_s=30).digest() != config().digest()
+
+
+def test_what_an_order_makes_of_a_configuration_has_the_digest_that_the_board_will_tell() -> None:
+    before = config(verify_s=30, points={"heat-1": {}}, wifi=[{"ssid": "lane", "key": "hush"}])
+    changes: tuple[dict[str, object], ...] = (
+        {"points": {"button-2": None, "heat-1": {"hold_ms": 60}}},
+        {"verify_s": 60},
+        {"points": {}, "bell_sense": False},
+        {"wifi": [{"ssid": "market", "key": "hush"}], "password": "hush"},
+        {"group": "G-2", "brokers": [{"host": "h", "port": 2}]},
+    )
+    for fields in changes:
+        after = config(**{**before.model_dump(), **fields})
+        told = amended(before.told(), change("o-1", fields))
+        assert (told, digest(told)) == (after.told(), after.digest())
+        assert "hush" not in json.dumps(told)
+    assert amended({}, change("o-1", {"verify_s": 30, "bell_sense": True})) == {"verify_s": 30}
 
 
 def test_docs_explain_each_key_and_no_other() -> None:

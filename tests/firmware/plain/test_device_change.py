@@ -2,7 +2,8 @@
 import json
 
 from agent import changes
-from reconfigure import Broken, answer, answers, candidates, change, is_on_trial, online, restarted
+from reconfigure import Broken, answer, answers, candidates, change, is_on_trial, kept, online, restarted
+from virtual_board import Stage
 
 
 def test_each_reason_to_refuse_is_told_and_changes_nothing():
@@ -83,6 +84,28 @@ def test_second_change_is_refused_and_a_repeated_one_begins_nothing():
     change(stage, "o-4", verify_s=10)
     stage = restarted(stage)
     assert stage.parts.config.verify_s == 10
+
+
+def test_set_without_what_asks_what_became_of_an_order_and_changes_nothing():
+    stage = online()
+    stage.order("o-1", "set")
+    assert answer(stage) == (False, "not supported: set"), "it was never heard of"
+    change(stage, "o-2", verify_s=30)
+    stage.order("o-2", "set")
+    assert answer(stage, "o-2") is None, "not decided yet"
+    stage = restarted(stage)
+    stage.order("o-2", "set")
+    stage.hello()
+    assert answer(stage, "o-2") == (True, None)
+    stage = Stage(folder=stage.folder)
+    stage.hello()
+    stage.order("o-2", "set")
+    assert answer(stage, "o-2") == (True, None)
+    assert (kept(stage)["verify_s"], candidates(stage)) == (30, [])
+    change(stage, "o-3", verify_s=91)
+    refused = answer(stage, "o-3")
+    stage.order("o-3", "set")
+    assert answer(stage, "o-3") == refused
 
 
 def test_flash_that_takes_no_change_is_the_answer():
