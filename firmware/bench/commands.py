@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -41,12 +42,13 @@ Json = Annotated[bool, typer.Option("--json", help="The answer as one JSON objec
 
 @app.callback()
 def _device() -> None:
-    """The technician's bench: boards flashed, tried, listed, replaced.
+    """The technician's bench: boards flashed, tried, configured, listed, replaced.
 
     \b
     Examples:
       keng device flash --site site.toml --bench bench.toml H03-01=/dev/ttyUSB0 H03-02=/dev/ttyUSB1
       keng device replace --site site.toml --bench bench.toml H03-07=/dev/ttyUSB0
+      keng device configure --site site.toml --bench bench.toml H03-07
       keng device list --site site.toml --bench bench.toml
     """
 
@@ -126,6 +128,55 @@ def update(
     """
     asked = {"site": site, "bench": bench, "board": board, "bundle": bundle, "update": True}
     _flash(jobs, asked, (None, None), press_s=None, as_json=as_json)
+
+
+@app.command()
+def configure(
+    *,
+    devices: Annotated[list[str] | None, typer.Argument(help="Boards, such as H03-07.", metavar="DEVICE")] = None,
+    site: SiteFile,
+    bench: BenchFile,
+    group: Annotated[str | None, typer.Option("--group", help="All boards of this fire group.", metavar="GROUP")] = None,
+    chosen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Send this key alone: kind, group, brokers, wifi, bell_sense, verify_s, points. Again for more.", metavar="KEY"
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether to send it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Give boards on the wall what the site and bench file say, over the air: edit a file, then this. docs/board-config.md.
+
+    What differs is shown, and sent if that is agreed to. Each board checks it, starts again with it, and goes back by itself if it is not
+    online with it. One board after the other; the first that does not come through ends it. Of Wi-Fi only names are compared: after
+    a change of a key alone, --set wifi. Exit code 0 if all boards have it.
+
+    \b
+    Examples:
+      keng device configure --site site.toml --bench bench.toml H03-07
+      keng device configure --site site.toml --bench bench.toml --set wifi --group TLG-03
+    """
+    from firmware.bench import configuring  # noqa: PLC0415
+    from firmware.bench.run import CannotBegin  # noqa: PLC0415
+
+    def agreed(stopped: Callable[[], bool]) -> bool:
+        return yes or configuring.agree("Send it? [y/N] ", stopped)
+
+    try:
+        plan = configuring.plan(devices or [], site=site, bench=bench, group=group, chosen=chosen or [])
+        ends = configuring.carry_out(plan, agreed=agreed, say=lambda line: print(line, file=sys.stderr, flush=True))
+    except FileMistakes as exc:
+        _end(exc.mistakes, EXIT_WRONG_INPUT)
+    except (CannotBegin, OSError) as exc:
+        _end([f"keng device configure: {exc}"], EXIT_FAILED)
+    if ends is None:
+        _end(["nothing was sent"], EXIT_FAILED)
+    if as_json:
+        print(json.dumps({"boards": [end.as_json() for end in ends]}, ensure_ascii=False))
+    else:
+        print("\n".join(line for end in ends for line in end.lines()))
+    sys.exit(0 if all(end.is_good for end in ends) else EXIT_FAILED)
 
 
 @app.command()

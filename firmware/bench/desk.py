@@ -32,6 +32,10 @@ class DeskFailed(Exception):
     """The gateway cannot be reached, does not answer, or refuses; the text says which and why."""
 
 
+class NoAnswer(DeskFailed):
+    """The engine has not answered in time: whether it has done what it was asked for, nobody knows."""
+
+
 class Access(BaseModel):
     """Where the broker is: an entry of `keng broker accounts --user bench --json`."""
 
@@ -131,7 +135,11 @@ class Desk:
                 if not answer.ok:
                     raise DeskFailed(f"engine: {answer.error}")
                 return answer
-        raise DeskFailed(f"engine: expected an answer to {do} within {ANSWER_S:.0f} s, got none")
+        raise NoAnswer(f"engine: expected an answer to {do} within {ANSWER_S:.0f} s, got none")
+
+    def rest(self, seconds: float) -> None:
+        """Let time pass. Raises Interrupted."""
+        self._until(lambda: False, seconds)
 
     def wait_birth(self, device: str, *, since: float, within_s: float) -> Birth | None:
         """The first birth of a board after `since` (monotonic s); None if there is none in time."""

@@ -177,7 +177,7 @@ class Flasher:
         begin("receipt")
         self._desk.ask("self_test", device=job.device)
         begin("record")
-        self._desk.ask("flashed", device=job.device, mac=board.mac, flashed=result)
+        self._desk.ask("flashed", device=job.device, mac=board.mac, flashed=result, told=board.config.told() if board.config else None)
         return Worked(board.mac, (board.certificates.generation if board.certificates else None) or 0, result)
 
     def _identify(self, job: Job) -> str:

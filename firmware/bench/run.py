@@ -32,6 +32,7 @@ from protocol.tomlfile import FileMistakes
 AT_ONCE = 16
 LOOK_S = 0.2  # so often somebody who is asked may be spared the answer
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a terminal that is closed
+YES = ("y", "yes", "c", "co", "có")
 LATEST = 3  # of a percentage that is told where nobody sees a bar: each third
 
 
@@ -133,7 +134,7 @@ def carry_out(plan: Plan, *, press_s: int | None, quiet: bool = False) -> Outcom
     asks = not quiet and sys.stdin.isatty() and press_s is not None
     try:
         with (
-            _stopping(tools),
+            stopping(tools),
             Desk(plan.access, plan.materials.site.id, plan.materials.bench.user, stopped=lambda: tools.stopped) as desk,
             screen,
         ):
@@ -146,7 +147,7 @@ def carry_out(plan: Plan, *, press_s: int | None, quiet: bool = False) -> Outcom
 
 
 @contextmanager
-def _stopping(tools: Tools) -> Iterator[None]:
+def stopping(tools: Tools) -> Iterator[None]:
     """What would end this program ends its tools instead, and each board says how far it has come."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -294,14 +295,16 @@ class _Screen:
                 self._out.write(f"{device}: {output} was switched on. Seen or heard? [y/n] ")
                 self._out.flush()
             try:
-                return self._answer() in ("y", "yes", "c", "co", "có")
+                return typed(self._stopped) in YES
             finally:
                 with self._lock:
                     if self._bars:
                         self._bars.start()
 
-    def _answer(self) -> str:
-        while not self._stopped():
-            if select.select([sys.stdin], [], [], LOOK_S)[0]:
-                return sys.stdin.readline().strip().lower()
-        raise Interrupted
+
+def typed(stopped: Callable[[], bool]) -> str:
+    """The next line that is typed. Raises Interrupted once the work is stopped."""
+    while not stopped():
+        if select.select([sys.stdin], [], [], LOOK_S)[0]:
+            return sys.stdin.readline().strip().lower()
+    raise Interrupted

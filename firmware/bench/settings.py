@@ -32,7 +32,7 @@ class Bench(BaseModel):
     """The whole file. Paths are relative to it.
 
     `gateway`: the answer of `keng broker accounts --user bench --json`. `user`: the technician at work. `brokers`: where boards find the
-    broker. `trusted`: public keys of whoever signs bundles.
+    broker. `trusted`: public keys of whoever signs bundles. `verify_s`: that of keng.toml.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,6 +42,7 @@ class Bench(BaseModel):
     brokers: Annotated[list[Annotated[str, AfterValidator(_address)]], Field(min_length=1, max_length=8)]
     trusted: Annotated[list[Path], Field(max_length=2)] = []
     wifi: Annotated[list[Network], Field(max_length=8)] = []
+    verify_s: Annotated[int, Field(ge=0, le=90)] = 60
     boards: dict[Id, OfBoard] = {}
 
     @property
@@ -80,6 +81,7 @@ def config(bench: Bench, site: Site, device: str, server_name: str) -> BoardConf
             server_name=server_name,
             wifi=bench.wifi,
             bell_sense=own.bell_sense,
+            verify_s=bench.verify_s,
             points=points,
         )
     except ValidationError as exc:

@@ -30,6 +30,7 @@ def shown(one: BoardState) -> list[str]:
         "power": f"mains {mains}, battery {battery}",
         "firmware": f"{one.firmware or '-'} ({one.app or 'not from a bundle'})",
         "update": one.updating or "-",
+        "configured": _change(one) if one.change else "-",
         "faults": "; ".join(one.faults) or "-",
         "certificate": "-" if one.generation is None else f"generation {one.generation}{rights}, board {one.mac}",
     }
@@ -38,6 +39,13 @@ def shown(one: BoardState) -> list[str]:
         rows["flashed"] = f"{_when(one.flashed_ms)} by {one.flashed_by}: {program}"
         rows["tested"] = ", ".join(f"{point} {how}" for point, how in told.tested.items())
     return [f"{name:<12} {words}" for name, words in rows.items()]
+
+
+def _change(one: BoardState) -> str:
+    change = one.change
+    assert change is not None  # noqa: S101  # of `shown`
+    told = {"ordered": "no answer yet", "missed": "the order did not reach the board", "refused": f"refused: {change.words}"}
+    return f"{_when(change.at_ms)} by {change.by}: {', '.join(change.keys)}: {told.get(change.state, change.words or change.state)}"
 
 
 def _when(at_ms: int | None) -> str:

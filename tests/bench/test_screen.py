@@ -16,7 +16,7 @@ import pytest
 
 from firmware import bench
 from firmware.bench.flashing import Done, Flasher, FlashFailed, Job
-from firmware.bench.run import STOPS, _all, _Screen, _stopping
+from firmware.bench.run import STOPS, _all, _Screen, stopping
 from firmware.bench.tools import Interrupted, Tools
 from protocol.boards import Flashed
 
@@ -132,7 +132,7 @@ def test_a_board_that_fails_is_told_at_once_and_the_others_are_finished() -> Non
 @pytest.mark.parametrize("number", STOPS)
 def test_what_would_end_the_program_ends_its_tools(number: signal.Signals) -> None:
     before, tools = signal.getsignal(number), Tools()
-    with _stopping(tools):
+    with stopping(tools):
         os.kill(os.getpid(), number)
         assert tools.stopped
     assert signal.getsignal(number) == before
@@ -141,7 +141,7 @@ def test_what_would_end_the_program_ends_its_tools(number: signal.Signals) -> No
 def test_with_nohup_a_closed_terminal_ends_nothing() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with _stopping(tools := Tools()):
+        with stopping(tools := Tools()):
             os.kill(os.getpid(), signal.SIGHUP)
             assert not tools.stopped
     finally:

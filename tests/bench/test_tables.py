@@ -9,7 +9,7 @@ from serial.tools import list_ports
 from firmware.bench import ports, run, tables
 from firmware.bench.flashing import Job
 from firmware.bench.run import CannotBegin
-from protocol.boards import BoardState, Flashed
+from protocol.boards import BoardChange, BoardState, ChangeState, Flashed
 from protocol.tomlfile import FileMistakes
 
 AT_MS = 1_795_300_000_000
@@ -48,6 +48,22 @@ def test_one_board_is_shown_whole() -> None:
     ):
         assert words in shown
     assert "never" in "\n".join(tables.shown(NEW))
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "told"),
+    [
+        ("ordered", "", "no answer yet"),
+        ("applied", "", "applied"),
+        ("refused", "the bell sounds", "refused: the bell sounds"),
+        ("rolled_back", "rolled back: not online within 180 s, tries: 1", "rolled back: not online within 180 s, tries: 1"),
+        ("missed", "not supported: set", "the order did not reach the board"),
+    ],
+)
+def test_what_became_of_the_newest_change_of_a_board_is_shown(state: ChangeState, words: str, told: str) -> None:
+    change = BoardChange(order="b-1", keys=["wifi", "points"], by="ky-thuat-1", at_ms=AT_MS, state=state, words=words)
+    (line,) = [line for line in tables.shown(KNOWN.model_copy(update={"change": change})) if line.startswith("configured")]
+    assert line.endswith(f" by ky-thuat-1: wifi, points: {told}")
 
 
 def plugged(monkeypatch: pytest.MonkeyPatch, *found: tuple[str, int | None, str]) -> None:

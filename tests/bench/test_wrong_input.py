@@ -26,6 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 FLASH = ("device", "flash", "--site", SITE, "--bench", "bench.toml")
+CONFIGURE = ("device", "configure", *FLASH[2:])
 IMAGE = ("--firmware", "micropython.bin")
 JOB = "H03-01=/dev/ttyUSB9"
 
@@ -58,6 +59,16 @@ JOB = "H03-01=/dev/ttyUSB9"
         ((*FLASH, *IMAGE, "--bundle", "rubbish", JOB), 2, "bench: trusted: expected the public key of whoever signs bundles, got none"),
         ((*FLASH, *IMAGE, JOB), 1, "gateway 127.0.0.1:9: expected a broker, got: Connection refused; does keng broker run?"),
         (("device", "list", *FLASH[2:]), 1, "gateway 127.0.0.1:9: expected a broker"),
+        ((*CONFIGURE, "H03-01"), 1, "gateway 127.0.0.1:9: expected a broker"),
+        (CONFIGURE, 2, "expected boards, such as H03-07, or --group, got neither"),
+        ((*CONFIGURE, "H03-01", "H03-01"), 2, "expected each board once, got H03-01 twice"),
+        ((*CONFIGURE, "H99-01"), 2, "expected a board of the site file (H03-01, H03-02, H03-03, H03-04, H03-05...), got 'H99-01'"),
+        ((*CONFIGURE, "--group", "TLG-99"), 2, "--group: expected a group of the site file, got 'TLG-99'"),
+        (
+            (*CONFIGURE, "--set", "password", "H03-01"),
+            2,
+            "--set: expected one of kind, group, brokers, wifi, bell_sense, verify_s, points, got",
+        ),
         (("device", "bundle", "check", "rubbish", "--trusted", "rubbish"), 1, "rubbish: expected a public key in PEM"),
         (("device", "bundle", "check", "nowhere", "--trusted", "rubbish"), 2, "nowhere: expected a file that can be read"),
         (("device", "image", "add", "nowhere"), 2, "nowhere: expected a file that can be read, got: No such file"),
