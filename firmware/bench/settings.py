@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from protocol import tomlfile
 from protocol.config import LONGEST, Address, BoardConfig, Network, Point
@@ -19,13 +19,18 @@ def _address(text: str) -> str:
     return text
 
 
+def _point(value: Any) -> Any:
+    """TOML has no null: `true` is a point that is fitted and as usual, `false` one that is not there."""
+    return (Point() if value else None) if isinstance(value, bool) else value
+
+
 class OfBoard(BaseModel):
     """What one board has besides what every board of its kind has: see docs/board-config.md."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     bell_sense: bool = True
-    points: dict[Id, Point | bool] = {}
+    points: dict[Id, Annotated[Point | None, BeforeValidator(_point)]] = {}
 
 
 class Bench(BaseModel):
@@ -68,9 +73,6 @@ def config(bench: Bench, site: Site, device: str, server_name: str) -> BoardConf
     if strays := [name for name in bench.boards if name not in boards]:  # else its points would be missing on the board that is meant
         raise FileMistakes([f"bench: boards.{name}: expected a board of the site file, got {name!r}" for name in strays])
     own = bench.boards.get(device, OfBoard())
-    points: dict[str, Any] = {
-        name: (Point() if point else None) if isinstance(point, bool) else point for name, point in own.points.items()
-    }
     try:
         found = BoardConfig(
             site=site.id,
@@ -82,7 +84,7 @@ def config(bench: Bench, site: Site, device: str, server_name: str) -> BoardConf
             wifi=bench.wifi,
             bell_sense=own.bell_sense,
             verify_s=bench.verify_s,
-            points=points,
+            points=own.points,
         )
     except ValidationError as exc:
         raise FileMistakes([f"bench: boards.{device}: {error['msg']}" for error in exc.errors(include_url=False)]) from None

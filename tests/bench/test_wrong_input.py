@@ -95,6 +95,19 @@ def test_a_board_of_the_benchs_file_that_the_commune_does_not_have_is_named(fold
     assert (done.returncode, done.stderr) == (2, "bench: boards.H30-01: expected a board of the site file, got 'H30-01'\n")
 
 
+def test_a_mistake_in_a_point_of_the_benchs_file_is_told_once_and_where_it_stands(folder: Path) -> None:
+    points = '[boards.H03-01.points]\nbutton-2 = false\nheat-1 = true\nsmoke-1 = {lop = "loop-3"}\ngas-1 = {hold_ms = "60"}\n'
+    Path("bench.toml").write_text(BENCH + points)
+    done = keng(*map(str, (*CONFIGURE, "H03-01")))
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        [
+            "bench.toml:7: boards.H03-01.points.smoke-1.lop: expected no such key (a typing mistake?)",
+            "bench.toml:8: boards.H03-01.points.gas-1.hold_ms: expected a valid integer, got '60'",
+        ],
+    )
+
+
 def test_the_gateways_file_as_windows_saves_it_is_read(folder: Path) -> None:
     access = Path("bench.json").read_text()
     Path("bench.json").write_bytes(access.replace(": {", ": {\r\n").encode("utf-8-sig"))
