@@ -16,6 +16,8 @@ MakeBoard = Callable[..., Board]
 HURRIED = "import agent.trial\nagent.trial.TRIAL_MS = 3000\nagent.trial.SOON_MS = {soon_ms}\nagent.trial.ALARM_MS = 1000"
 SOON = HURRIED.format(soon_ms=60_000)
 LATE = HURRIED.format(soon_ms=1)  # whoever greets the old configuration was not there at first
+# One network alone is in reach.
+IN_REACH = "import network\nnetwork.WLAN.connect = lambda self, ssid, key: setattr(self, '_joined', ssid == 'lane')\n"
 # The flash of a board with a driver in Python: the garbage is collected within each of its writes.
 COLLECTING = """
 import gc
@@ -162,6 +164,18 @@ def test_wrong_address_is_rolled_back_and_a_press_meanwhile_arrives(make_board: 
     assert is_kept(board, engine, before)
     order(engine, "o-1", brokers=[{"host": "127.0.0.1", "port": closed_port()}])
     assert answer(engine, "o-1")["ok"] is False
+
+
+def test_wifi_that_does_not_exist_is_rolled_back(make_board: MakeBoard, engine: Engine) -> None:
+    board = make_board(start=False, wifi=[{"ssid": "lane", "key": ""}])
+    board.start(IN_REACH)
+    before = engine.hello("B1")["config"]
+    order(engine, "o-1", wifi=[{"ssid": "nowhere", "key": "hush"}])
+    restarted(board, engine, IN_REACH + SOON)
+    restarted(board, engine, IN_REACH + SOON)
+    assert engine.hello("B1")["config"] == before
+    assert answer(engine, "o-1")["error"] == "rolled back: not online within 3 s, tries: 1"
+    assert "hush" not in board.log()
 
 
 def test_broker_that_is_away_meanwhile_costs_no_good_change(make_board: MakeBoard, engine: Engine, broker: Broker) -> None:
