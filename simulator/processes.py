@@ -117,8 +117,7 @@ class Processes:
 
     def set_input(self, device: str, terminal: str, active: bool) -> None:
         """Change the level of an input, if the board is on."""
-        gpio, level = self._terminals.level(terminal, active)
-        self._send(device, f"i {gpio} {level}")
+        self._send(device, self._terminals.levels([terminal], [terminal] if active else []))
 
     def set_volts(self, device: str, terminal: str, volts: Volts) -> None:
         """Change the voltage at an ADC channel."""
@@ -181,14 +180,12 @@ class Processes:
     def _arrived(self, device: str, line: "_Line") -> None:
         self._lines[device] = line
         plan = self._plans[device]
-        # The cut comes first: the board starts as soon as it knows a level.
+        # The board starts as soon as it knows levels: they come last, and in one line.
         if plan.cut_at:
             line.send(f"k {plan.cut_at}")
         for terminal, volts in plan.volts.items():
             line.send(f"a {self._terminals.analog[terminal]} {volts.level} {volts.peak}")
-        for terminal in self._terminals.wired(plan.config.kind, fitted(plan.config)):
-            gpio, level = self._terminals.level(terminal, terminal in plan.active)
-            line.send(f"i {gpio} {level}")
+        line.send(self._terminals.levels(self._terminals.wired(plan.config.kind, fitted(plan.config)), plan.active))
         self._reports.watch.changed()
 
     def _said(self, device: str, words: list[str]) -> None:

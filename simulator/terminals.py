@@ -1,6 +1,7 @@
 """The terminals of a board type, and what hangs on them in a board of each kind: read as data from the files of the firmware."""
 
 import runpy
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -61,6 +62,10 @@ class Terminals:
         """(GPIO, level) of an input that is active or not. Raises KeyError for a terminal that the board does not have."""
         gpio, when_active = self.inputs[terminal]
         return gpio, when_active if active else 1 - when_active
+
+    def levels(self, terminals: Iterable[str], active: Container[str]) -> str:
+        """The line of board/wires.py that tells a board these inputs. Raises KeyError."""
+        return " ".join(["i", *(str(word) for terminal in terminals for word in self.level(terminal, terminal in active))])
 
     def output(self, gpio: int, level: int, kind: Kind) -> tuple[str, bool] | None:
         """(terminal, on) of a GPIO that has changed; None for one that drives nothing on a board of this kind."""

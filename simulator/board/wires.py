@@ -1,6 +1,6 @@
 """The wires between a simulated board and the world: one local stream socket, lines of ASCII, as few as there are changes.
 
-world -> board:  i <gpio> <level>        the level of an input
+world -> board:  i <gpio> <level> ...    the levels of inputs; the first such line has all of them, and is the last of a start
                  a <gpio> <uv> <peak>    the voltage at an ADC channel, in microvolts, and the peak of a sine of 50 Hz on it
                  t <ms>                  the board's clock jumps ahead
                  k <count>               power is cut at the count-th block operation from now (0: never)
@@ -90,10 +90,11 @@ def _do(words):
     global asked, clock_offset_ms, cut_in, wifi_in_reach
     what = words[0]
     if what == "i":
-        gpio, level = int(words[1]), int(words[2])
-        if level != levels.get(gpio, level) and level in watched.get(gpio, ()):
-            interrupts.add(gpio)
-        levels[gpio] = level
+        for at in range(1, len(words), 2):
+            gpio, level = int(words[at]), int(words[at + 1])
+            if level != levels.get(gpio, level) and level in watched.get(gpio, ()):
+                interrupts.add(gpio)
+            levels[gpio] = level
     elif what == "a":
         microvolts[int(words[1])] = (int(words[2]), int(words[3]))
     elif what == "t":

@@ -151,8 +151,11 @@ class Pins:
         self.register(selector)
         for name in self._values:
             self._show(name)
-        for terminal in self._terminals.wired(self.kind, self._fitted):
-            self._level(terminal)  # of a contact on a loop the loop
+        for loop in set(self._loops.values()):
+            self._show_loop(loop)
+        # The board starts as soon as it knows levels: they come last, and in one line.
+        wired = [terminal for terminal in self._terminals.wired(self.kind, self._fitted) if terminal not in self._loops]
+        self._send(self._terminals.levels(wired, self._active))
 
     def _is_about_pins(self, words: list[str]) -> bool:
         match words:
@@ -186,8 +189,7 @@ class Pins:
         if terminal in self._loops:
             self._show_loop(self._loops[terminal])
             return
-        gpio, level = self._terminals.level(terminal, terminal in self._active)
-        self._send(f"i {gpio} {level}")
+        self._send(self._terminals.levels([terminal], self._active))
 
     def _show_loop(self, loop: str) -> None:
         active = any(point in self._active for point, its in self._loops.items() if its == loop)

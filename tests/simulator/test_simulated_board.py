@@ -1,13 +1,17 @@
 """The simulated board: small programs on the real MicroPython, with the world's hands on their pins, flash, clock and power."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
+
 from firmware.bench import romfs
+from simulator import processes
 from simulator.runner import play
 from simulator.script import Scenario, Step
 from simulator.stage import Stage
@@ -55,6 +59,29 @@ def test_press_drives_the_bell_and_its_current_is_sensed(rom: Path) -> None:
             return rang, await printed(world, "current 1")
 
     assert asyncio.run(run()) == (True, True)
+
+
+LOOKS_ONCE = """
+from machine import Pin
+print("jumper", Pin(15, Pin.IN, Pin.PULL_UP).value())
+"""
+
+
+def test_a_board_starts_with_every_level_however_slowly_they_come(rom: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its launcher looks at the jumper once: what came later would leave the console closed."""
+    send = processes._Line.send
+    later = itertools.count()
+    monkeypatch.setattr(
+        processes._Line, "send", lambda line, text: asyncio.get_running_loop().call_later(0.05 * next(later), send, line, text)
+    )
+
+    async def run() -> bool:
+        async with world_of(rom, LOOKS_ONCE) as world:
+            world.press("H1", "jumper")
+            await world.power("H1", True)
+            return await printed(world, "jumper 0")
+
+    assert asyncio.run(run())
 
 
 def test_cut_wire_shows_no_current(rom: Path) -> None:
