@@ -3,17 +3,22 @@
     python -m simulator.inplace IMAGE... -- OPTIONS AND SCRIPT OF MICROPYTHON
 
 The script finds the images by the environment variable ROMFS: "address size" of each, in their order.
+
+INTERRUPT is Ctrl-C as on a board, where it takes effect between two steps of the program. SIGINT ends the unix port's step wherever it
+is: amid a collection it leaves the heap locked for good.
 """
 
 import ctypes
 import mmap
 import os
+import signal
 import sys
 from pathlib import Path
 
 import micropython_run  # type: ignore[import-not-found]  # not on every machine
 
 VARIABLE = "ROMFS"
+INTERRUPT = signal.SIGUSR1
 _mapped: list[mmap.mmap] = []  # they stay as long as this process
 
 
@@ -29,8 +34,17 @@ def map_images(images: list[str]) -> None:
     os.environ[VARIABLE] = " ".join(places)
 
 
+def take_interrupts() -> None:
+    """Let INTERRUPT do what a board's serial driver does at Ctrl-C."""
+    interrupt = ctypes.cast(ctypes.CDLL(micropython_run.__file__).mp_sched_keyboard_interrupt, ctypes.c_void_p)
+    libc = ctypes.CDLL(None)
+    libc.signal(INTERRUPT, interrupt)
+    libc.siginterrupt(INTERRUPT, 1)  # a read that waits ends too
+
+
 def main() -> int:
     """The command line: MicroPython's exit code."""
+    take_interrupts()
     end = sys.argv.index("--")
     map_images(sys.argv[1:end])
     status: int = micropython_run.run_main(["micropython", *sys.argv[end + 1 :]])

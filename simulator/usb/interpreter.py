@@ -4,7 +4,7 @@ What the port lacks, and what is done instead: see simulator/usb/boot/boot_usb.p
 
 soft reset      the port ends at Ctrl-D; then this start is over, and `raw` says whether the next one goes back into the raw REPL
 Ctrl-C          while code runs that was sent by raw paste the port takes Ctrl-C for a character: here it is a signal whenever
-                MicroPython catches that signal, which it does just while user code runs
+                MicroPython catches SIGINT, which it does just while user code runs that can be interrupted
 """
 
 import json
@@ -20,6 +20,8 @@ from pathlib import Path
 MARK = b"\x1e\x1fbooted\x1f\x1e"  # boot_usb.py ends with it: what follows is the REPL's
 RAW = b"raw REPL; CTRL-B to exit\r\n"
 CTRL_A, CTRL_C = b"\x01", b"\x03"
+INTERRUPT = signal.SIGUSR1  # simulator/inplace.py
+STILL = ("T", "Z", "X")  # stopped, or at its end: proc_pid_status(5)
 SIGINT_BIT = 1 << signal.SIGINT - 1
 BOOT = Path(__file__).parent / "boot" / "boot_usb.py"
 
@@ -74,8 +76,7 @@ class Interpreter:
         first, *rest = data.split(CTRL_C)
         self._put(first)
         for part in rest:
-            if self._runs_user_code():
-                self._process.send_signal(signal.SIGINT)
+            if self._interrupted():
                 time.sleep(0.01)
             else:
                 self._put(CTRL_C)
@@ -114,11 +115,21 @@ class Interpreter:
         held, self._held = self._held, b""
         return shown + held
 
-    def _runs_user_code(self) -> bool:
+    def _interrupted(self) -> bool:
+        """Interrupt the program if that can be done. It stands still meanwhile: it may be about to say that it cannot be interrupted."""
         if not self.up:
             return False
-        with suppress(OSError):
-            for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
-                if line.startswith("SigCgt"):
-                    return bool(int(line.split()[1], 16) & SIGINT_BIT)
-        return False
+        can_be = False
+        self._process.send_signal(signal.SIGSTOP)
+        with suppress(OSError):  # it has ended
+            while (status := self._status())["State"] not in STILL:
+                time.sleep(0)
+            can_be = bool(int(status.get("SigCgt", "0"), 16) & SIGINT_BIT)
+        if can_be:
+            self._process.send_signal(INTERRUPT)
+        self._process.send_signal(signal.SIGCONT)
+        return can_be
+
+    def _status(self) -> dict[str, str]:
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return {name: (value.split() or [""])[0] for name, _, value in (line.partition(":") for line in lines)}

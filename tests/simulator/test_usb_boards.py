@@ -137,6 +137,27 @@ def test_an_endless_main_is_interrupted(port: str, tmp_path: Path) -> None:
     assert evaluated(port, "6 * 7") == "42"
 
 
+def test_a_main_that_collects_is_interrupted(boards: Boards, port: str, tmp_path: Path) -> None:
+    """Between two steps, as on a board: amid a collection it would leave the heap locked."""
+    (tmp_path / "main.py").write_text("import gc\nprint('here')\nwhile True:\n  gc.collect()\n")
+    assert mpremote(port, "fs", "cp", tmp_path / "main.py", ":main.py").returncode == 0
+    with serial(port) as line:
+        boards.ask(0, "reset")
+        assert b"here" in until(line, b"here")
+    assert evaluated(port, "6 * 7") == "42"
+
+
+def test_a_boot_that_fails_leaves_main_out(boards: Boards, port: str, tmp_path: Path) -> None:
+    """As the ESP32 port does: ports/esp32/main.c."""
+    (tmp_path / "boot.py").write_text("1 / 0\n")
+    (tmp_path / "main.py").write_text("open('worked', 'w').close()\n")
+    assert mpremote(port, "fs", "cp", tmp_path / "boot.py", tmp_path / "main.py", ":").returncode == 0
+    with serial(port) as line:
+        boards.ask(0, "reset")
+        assert b"ZeroDivisionError" in until(line, b"ZeroDivisionError")
+    assert evaluated(port, "'worked' in __import__('os').listdir('/')") == "False"
+
+
 def test_the_board_knows_itself(port: str) -> None:
     assert evaluated(port, "__import__('machine').unique_id().hex()") == mac(0)
 

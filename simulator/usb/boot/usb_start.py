@@ -10,9 +10,12 @@ import sys
 
 import flashbdev
 import machine
+import micropython
 import utime
 import vfs
 import wires
+
+CTRL_C = 3
 
 
 class Start:
@@ -31,7 +34,10 @@ class Start:
         _mount(flashbdev.Flash(Part(flash, settings["offset"]), blocks, 0))
 
     def run(self, space, _):
-        """boot.py and main.py in the names of the REPL; an exception ends the one, as on a board."""
+        """boot.py and main.py in the names of the REPL. As on a board an exception of boot.py leaves main.py out, and Ctrl-C interrupts
+        the one and the other, but nothing before, between and after them.
+        """
+        micropython.kbd_intr(-1)
         wires.tell("p")
         for name in self._names:
             try:
@@ -40,11 +46,16 @@ class Start:
             except OSError:
                 continue
             try:
-                exec(compile(source, name, "exec"), space)
+                code = compile(source, name, "exec")
+                micropython.kbd_intr(CTRL_C)
+                exec(code, space)
+                micropython.kbd_intr(-1)
             except SystemExit:
                 raise
             except (KeyboardInterrupt, Exception) as exc:
+                micropython.kbd_intr(-1)
                 sys.print_exception(exc)
+                break
         sys.stdout.write(self._mark)
 
 
