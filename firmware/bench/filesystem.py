@@ -16,6 +16,16 @@ MARKER = "verified"  # in a folder that is whole: which program it is
 TRUSTED = "trusted"  # the folder of the keys that updates over the air are checked with, raw moduli
 PROVISIONED = "provisioned"  # without this file a board waits for the bench and runs no program
 EXPONENT = 65537  # of their keys: agent/signature.py
+# A Ctrl-C before the second line takes effect at the next jump of the program: at the loop.
+CLOSED = """\
+import micropython
+micropython.kbd_intr(-1)
+try:
+    for _ in (0,):
+        pass
+except KeyboardInterrupt:
+    pass
+"""
 STARTS = 3  # of a version on trial
 WATCHDOG_MS = 60_000  # as agent/watch.py has it: a version on trial may hang before it has come to its own
 
@@ -24,7 +34,8 @@ BOOT = f"""\
 # Written by keng device flash. The program is in /app/a or /app/b, and the first word of /{USE} says in which.
 # A version on trial has {STARTS} starts. Each is counted here, before any of its code runs, and has a watchdog from its first line on;
 # after them the other one runs. A kept one has no watchdog before its own: the console of a technician would not outlive it.
-import os
+# Ctrl-C does nothing here: it would end this file, and MicroPython leaves main.py out then.
+{CLOSED}import os
 import sys
 
 
@@ -77,12 +88,11 @@ del count, folder
 MAIN = f"""\
 # Written by keng device flash. A board that has passed its self-test runs the program, and Ctrl-C at the console ends it no more, unless
 # the jumper is in.
-if "{PROVISIONED}" in __import__("os").listdir("/"):
-    import machine, micropython
+{CLOSED}if "{PROVISIONED}" in __import__("os").listdir("/"):
+    import machine
     if OPENED:
+        micropython.kbd_intr(3)
         print("keng: the jumper is in, this console is open")
-    else:
-        micropython.kbd_intr(-1)
     try:
         import main
     except Exception as exc:

@@ -6,6 +6,8 @@ Takes 15 s: everything that lies between a bag of boards and a commune. What can
 import base64
 import os
 import re
+import select
+import time
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,13 @@ def test_a_board_is_flashed_tried_registered_and_rings(gateway: Gateway, boards:
         line_says_nothing(line)
     boards.ask(0, "press", "button-1")
     eventually(lambda: state(boards, 0)["bell_times"] > before, "its own bell, after somebody has knocked at its console")
+    before = state(boards, 0)["bell_times"]
+    with serial(boards.ports[0]) as line:
+        boards.ask(0, "reset")
+        assert b">>>" not in knocked(line, 3.0)
+    boards.ask(0, "hold", "button-1")
+    eventually(lambda: state(boards, 0)["bell_times"] > before, "its own bell, after somebody has knocked all through its start")
+    boards.ask(0, "release", "button-1")
 
     boards.ask(0, "hold", "jumper")
     boards.ask(0, "reset")
@@ -116,6 +125,16 @@ def test_a_wrong_clock_of_the_bench_is_made_good_by_the_engines_tick(gateway: Ga
         answer = desk.ask("boards", device="H03-09")
     assert answer.boards is not None
     assert [one.id for one in answer.boards] == ["H03-09"]
+
+
+def knocked(line: int, for_s: float) -> bytes:
+    """What comes while Ctrl-C goes there all the time."""
+    heard, end = b"", time.monotonic() + for_s
+    while time.monotonic() < end:
+        os.write(line, b"\x03")
+        if select.select([line], [], [], 0.001)[0]:
+            heard += os.read(line, 4096)
+    return heard
 
 
 def line_says_nothing(line: int) -> None:
