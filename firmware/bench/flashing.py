@@ -32,11 +32,13 @@ from protocol.wire import clean
 Step = Literal["identify", "register", "write", "start", "self-test", "online", "receipt", "record", "done"]
 IDENTIFY_S = 40.0
 REPL_S = 40.0
+START_S, TRIES = 2.0, 3  # of MicroPython after a reset
 ONLINE_S = 90.0
 SLACK_S = 60.0  # of a write, beyond the time that its bytes take on the line
 MAC = re.compile(r"^MAC: +((?:[0-9a-f]{2}:){5}[0-9a-f]{2})$")
 FLASH_SIZE = re.compile(r"flash size: *(\d+)MB")
 VERIFIED = "Hash of data verified"
+NO_CONSOLE = "could not enter raw repl"
 REMEDIES = (
     ("in use by another program", "another program has the port: close it"),
     ("Could not exclusively lock port", "another program has the port: close it"),
@@ -47,7 +49,7 @@ REMEDIES = (
     ("Failed to connect", "hold its BOOT button while this runs, or try another cable"),
     ("No more data", "the board stopped answering: look at cable and supply, then run this again"),
     ("No serial data received", "the board does not answer: look at cable and supply, hold its BOOT button"),
-    ("could not enter raw repl", "MicroPython does not answer: look at cable and supply, then run this again"),
+    (NO_CONSOLE, "MicroPython does not answer: look at cable and supply, then run this again"),
     ("does not answer", "look at cable and supply, then run this again"),
     ("write timeout", "the board stopped answering: look at cable and supply, then run this again"),
 )
@@ -233,9 +235,8 @@ class Flasher:
 
     def _check(self, job: Job, board: _Board) -> None:
         """MicroPython runs, on this board, and has its files."""
-        lines = self._repl(
-            job, "import machine,os;print('keng',machine.unique_id().hex(),len(os.listdir('/tls')),len(os.listdir('/app/a')))"
-        )
+        program = "import machine,os;print('keng',machine.unique_id().hex(),len(os.listdir('/tls')),len(os.listdir('/app/a')))"
+        lines = woken(lambda: self._repl(job, program))
         told = next((line.split() for line in lines if line.startswith("keng ")), [])
         if len(told) != 4 or told[2] != "3":
             raise ToolFailed(f"expected MicroPython with the board's files, got {' '.join(told) or (lines or ['nothing'])[-1]}")
@@ -303,6 +304,26 @@ class Flasher:
 
     def _repl(self, job: Job, program: str) -> list[str]:
         return self._tools.mpremote(job.port, ["exec", program], deadline_s=REPL_S)
+
+
+def woken(ask: Callable[[], list[str]]) -> list[str]:
+    """What a board answers that has just been reset. What comes at its console before MicroPython runs is lost: so it is given time, and
+    asked again. Raises ToolFailed.
+    """
+    for _ in range(TRIES - 1):
+        time.sleep(START_S)
+        try:
+            return ask()
+        except ToolFailed as exc:
+            if not is_mute(exc):
+                raise
+    time.sleep(START_S)
+    return ask()
+
+
+def is_mute(exc: ToolFailed) -> bool:
+    """Whether nobody has answered at the console."""
+    return NO_CONSOLE in "\n".join([str(exc), *exc.lines])
 
 
 def _with_remedy(exc: ToolFailed) -> str:

@@ -9,14 +9,13 @@ import base64
 import hashlib
 import json
 import tempfile
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from firmware.bench import filesystem, points
-from firmware.bench.flashing import REPL_S, Begin, Flasher, Job, Worked
+from firmware.bench.flashing import REPL_S, Begin, Flasher, Job, Worked, is_mute, woken
 from firmware.bench.tools import ToolFailed
 from protocol.boards import Flashed
 from protocol.wire import clean
@@ -25,8 +24,6 @@ PIECE = 4096  # bytes of a file in one piece: its script and what comes of it fi
 WINDOW_BITS = 12  # of the deflated stream: 4 kB of the board's heap
 SLOW_BAUD = 115_200  # of the console
 WRITE_S = 120.0  # erasing and programming the flash, beyond the time that the bytes take on the line
-START_S, TRIES = 2.0, 3
-NO_CONSOLE = "could not enter raw repl"
 FOLDERS = ("a", "b")
 SAID = "keng "
 UNDECIDED = ("trial", "control", "failed")  # firmware/device/agent/release.py: an update over the air is not over
@@ -174,22 +171,16 @@ class Updater(Flasher):
         return there
 
     def _said(self, job: Job, mac: str) -> dict[str, Any]:
-        lines = self._first_words(job)
+        try:
+            lines = woken(lambda: self._scripts(job, [_LOOK], deadline_s=REPL_S))
+        except ToolFailed as exc:
+            if not is_mute(exc):
+                raise
+            raise ToolFailed("expected an open console, got none: put the jumper in and run this again") from None
         there: dict[str, Any] = json.loads(next((line for line in lines if line.startswith(SAID)), SAID + "{}").removeprefix(SAID))
         if there.get("uid") != mac:
             raise ToolFailed(f"expected the board {mac}, got {there.get('uid') or (lines or ['nothing'])[-1]}")
         return there
-
-    def _first_words(self, job: Job) -> list[str]:
-        """A board that has just been reset may take Ctrl-C for the end of a part of its start, and go on: so it is asked again."""
-        for _ in range(TRIES):
-            time.sleep(START_S)
-            try:
-                return self._scripts(job, [_LOOK], deadline_s=REPL_S)
-            except ToolFailed as exc:
-                if NO_CONSOLE not in "\n".join([str(exc), *exc.lines]):
-                    raise
-        raise ToolFailed("expected an open console, got none: put the jumper in and run this again")
 
     def _fill(self, job: Job, folder: str) -> None:
         """Write what is missing, and verify all of it."""

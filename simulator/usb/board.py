@@ -51,6 +51,7 @@ class Make:
     heap_kb: int = HEAP_KB
     throttled: bool = False  # bytes take the time that they take at the line's rate
     technician: bool = False  # see Pins
+    start_s: float = 0.0  # from a reset to MicroPython's first line: what comes at the console meanwhile is lost
 
 
 @dataclass
@@ -93,6 +94,7 @@ class Board:
         self._modem = _Modem()
         self._interpreter: Interpreter | None = None
         self._loader: Loader | None = None
+        self._starting: tuple[float, int] | None = None  # (when, cause)
         self._dog: float | None = None
         self._drop: tuple[int, int] | None = None  # (command, count): from the count-th such command on the loader answers nothing
         self._stopped = False
@@ -173,7 +175,7 @@ class Board:
         elif app is None or self.flash.read(app.offset, 1)[0] != IMAGE_MAGIC:
             self.send(b"E (47) boot: No bootable app partitions in the partition table\r\n")
         else:
-            self._start(cause, back_in_raw=False)
+            self._starting = time.monotonic() + self.make.start_s, cause
 
     def off(self) -> None:
         """Cut the power, in whatever it does."""
@@ -247,11 +249,16 @@ class Board:
         waits = [at - now for at in (self._dog, self.pins.next_due()) if at is not None]
         if self._modem.released is not None:
             waits.append(self._modem.released + NO_MORE_S - now)
+        if self._starting is not None:
+            waits.append(self._starting[0] - now)
         return max(0.0, min([1.0, *waits]))
 
     def _after(self) -> None:
         now = time.monotonic()
         self.pins.run_due()
+        if self._starting is not None and now >= self._starting[0]:
+            cause, self._starting = self._starting[1], None
+            self._start(cause, back_in_raw=False)
         if self._dog is not None and now > self._dog:
             self.reset(cause=WATCHDOG)
         if self._modem.released is not None and now > self._modem.released + NO_MORE_S:
@@ -335,7 +342,7 @@ class Board:
 
     def _halt(self) -> None:
         """Everything stops, as while EN is low."""
-        self._loader = self._dog = None
+        self._loader = self._dog = self._starting = None
         if self._interpreter:
             self._selector.unregister(self._interpreter.fd)
             self._interpreter.end()

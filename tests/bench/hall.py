@@ -21,6 +21,7 @@ from protocol.package import Package
 from simulator.parts import free_ports
 from simulator.usb import image
 from simulator.usb.boards import LINES, Boards
+from tests.simulator.usb import serial, until
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "simulator/communes/ngo-thu-5.toml"
@@ -120,6 +121,13 @@ def environment() -> dict[str, str]:
     from simulator.usb.boards import environment as with_lines  # noqa: PLC0415
 
     return with_lines()
+
+
+def opened(boards: Boards, number: int) -> None:
+    """Start a board that was set up and has its jumper in: its console is open then."""
+    with serial(boards.ports[number]) as line:
+        boards.ask(number, "reset")
+        assert b"this console is open" in until(line, b"this console is open")
 
 
 def state(boards: Boards, number: int) -> dict[str, Any]:

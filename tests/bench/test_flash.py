@@ -22,7 +22,7 @@ from simulator.usb.boards import Boards, mac
 from tests.bench.hall import SITE, TECHNICIAN, Gateway, eventually, json_of, keng, state
 from tests.simulator.usb import evaluated, serial, until
 
-BOARDS: list[dict[str, object]] = [{}]
+BOARDS: list[dict[str, object]] = [{"start_s": 1.0}]  # longer than mpremote takes to ask
 POINTS = {
     "button-1": "pressed",
     "button-2": "pressed",

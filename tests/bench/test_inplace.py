@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from firmware.bench import inplace, settings
+from firmware.bench import flashing, inplace, settings
 from firmware.bench.flashing import Flasher, FlashFailed, Hands, Job, Materials
 from firmware.bench.inplace import Updater
 from firmware.bench.package import public_der
@@ -17,7 +17,7 @@ from firmware.bench.tools import Tools
 from protocol import site as site_files
 from protocol.package import Package, PublicKey, public_key
 from simulator.usb.boards import Boards, mac
-from tests.bench.hall import SITE, Bench, Gateway, eventually, with_lines
+from tests.bench.hall import SITE, Bench, Gateway, eventually, opened, with_lines
 from tests.keys import release_key
 from tests.simulator.usb import evaluated, mpremote
 
@@ -101,7 +101,7 @@ def trusted_by(boards: Boards) -> dict[str, int]:
 
 def test_another_program_and_everything_else_as_it_was(gateway: Gateway, board: Boards, programs: Iterator[Package], bench: Bench) -> None:
     life = "open('/journal/start').read().split()[0]"
-    board.ask(0, "reset")
+    opened(board, 0)
     before = (files_of(board), evaluated(board.ports[0], life))
     old, new = (public_key(public_der(release_key(number))) for number in range(2))
     runs(gateway, board, next(programs), bench, (old, new))
@@ -141,6 +141,7 @@ def test_power_lost_while_it_writes_leaves_the_old_program_and_the_same_again_fi
 ) -> None:
     monkeypatch.setattr(inplace, "WRITE_S", 12.0)  # mpremote waits for ever at a board that is gone
     program = next(programs)
+    opened(board, 0)
     assert mpremote(board.ports[0], "exec", EMPTY_THE_OTHER).returncode == 0
     heard = 0
 
@@ -164,7 +165,7 @@ def test_power_lost_while_it_writes_leaves_the_old_program_and_the_same_again_fi
 def test_a_closed_console_and_a_board_without_identity_are_told(
     gateway: Gateway, board: Boards, programs: Iterator[Package], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inplace, "TRIES", 1)
+    monkeypatch.setattr(flashing, "TRIES", 1)
     program = next(programs)
     board.ask(0, "release", "jumper")
     try:
