@@ -202,4 +202,5 @@ def test_what_a_desk_shows_whole_is_still_there_after_the_console_has_started_an
         engine.publish(incident(ident, state="open" if ident == "2026-000124" else "acknowledged"))
     until(lambda: len(console.console.feed.incidents) == 2, "both are known")
     with streaming(console, last=last) as stream:
-        assert 'id="card-2026-000123"' in stream.page()
+        engine.publish(incident(state="acknowledged", revision=22, version=8, n=2))
+        assert 'id="actions-2026-000123"' in stream.page(), "what is shown whole can be acted on"

@@ -155,6 +155,7 @@ class Talker:
         self._client.on_connect = lambda _c, _u, _f, reason, _p: (self.refused if reason.is_failure else self._up).set()
         self._client.on_disconnect = lambda *_: self.lost.set()
         self._client.on_subscribe = lambda *_: self._granted.set()
+        self._client.on_socket_open = lambda _c, _u, link: link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as gateway/mqtt.py
         self._client.on_message = lambda _c, _u, message: self.received.append((message.topic, message.payload))
         self._client.connect(account.host, account.port, keepalive=20)
         self._client.loop_start()
