@@ -17,6 +17,7 @@ TEXT_MAX = 200
 CRASH_MAX = 240  # a birth's crash: the tail of a traceback
 FOR_MAX_S = 86400
 COUNT_MAX = 0x7FFFFFFF
+LINES = 4  # of a text of covers_of
 TIME_MAX = 0x1FFFFFFFFFFFFF  # 2^53 - 1: what every JSON reader keeps exactly (RFC 8259, section 6)
 
 Hello = namedtuple("Hello", ("engine", "t", "birth", "group", "ring"))
@@ -125,19 +126,23 @@ def _ring(fields):
 
 
 def covers_of(newest):
-    """The newest event of each device that a ring covers, as it is kept: a line "<device> <event id>" of each between line feeds.
+    """The newest event of each device that a ring covers, as it is kept: a line "<device> <event id>" of each between line feeds, in texts
+    of a few lines, each short enough to find room for.
 
     `newest`: {device: event id}, which is used up, so that a board never holds it twice: fifteen take 2 kB of its heap. Raises DecodeError.
     """
-    lines = [""]
+    texts = []
     while newest:
-        device, ident = newest.popitem()
-        if not is_id(device):
-            raise DecodeError("covers", "device ids", shown(device))
-        if not is_event_id(ident):
-            raise DecodeError(device, "<life>-<boot>-<seq>", shown(ident))
-        lines.append("%s %s" % (device, ident))
-    return "\n".join(lines) + "\n"
+        text = "\n"
+        for _ in range(min(LINES, len(newest))):
+            device, ident = newest.popitem()
+            if not is_id(device):
+                raise DecodeError("covers", "device ids", shown(device))
+            if not is_event_id(ident):
+                raise DecodeError(device, "<life>-<boot>-<seq>", shown(ident))
+            text += "%s %s\n" % (device, ident)
+        texts.append(text)
+    return texts
 
 
 def encode_birth(
@@ -288,7 +293,11 @@ def is_printable(text: str) -> bool:
 
 def clean(text: str, longest: int = TEXT_MAX) -> str:
     """`text` (an exception's words, say) made into one that is_text accepts: a ? for each bad character, cut to `longest`."""
-    return "".join([letter if _printable(letter) else "?" for letter in text[:longest]]) or "?"
+    text = text[:longest]
+    for letter in text:  # not in a list of letters: of those a board's heap has no room for 128 in one piece
+        if not _printable(letter):
+            text = text.replace(letter, "?")
+    return text or "?"
 
 
 def shown(value) -> str:
@@ -357,7 +366,10 @@ def _pattern(fields):
 
 
 def _object(*pairs):
-    return ("{" + ",".join(['"%s":%s' % (key, _json(value)) for key, value in pairs if value is not None]) + "}").encode()
+    fields = ['"%s":%s' % (key, _json(value)) for key, value in pairs if value is not None]
+    fields[0] = "{" + fields[0]
+    fields[-1] += "}"
+    return ",".join(fields).encode()  # one copy of the whole: a long birth is hard to find room for on a board
 
 
 def _json(value):

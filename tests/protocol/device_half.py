@@ -40,7 +40,7 @@ def plain(value):
     """As JSON has it: tuples as lists, keys as text, and in words the numbers that JSON does not know. A ring's covers in order."""
     if isinstance(value, wire.Ring):
         fields = list(value)
-        fields[7] = sorted(value.covers.split("\n"))
+        fields[7] = sorted("".join(value.covers).split("\n"))
         value = fields
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]

@@ -238,7 +238,7 @@ def as_device(message: object) -> list[Any]:
     ]._fields
     values = {field: getattr(message, field) for field in fields}
     if isinstance(message, m.Ring):
-        values["covers"] = sorted(wire.covers_of(dict(message.covers)).split("\n"))
+        values["covers"] = sorted("".join(wire.covers_of(dict(message.covers))).split("\n"))
     return list(values.values())
 
 

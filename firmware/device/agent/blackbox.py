@@ -102,4 +102,7 @@ def tail(traceback):
         if len(longer) > LONGEST:
             break
         text = longer
-    return "".join([letter if " " <= letter <= "~" else "?" for letter in text])
+    for letter in text:  # not in a list of letters, see wire.clean: this runs when memory lacks
+        if not " " <= letter <= "~":
+            text = text.replace(letter, "?")
+    return text

@@ -53,12 +53,13 @@ class GroupRing:
 
     def covers(self, sender, event_id):
         """True if the last order takes this event of this board into account."""
-        lines = self._ring.covers if self._ring else ""
-        place = lines.find("\n%s " % sender)
-        if place < 0:
-            return False
-        start = place + len(sender) + 2
-        return is_covered(event_id, lines[start : lines.find("\n", start)])
+        line = "\n%s " % sender
+        for text in self._ring.covers if self._ring else ():
+            place = text.find(line)
+            if place >= 0:
+                start = place + len(line)
+                return is_covered(event_id, text[start : text.find("\n", start)])
+        return False
 
     def is_quiet(self):
         """True if the last order was to be quiet, or was silenced here by the key."""
@@ -90,7 +91,7 @@ class GroupRing:
         if self._over or self._is_silenced():
             return []
         ring = self._ring
-        return [Cause(ring.pattern, (ring.incident, None, ring.n) if ring.incident else None)]
+        return [Cause(ring.pattern, ring.incident, ring.n)]
 
     def _activation(self):
         return (life_of(self._ring.engine), self._ring.incident, self._ring.n)
