@@ -14,13 +14,14 @@ from agent.keeper import Keeper
 from agent.mail import Mail
 from agent.outbox import CAPACITY, FEW
 from agent.points import SILENCE
-from protocol.wire import DecodeError
+from protocol import wire
 
 POLL_MS = 10
 PULSE_MS = 100
 RESUME_MS = 200  # after the start: the contacts have settled
 GAUGE_MS = 1_000
 BELL = "bell"
+CHIRP = Cause("fault", None, None)
 
 
 class Parts:
@@ -188,9 +189,9 @@ class Agent:
         calls = self._alarms.take_calls(now, self.mail.up)
         causes = self._alarms.causes(now)
         if self._errands.trial and self._errands.trial.sound:
-            causes.append(Cause(self._errands.trial.sound, None))
+            causes.append(Cause(self._errands.trial.sound, None, None))
         if not self._parts.config.networked or (self._parts.panel.state_of("mains") == "active" and not self._hushed):
-            causes.append(Cause("fault", None))
+            causes.append(CHIRP)
         facts = self._bell.update(causes, by, now)
         self.mail.send_calls(calls)
         self._say_of_bell(facts, now)
@@ -198,7 +199,8 @@ class Agent:
     def _say_of_bell(self, facts, now):
         """Proofs stay in RAM: after a restart nothing sounds, so there is nothing left to prove."""
         for fact in facts:
-            self._post(self._new_event(BELL, BELL, fact.state, now, fact.answer + (fact.proof, fact.by)), now)
+            k, n = (fact.count, None) if wire.is_event_id(fact.id) else (None, fact.count)
+            self._post(self._new_event(BELL, BELL, fact.state, now, (fact.id, k, n, fact.proof, fact.by)), now)
 
     # What becomes of an event.
 
@@ -296,7 +298,7 @@ class Agent:
         """Decoded before anything else, so that each payload that does not decode is counted, whoever it was for."""
         try:
             name, sender, message = inbox.decode(self._parts.config.site, topic, payload)
-        except DecodeError:
+        except wire.DecodeError:
             self.mail.refused += 1
             return
         if not retained:

@@ -37,7 +37,7 @@ class Alarms:
         if sound == "pre":
             self._pre.cancel(now)
         self._own.mute()
-        self._heard.mute()
+        self._heard.mute(now)
         self._ring.silence()
 
     def call_heard(self, sender, call, now, *, ticking):
@@ -77,7 +77,6 @@ class Alarms:
     def expire(self, now, active_points):
         """End what has lasted long enough."""
         self._own.expire(now, active_points)
-        self._heard.expire(now)
         self._ring.expire(now)
 
     def is_calling(self, event_id, now):
@@ -98,7 +97,11 @@ class Alarms:
 
     def causes(self, now):
         """Why the bell shall sound, none for silence."""
-        return self._own.causes(now) + self._ring.causes() + self._heard.causes(now) + self._pre.causes()
+        causes = self._own.causes(now)
+        causes += self._ring.causes()
+        causes += self._heard.causes(now)
+        causes += self._pre.causes()
+        return causes
 
     def _is_own_covered(self, event_id):
         return self._ring.covers(self._device, event_id)

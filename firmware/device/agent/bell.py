@@ -6,10 +6,12 @@ from agent import patterns
 from agent.outputs import Output
 from protocol import wire
 
-# Why the bell sounds. `answer`: (for, k, n) that its proof names, None where nobody asked.
-Cause = namedtuple("Cause", ("sound", "answer"))
-# What became of it: state active, clear or silent; `answer` as above.
-Fact = namedtuple("Fact", ("state", "answer", "proof", "by"))
+# Why the bell sounds. `id`: of the event that calls or of the incident that rings, None where nobody asked for a proof; `count`: the k of
+# the call, the n of the ring.
+Cause = namedtuple("Cause", ("sound", "id", "count"))
+# What became of it: state active, clear or silent; `id` and `count` of the cause.
+Fact = namedtuple("Fact", ("state", "id", "count", "proof", "by"))
+FACTS = 4  # at most at once: the others 10 ms later, since a whole group that calls would fill the heap
 
 # On-time without current after which a bell counts as silent: longer than one beat of the fire sound, far below the 3 s in which a
 # silent bell must be named.
@@ -32,8 +34,8 @@ class Bell:
     def __init__(self, drive, sense):
         self._output = Output(drive)
         self._sense = sense
-        self._answers = []  # of the causes that hold, in their order
-        self._told = []  # those of them that have been answered
+        self._causes = []  # those that hold
+        self._untold = []  # those of them whose answer is due
         self._last = None  # what the clear will name
         self._seen = None  # clock.now() when current was last seen in this sounding
         self._missing_ms = 0
@@ -66,7 +68,7 @@ class Bell:
 
     def update(self, causes, by, now):
         """Sound for `causes` from now on. `by`: what has ended the former ones (ring, key, time), if none is left. Returns facts."""
-        sound = patterns.gravest([cause.sound for cause in causes])
+        sound = patterns.gravest(causes)
         if sound is None:
             return self._stop(by, now) if self._output.sound else []
         if self._output.sound is None:
@@ -74,8 +76,8 @@ class Bell:
             self._missing_ms = 0
             self._polled = now
             self.state = "active"
-        self._answers = [cause.answer for cause in causes if cause.answer]
-        self._told = [answer for answer in self._told if answer in self._answers]
+        self._untold = [cause for cause in causes if cause.id and (cause in self._untold or cause not in self._causes)]
+        self._causes = causes
         self._output.play(sound, now)
         return self.poll(now)
 
@@ -121,20 +123,20 @@ class Bell:
         """What was answered with the other state must be answered again."""
         if state != self.state:
             self.state = state
-            self._told = []
+            self._untold = [cause for cause in self._causes if cause.id]
 
     def _answer(self, state, proof):
-        facts = [Fact(state, answer, proof, None) for answer in self._answers if answer not in self._told]
+        facts = [Fact(state, cause.id, cause.count, proof, None) for cause in self._untold[:FACTS]]
         if facts:
-            self._told = list(self._answers)
-            self._last = self._answers[-1]
+            self._last = facts[-1]
+            self._untold = self._untold[FACTS:]
         return facts
 
     def _stop(self, by, now):
         self._output.play(None, now)
         self.state = "clear"
-        self._answers = []
-        self._told = []
+        self._causes = []
+        self._untold = []
         last = self._last
         self._last = None
-        return [Fact("clear", last, None, by)] if last else []
+        return [Fact("clear", last.id, last.count, None, by)] if last else []

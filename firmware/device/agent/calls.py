@@ -3,6 +3,7 @@
 from collections import namedtuple
 
 from agent.bell import Cause
+from agent.rings import is_covered
 from protocol import wire
 from protocol.wire import COUNT_MAX
 
@@ -14,7 +15,7 @@ LATER_TRIES_MS = 150_000
 YOUNG_MS = 30 * 60_000  # a press older than this, of a point that is clear, is not called again on a reconnect
 SENDER_IDS = 3  # ids of one sender obeyed
 SENDER_MS = 10 * 60_000  # within this time without a ring
-REMEMBERED = 48  # ids: three of each board of the largest group (15)
+REMEMBERED = 16  # boards: the largest group has 15
 SILENCED = COUNT_MAX  # no call's k is higher
 
 
@@ -102,77 +103,84 @@ class OwnCalls:
 
     def causes(self, now):
         """Why the own bell sounds."""
-        return [Cause(call.pattern, (call.id, max(call.k, 1), None)) for call in self._calls if call.audible and now < call.until]
+        return [Cause(call.pattern, call.id, max(call.k, 1)) for call in self._calls if call.audible and now < call.until]
 
     def _sent(self, call):
         call.k += 1
         return wire.Call(call.id, call.k, call.type, call.pattern)
 
 
-# A call of another board that this bell obeys till clock.now() is `until`. `key`: see HeardCalls.
-Heard = namedtuple("Heard", ("key", "pattern", "k", "until"))
+# The newest call of another board. It is a bell.Cause until clock.now() is `until`, 0 once it is over; `ids`: so many of that board were
+# obeyed since `since`.
+Heard = namedtuple("Heard", ("sound", "id", "count", "sender", "until", "since", "ids"))
 
 
 class HeardCalls:
-    """The calls of the group's other boards."""
+    """The calls of the group's other boards. Of each the newest alone counts: an older one asks for nothing else, and takes of the heap."""
 
     def __init__(self):
-        self._calls = []
-        # A key is "<sender> <id>": no board may use up the ids of another. One string takes the least of the heap.
-        self._highest = {}  # key -> highest k had, SILENCED for one that must not sound again
-        self._order = []  # of the keys of _highest, oldest first
-        self._obeyed = []  # (key, since)
+        self._newest = []  # one of each board, the one said last at the end
 
     def hear(self, sender, call, now):
-        """Obey a call, or not: had before, silenced here, or one id too many of this sender. True if it sounds."""
-        key = _key(sender, call.id)
-        if call.k <= self._highest.get(key, 0):
-            return False
-        self._remember(key, call.k)
-        self._obeyed = [known for known in self._obeyed if now - known[1] < SENDER_MS]
-        if key not in [known[0] for known in self._obeyed]:
-            own = [known for known in self._obeyed if known[0].split()[0] == sender]
-            if len(own) >= SENDER_IDS or len(self._obeyed) >= REMEMBERED:
-                return False
-            self._obeyed.append((key, now))
-        self._calls = [heard for heard in self._calls if heard.key != key]
-        self._calls.append(Heard(key, call.pattern, call.k, now + CALL_SOUND_MS))
-        return True
+        """Obey a call, or not: had before or older, silenced here, or one id too many of this sender."""
+        known = self._of(sender)
+        in_time = known is not None and now - known.since < SENDER_MS
+        since = known.since if in_time else now
+        ids = known.ids if in_time else 0
+        if known and is_covered(call.id, known.id):
+            if call.id != known.id or call.k <= known.count:
+                return
+            ids = max(ids, 1)
+        elif ids < SENDER_IDS:
+            ids += 1
+        else:
+            return
+        self._put(Heard(call.pattern, call.id, call.k, known.sender if known else sender, now + CALL_SOUND_MS, since, ids))
 
     def settle(self, covers, mutes, quiet):
         """A ring has come that covers(sender, event_id) and mutes(sender): these calls end. If it is `quiet`, what it covers never
         sounds again."""
-        for heard in self._calls:
-            if quiet and covers(*heard.key.split()):
-                self._remember(heard.key, SILENCED)
-        self._calls = [heard for heard in self._calls if not covers(*heard.key.split()) and not mutes(heard.key.split()[0])]
-        self._obeyed = [known for known in self._obeyed if not covers(*known[0].split())]
+        for place, heard in enumerate(self._newest):
+            if covers(heard.sender, heard.id):
+                self._newest[place] = _over(heard, SILENCED if quiet else heard.count, 0)
+            elif mutes(heard.sender):
+                self._newest[place] = _over(heard, heard.count, heard.ids)
 
-    def expire(self, now):
-        """End the calls that have sounded for long enough."""
-        self._calls = [heard for heard in self._calls if now < heard.until]
-
-    def mute(self):
-        """The silence key: these ids never sound again."""
-        for heard in self._calls:
-            self._remember(heard.key, SILENCED)
-        self._calls = []
+    def mute(self, now):
+        """The silence key: the ids that sound never sound again."""
+        for place, heard in enumerate(self._newest):
+            if now < heard.until:
+                self._newest[place] = _over(heard, SILENCED, heard.ids)
 
     def causes(self, now):
         """Why the bell sounds."""
-        return [Cause(heard.pattern, (heard.key.split()[1], heard.k, None)) for heard in self._calls if now < heard.until]
+        return [heard for heard in self._newest if now < heard.until]
 
     def silence(self, sender, ident):
         """This id of this sender never sounds again."""
-        self._remember(_key(sender, ident), SILENCED)
+        known = self._of(sender)
+        if known is None or not is_covered(ident, known.id):
+            self._put(Heard(None, ident, SILENCED, sender, 0, known.since if known else 0, known.ids if known else 0))
+        elif ident == known.id:
+            self._put(_over(known, SILENCED, known.ids))
 
-    def _remember(self, key, k):
-        if key not in self._highest:
-            self._order.append(key)
-            if len(self._order) > REMEMBERED:
-                del self._highest[self._order.pop(0)]
-        self._highest[key] = k
+    def _of(self, sender):
+        for heard in self._newest:
+            if heard.sender == sender:
+                return heard
+        return None
+
+    def _put(self, heard):
+        known = self._of(heard.sender)
+        if known:
+            self._newest.remove(known)
+        elif len(self._newest) >= REMEMBERED:
+            self._newest.pop(0)
+        self._newest.append(heard)
 
 
-def _key(sender, ident):
-    return "%s %s" % (sender, ident)
+def _over(heard, count, ids):
+    """`heard`, at its end; the same if nothing changes, since rings come often."""
+    if heard.until == 0 and heard.count == count and heard.ids == ids:
+        return heard
+    return Heard(heard.sound, heard.id, count, heard.sender, 0, heard.since, ids)

@@ -17,9 +17,10 @@ SOUNDS = {"fire": FIRE, "sos": SOS, "pre": PRE, "drill": DRILL, "test": TEST, "i
 GRAVEST_FIRST = ("fire", "sos", "pre", "drill", "test", "identify", "fault")
 
 
-def gravest(names):
-    """The one of `names` that is heard, None of none."""
-    for name in GRAVEST_FIRST:
-        if name in names:
-            return name
+def gravest(causes):
+    """The sound of `causes` (bell.Cause) that is heard, None of none."""
+    for sound in GRAVEST_FIRST:
+        for cause in causes:
+            if cause.sound == sound:
+                return sound
     return None

@@ -2,6 +2,7 @@
 
 from agent.bell import Cause
 
+PRE = Cause("pre", None, None)
 GRACE_MS = 15_000  # after verify_s, in which the engine's ring should have come
 CANCEL_MS = 10 * 60_000  # a cancel holds until the contact clears, at most so long
 RESUMED_MS = 180_000  # `pre` of a contact that was active before a restart
@@ -60,7 +61,7 @@ class PreAlarms:
 
     def causes(self):
         """Why the own bell sounds."""
-        return [Cause("pre", None) for pre in self._waiting if pre.cancelled is None]
+        return [PRE for pre in self._waiting if pre.cancelled is None]
 
     def _is_overdue(self, pre, now):
         return pre.cancelled is None and now - pre.since >= (self._wait_ms if pre.calls else RESUMED_MS)

@@ -7,8 +7,8 @@ from agent.points import AT_ONCE, BLIND_MS, DEBOUNCE_MS, NEVER, Contact, Panel, 
 from protocol.wire import TIME_MAX
 
 PERIOD = 1 << 30  # of ticks_ms on an ESP32
-CALL = ("9c41f2aa-17-42", 1, None)
-RING = ("2026-000001", None, 1)
+CALL = ("9c41f2aa-17-42", 1)
+RING = ("2026-000001", 1)
 
 
 class Wire:
@@ -171,8 +171,8 @@ def test_fire_is_temporal_3():
 
 def test_gravest_pattern_is_heard():
     assert patterns.gravest([]) is None
-    assert patterns.gravest(["drill", "pre", "fire", "sos"]) == "fire"
-    assert patterns.gravest(["drill", "pre"]) == "pre"
+    assert patterns.gravest([Cause(sound, None, None) for sound in ("drill", "pre", "fire", "sos")]) == "fire"
+    assert patterns.gravest([Cause(sound, None, None) for sound in ("drill", "pre")]) == "pre"
     assert set(patterns.GRAVEST_FIRST) == set(patterns.SOUNDS)
 
 
@@ -191,43 +191,43 @@ def test_output_goes_on_unbroken_when_told_the_same_again():
 def test_bell_with_current_is_proved_measured_once_for_each_call_and_ring():
     wire = Wire()
     bell = Bell(wire.drive, wire.sense)
-    facts = bell.update([Cause("fire", CALL)], "time", 0)
+    facts = bell.update([Cause("fire", *CALL)], "time", 0)
     assert wire.on
-    assert [(fact.state, fact.answer, fact.proof) for fact in facts] == [("active", CALL, "measured")]
+    assert [(fact.state, (fact.id, fact.count), fact.proof) for fact in facts] == [("active", CALL, "measured")]
     assert run(bell, 10, 5000) == []
-    facts = bell.update([Cause("fire", CALL), Cause("fire", RING)], "time", 5000)
-    assert [(fact.state, fact.answer, fact.proof) for fact in facts] == [("active", RING, "measured")]
+    facts = bell.update([Cause("fire", *CALL), Cause("fire", *RING)], "time", 5000)
+    assert [(fact.state, (fact.id, fact.count), fact.proof) for fact in facts] == [("active", RING, "measured")]
 
 
 def test_bell_between_two_beats_answers_a_ring_at_once():
     wire = Wire()
     bell = Bell(wire.drive, wire.sense)
-    bell.update([Cause("fire", CALL)], "time", 0)
+    bell.update([Cause("fire", *CALL)], "time", 0)
     run(bell, 10, 3000)
     assert not wire.on
-    facts = bell.update([Cause("fire", RING)], "time", 3000)
+    facts = bell.update([Cause("fire", *RING)], "time", 3000)
     assert [fact.proof for fact in facts] == ["measured"]
 
 
 def test_bell_without_sense_is_proved_commanded():
     wire = Wire()
     bell = Bell(wire.drive, None)
-    facts = bell.update([Cause("fire", CALL)], "time", 0)
+    facts = bell.update([Cause("fire", *CALL)], "time", 0)
     assert [(fact.state, fact.proof) for fact in facts] == [("active", "commanded")]
 
 
 def test_bell_with_cut_wire_says_silent_within_3_s_and_never_active():
     wire = Wire(whole=False)
     bell = Bell(wire.drive, wire.sense)
-    facts = bell.update([Cause("fire", CALL)], "time", 0) + run(bell, 10, 3000)
-    assert [(fact.state, fact.answer, fact.proof) for fact in facts] == [("silent", CALL, None)]
+    facts = bell.update([Cause("fire", *CALL)], "time", 0) + run(bell, 10, 3000)
+    assert [(fact.state, (fact.id, fact.count), fact.proof) for fact in facts] == [("silent", CALL, None)]
     assert bell.state == "silent"
 
 
 def test_bell_wire_cut_and_mended_while_it_rings_is_told_both_times():
     wire = Wire()
     bell = Bell(wire.drive, wire.sense)
-    bell.update([Cause("fire", RING)], "time", 0)
+    bell.update([Cause("fire", *RING)], "time", 0)
     wire.whole = False
     assert [fact.state for fact in run(bell, 10, 4000)] == ["silent"]
     wire.whole = True
@@ -238,7 +238,7 @@ def test_stalled_board_does_not_take_its_stall_for_a_silent_bell():
     wire = Wire()
     current = [False]
     bell = Bell(wire.drive, lambda: current[0])
-    bell.update([Cause("fire", CALL)], "time", 0)
+    bell.update([Cause("fire", *CALL)], "time", 0)
     assert bell.poll(400) == []  # a flash erase: one reading in 400 ms, before the bell's relay has closed
     current[0] = True
     assert [fact.state for fact in bell.poll(410)] == ["active"]
@@ -247,9 +247,9 @@ def test_stalled_board_does_not_take_its_stall_for_a_silent_bell():
 def test_bell_says_what_has_stopped_it():
     wire = Wire()
     bell = Bell(wire.drive, wire.sense)
-    bell.update([Cause("fire", CALL)], "time", 0)
+    bell.update([Cause("fire", *CALL)], "time", 0)
     facts = bell.update([], "key", 100)
-    assert [(fact.state, fact.answer, fact.by) for fact in facts] == [("clear", CALL, "key")]
+    assert [(fact.state, (fact.id, fact.count), fact.by) for fact in facts] == [("clear", CALL, "key")]
     assert not wire.on
     assert bell.update([], "time", 200) == []
 
@@ -257,7 +257,7 @@ def test_bell_says_what_has_stopped_it():
 def test_pre_alarm_rings_and_answers_nobody():
     wire = Wire()
     bell = Bell(wire.drive, wire.sense)
-    assert bell.update([Cause("pre", None)], "time", 0) == []
+    assert bell.update([Cause("pre", None, None)], "time", 0) == []
     assert run(bell, 10, 3000) == []
     assert wire.changes.count(True) == 3
     assert bell.update([], "time", 3000) == []

@@ -158,7 +158,7 @@ def test_strobe_flashes_once_a_second_with_an_alarm_and_with_nothing_less():
     strobe = Flash("strobe", lambda on: changes.append((clock[0], on)), bell)
     for sound, flashes in (("fire", 10), ("sos", 10), ("pre", 0), ("drill", 0)):
         del changes[:]
-        bell.update([Cause(sound, None)], "time", clock[0])
+        bell.update([Cause(sound, None, None)], "time", clock[0])
         for _ in range(1000):
             strobe.poll(clock[0])
             clock[0] += 10
