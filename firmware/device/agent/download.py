@@ -15,7 +15,7 @@ from agent.once import once
 from protocol import topics, updates, wire
 from protocol.wire import DecodeError
 
-PIECE = 2_048  # bytes of one fetch, and of one write
+PIECE = 1_536  # bytes of one fetch, and of one write: in base64 they fit into what the link holds (mqtt_codec.HOLDS)
 READ = 256
 HEADER_MAX = 16_384
 SIGNATURE = 384  # bytes behind it

@@ -12,9 +12,11 @@ PINGRESP_MS = 10_000  # a dead link is noticed after 25 s, within 1.5 keep-alive
 CONNACK_MS = 5_000
 SUBACK_MS = 5_000
 PUBACK_MS = 10_000
-IN_FLIGHT = 32
-QUEUE_MAX = 4_096  # bytes that wait for a link that takes none: then nothing more is published
-QUEUE_END = 2 * QUEUE_MAX  # and here, full of acknowledgements, the connection ends
+IN_FLIGHT = 16
+PACKET = 64  # bytes of a 64-bit heap that a packet takes besides its own
+TOGETHER = 60  # bytes: shorter packets wait as one, acknowledgements as a rule
+QUEUE_MAX = 1_024  # bytes of the heap that wait for a link that takes none: then nothing more is published, unless it is an alarm
+QUEUE_END = 8 * QUEUE_MAX  # and here, full of acknowledgements, the connection ends
 BUFFER = 512
 CHECK_MS = 100
 ALIVE_S = 10
@@ -149,6 +151,8 @@ class Link:
             self._heard = self._clock.now()
             for packet in packets.received(length):
                 self._take(packet)
+                if self._queued > QUEUE_MAX:
+                    await asyncio.sleep(0)
 
     async def _write(self):
         """The only writer: a drain that is interrupted would lose bytes, so it ends only with the connection."""
@@ -164,14 +168,14 @@ class Link:
         """Short packets together, so that none waits for the acknowledgement of the one before it (Nagle)."""
         first = self._queue.pop(0)
         length = len(first)
-        self._queued -= length
+        self._queued -= length + PACKET
         if length > BUFFER or not self._queue:
             return first
         buffer = self._buffers.write
         buffer[:length] = first
         while self._queue and length + len(self._queue[0]) <= BUFFER:
             data = self._queue.pop(0)
-            self._queued -= len(data)
+            self._queued -= len(data) + PACKET
             buffer[length : length + len(data)] = data
             length += len(data)
         return buffer[:length]
@@ -189,8 +193,12 @@ class Link:
                 self._send(mqtt_codec.PINGREQ)
 
     def _send(self, data):
-        self._queue.append(data)
-        self._queued += len(data)
+        if self._queue and len(self._queue[-1]) + len(data) <= TOGETHER:
+            self._queue[-1] += data
+            self._queued += len(data)
+        else:
+            self._queue.append(data)
+            self._queued += len(data) + PACKET
         self._wake.set()
         if self._queued > QUEUE_END:
             self.end(LinkLost("%d bytes wait" % self._queued))

@@ -61,8 +61,11 @@ class Mail:
         if not self.up:
             self._hurry()
             return
+        full = False
         for event in self._outbox.take(now):
-            self.session.publish(self._topic("event"), self._event(event, now), urgent=event.rank == ALARM)
+            full = full or not self.session.publish(self._topic("event"), self._event(event, now), urgent=event.rank == ALARM)
+            if full:
+                self._outbox.put_back(event, now)
 
     def send_answers(self):
         """Tell the engine what became of its orders."""
@@ -152,4 +155,8 @@ class Mail:
 
 def _printable(text):
     """A fault as wire.is_text allows it: what the file system or a peer said may hold anything."""
-    return "".join([letter if " " <= letter <= "~" else "?" for letter in text])[: wire.TEXT_MAX]
+    text = text[: wire.TEXT_MAX]
+    for letter in text:
+        if not " " <= letter <= "~":
+            text = text.replace(letter, "?")
+    return text

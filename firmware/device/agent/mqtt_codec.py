@@ -1,13 +1,14 @@
 """MQTT 3.1.1 packets, without I/O (OASIS standard of 2014-10-29, sections 2 and 3). What a board sends and receives, no more.
 
 The reader takes bytes as they come, never holds more than one packet of PACKET_MAX, and skips longer ones unread: a neighbour's
-rubbish must not cost the link. It accepts QoS 2 because some brokers deliver a message with its publisher's QoS.
+rubbish must not cost the link. Likewise one for which a full heap has no room. It accepts QoS 2 because some brokers deliver a message
+with its publisher's QoS.
 """
 
 from collections import namedtuple
 
 PACKET_MAX = 4096 + 256  # the longest payload that a board parses, and its topic
-HOLDS = 5 + PACKET_MAX + 128  # the longest packet with its header, and a little, so that there is always space
+HOLDS = 2_304  # a ring of the largest group, or a piece of an update, with its header; for a longer packet room is made when it comes
 
 CONNACK, PUBACK, PUBREL, SUBACK, PINGRESP = 2, 4, 6, 9, 13  # packet types (section 2.2.1)
 # `topic` and `payload` are None for a message that cannot be given to anybody: longer than PACKET_MAX, or with a topic that is not UTF-8.
@@ -35,18 +36,18 @@ def connect(client_id, keep_alive_s, *, will_topic, will_payload, user=None, pas
     if password is not None:
         flags |= 0x40
         body.append(_text(password))
-    return _packet(0x10, b"\x00\x04MQTT\x04" + bytes([flags]) + _number(keep_alive_s) + b"".join(body))
+    return _packet(0x10, [b"\x00\x04MQTT\x04", bytes([flags]), _number(keep_alive_s)] + body)
 
 
 def subscribe(packet_id, topics):
     """SUBSCRIBE to [(topic filter, QoS)] (section 3.8)."""
-    return _packet(0x82, _number(packet_id) + b"".join([_text(topic) + bytes([qos]) for topic, qos in topics]))
+    return _packet(0x82, [_number(packet_id)] + [_text(topic) + bytes([qos]) for topic, qos in topics])
 
 
 def publish(topic, payload, *, qos, retain=False, packet_id=None):
     """PUBLISH with QoS 0, or 1 and a packet id (section 3.3)."""
     ident = _number(packet_id) if qos else b""
-    return _packet(0x30 | qos << 1 | (1 if retain else 0), _text(topic) + ident + payload)
+    return _packet(0x30 | qos << 1 | (1 if retain else 0), [_text(topic), ident, payload])
 
 
 def acknowledge(message):
@@ -58,15 +59,16 @@ def acknowledge(message):
     return (b"\x40\x02" if message.qos == 1 else b"\x50\x02") + _number(message.packet_id)
 
 
-def _packet(first, body):
-    length = len(body)
+def _packet(first, parts):
+    """The parts are copied once: for a long birth a board finds room once, not three times."""
+    length = sum([len(part) for part in parts])
     head = bytearray([first])
     while True:
         digit = length & 0x7F
         length >>= 7
         head.append(digit | 0x80 if length else digit)
         if not length:
-            return bytes(head) + body
+            return b"".join([bytes(head)] + parts)
 
 
 def _text(text):
@@ -87,7 +89,8 @@ class Reader:
     """Turns received bytes into packets. `buffer`: HOLDS bytes, lent by whoever keeps them from one connection to the next."""
 
     def __init__(self, buffer):
-        self._buffer = memoryview(buffer)
+        self._lent = self._buffer = memoryview(buffer)
+        self._room = None  # for the packet that is coming, if that is longer than HOLDS
         self._start = 0  # of what is not yet used up
         self._end = 0
         self._skip = None  # the long message being skipped
@@ -95,9 +98,11 @@ class Reader:
     def space(self):
         """Where the next bytes are to be put, never empty. What is left of the last, less than one packet, moves to the front."""
         left = self._end - self._start
-        self._buffer[:left] = self._buffer[self._start : self._end]
+        buffer = self._lent if self._room is None else self._room
+        buffer[:left] = self._buffer[self._start : self._end]
+        self._buffer = buffer
         self._start, self._end = 0, left
-        return self._buffer[left:]
+        return buffer[left:]
 
     def received(self, count):
         """Yield the packets that `count` bytes in space() complete. Raises ProtocolError; the reader is of no more use then.
@@ -122,14 +127,22 @@ class Reader:
         if start == 0:
             return None, 0
         first = data[0]
-        if length > PACKET_MAX:
+        if length > PACKET_MAX or (start + length > len(self._buffer) and not self._makes_room(start + length)):
             if first >> 4 != 3:
                 raise ProtocolError("a packet of type %d with %d bytes" % (first >> 4, length))
             self._skip = _Skip(self, _qos(first), length)
             return None, start
         if len(data) < start + length:
             return None, 0
+        self._room = None
         return _parse(first, data[start : start + length]), start + length
+
+    def _makes_room(self, count):
+        try:
+            self._room = memoryview(bytearray(count))
+        except MemoryError:
+            return False
+        return True
 
     def skipped(self):
         """The long message is over."""
@@ -137,7 +150,7 @@ class Reader:
 
 
 class _Skip:
-    """A PUBLISH that is too long: only its packet id is read, to acknowledge it."""
+    """A PUBLISH that is too long, or for which there is no room: only its packet id is read, to acknowledge it."""
 
     def __init__(self, reader, qos, length):
         self._reader = reader

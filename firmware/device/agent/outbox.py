@@ -5,7 +5,7 @@ One that the journal holds is not lost then: it comes back from the flash when t
 
 from agent.events import ALARM
 
-CAPACITY = 12  # events: of the heap about 2 kB on ESP32, 5 kB on a 64-bit port, where 20 kB are free; the others wait in flash
+CAPACITY = 8  # events: of the heap about 1.5 kB on ESP32, 3 kB on a 64-bit port, where 13 kB are free; the others wait in flash
 FEW = CAPACITY // 2  # so many or fewer: it is worth a look at what waits in flash only
 IN_FLIGHT = 8
 FOR_ALARMS = 2  # places in flight that only alarms may take
@@ -91,6 +91,14 @@ class Outbox:
             entry.tries += 1
             entry.sent = now
         return [entry.event for entry in taken]
+
+    def put_back(self, event, now):
+        """The link did not take it: it is due at the next look."""
+        for entry in self._entries:
+            if entry.event is event:
+                entry.due = now
+                entry.tries -= 1
+                entry.sent = None
 
     def _victim(self):
         """The oldest of the least grave, first of those that the journal holds. Among alarms: of the point with the most, neither

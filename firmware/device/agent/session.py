@@ -121,6 +121,8 @@ class Session:
             except Exception as exc:
                 # Every kind has been seen here: OSError, ValueError (TLS), EOFError, MemoryError.
                 taken = self._link is not None and self._link.accepted and is_broken_off(exc)
+                if isinstance(exc, MemoryError):
+                    self._listener.stumbled(exc)
                 if self._link and not self._link.accepted:
                     exc = self._explained(exc)
                 refused = isinstance(exc, Refused)

@@ -8,6 +8,10 @@ import asyncio
 # Far longer than the board stands still in order: a flash erase takes 0.4 s, the reckoning of a TLS handshake some hundred ms.
 TIMEOUT_MS = 60_000
 TURN_S = 1
+# Memory that lacks now and then is the matter of whoever asked for it. If it lacks again and again, at most so many turns apart, the heap
+# is in pieces, which only a new start puts together. For so many turns that a bell has sounded its call to the end (calls.CALL_SOUND_MS).
+LACK_APART = 20
+LACKS = 180
 
 
 class Hung(Exception):
@@ -15,11 +19,13 @@ class Hung(Exception):
 
 
 class Watch:
-    """`feed()` feeds the hardware's watchdog; `caught(exc)` is told what our own code has tripped over without ending."""
+    """`feed()` feeds the hardware's watchdog; `told(exc)` is what our own code has tripped over without ending."""
 
-    def __init__(self, feed, caught):
+    def __init__(self, feed, told):
         self._feed = feed
-        self.caught = caught
+        self._told = told
+        self._lacked = None  # turns since memory lacked last
+        self._lacks = 0  # turns since it lacked first
         self._left = {}  # task -> turns for which it may be quiet, or None
 
     def expect(self, task, turns):
@@ -29,8 +35,22 @@ class Watch:
         """
         self._left[task] = turns
 
+    def caught(self, exc):
+        """Our own code has tripped over `exc` and goes on."""
+        if isinstance(exc, MemoryError):
+            self._lacked = 0
+        self._told(exc)
+
     def turn(self):
         """Feed. Raises Hung."""
+        if self._lacked is not None:
+            self._lacked += 1
+            self._lacks += 1
+            if self._lacked > LACK_APART:
+                self._lacked = None
+                self._lacks = 0
+            elif self._lacks > LACKS:
+                raise Hung("memory")
         for task, left in self._left.items():
             if left is not None:
                 if not left:

@@ -203,6 +203,16 @@ def test_answer_birth_and_report_that_the_link_did_not_take_are_made_good():
     assert json.loads(stage.said("dev/B1/report")[-1])["dropped"] == 1
 
 
+def test_event_that_a_full_link_did_not_take_follows_as_soon_as_it_does():
+    stage = online()
+    stage.line.takes = False
+    stage.levels["silence"] = True
+    stage.live(6_000)
+    stage.line.takes = True
+    stage.live(200)
+    assert len(stage.events("silence")) == 1
+
+
 def test_call_that_could_not_be_encoded_is_sent_2_s_later():
     stage = online()
     stage.line.broken = [MemoryError()]

@@ -300,6 +300,20 @@ def test_events_that_are_never_receipted_do_not_block_the_others():
     assert len(seen) == CAPACITY
 
 
+def test_event_that_the_link_did_not_take_is_due_at_once_and_as_if_never_sent():
+    outbox = Outbox()
+    outbox.add(event(1), 0)
+    outbox.add(event(2), 0)
+    _, refused = outbox.take(0)
+    outbox.put_back(refused, 0)
+    for now in (100, 200, 300):
+        assert outbox.take(now) == [refused]
+        outbox.put_back(refused, now)
+    assert outbox.take(400) == [refused]
+    assert refused not in outbox.take(1_399)
+    assert refused in outbox.take(1_400)
+
+
 def test_alarm_goes_before_faults_and_a_new_one_before_repeats():
     outbox = Outbox()
     outbox.add(event(1, "door", "door"), 0)

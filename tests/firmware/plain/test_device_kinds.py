@@ -110,6 +110,7 @@ def test_button_and_key_that_stick_are_faults_and_clear_when_they_let_go():
     assert stage.states("silence") == ["active", "stuck"]
     stage.live(61_000, step_ms=20)
     assert stage.states("button-1") == ["active", "stuck"]
+    stage.receipt_all()
     stage.set("button-1", False)
     stage.set("silence", False)
     stage.live(200)
@@ -193,6 +194,7 @@ def test_tank_and_pump_tell_low_cut_and_shorted_apart_and_waves_are_nothing():
         for millivolts in (low_mv, 0, low_mv, 1250, 2500, 1250):
             stage.analog[name] = millivolts
             stage.live(12_000, step_ms=100)
+            stage.receipt_all()
         said[name] = stage.states(name)
     assert said["tank"] == ["active", "open", "active", "clear", "short", "clear"]
     assert said["pump"] == said["tank"]

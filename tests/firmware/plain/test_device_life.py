@@ -26,7 +26,8 @@ def new_files():
 class Dog:
     def __init__(self):
         self.meals = 0
-        self.watch = watch.Watch(self.feed, None)
+        self.told = []
+        self.watch = watch.Watch(self.feed, self.told.append)
 
     def feed(self):
         self.meals += 1
@@ -57,6 +58,27 @@ def test_task_that_waits_for_work_starves_nothing():
     dog.watch.expect("keeper", None)
     assert dog.hung(1000) is None
     assert dog.meals == 1000
+
+
+def test_memory_that_lacks_again_and_again_needs_a_new_start_but_not_before_a_call_has_sounded_to_its_end():
+    dog = Dog()
+    for _ in range(9):
+        dog.watch.caught(MemoryError())
+        assert dog.hung(20) is None
+    dog.watch.caught(MemoryError())
+    assert dog.hung(20) == "memory"
+    assert dog.meals == 180, "a second each, as long as a call sounds"
+    assert len(dog.told) == 10
+
+
+def test_memory_that_lacks_now_and_then_or_another_failure_needs_no_new_start():
+    dog = Dog()
+    for _ in range(50):
+        dog.watch.caught(MemoryError())
+        assert dog.hung(21) is None
+        for _ in range(21):
+            dog.watch.caught(KeyError())
+            assert dog.hung(1) is None
 
 
 def test_keeper_at_rest_is_well_and_one_that_hangs_with_work_is_not():

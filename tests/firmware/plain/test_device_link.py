@@ -84,6 +84,21 @@ def test_longest_message_is_read_however_it_is_cut():
         assert found == [Publish("keng/1/s/dev/B1/order", payload, 1, False, 77)] + PACKETS
 
 
+def test_message_for_which_there_is_no_room_is_skipped_like_one_too_long():
+    def no_room(_):
+        raise MemoryError
+
+    reader = new_reader()
+    order = long_publish("keng/1/s/dev/B1/order", bytes(4000))
+    mqtt_codec.bytearray = no_room
+    try:
+        found = read(order + b"\xd0\x00", reader)
+    finally:
+        del mqtt_codec.bytearray
+    assert found == [Publish(None, None, 1, False, 77), Control(PINGRESP, None, None)]
+    assert read(order, reader) == [Publish("keng/1/s/dev/B1/order", bytes(4000), 1, False, 77)]
+
+
 def test_connect_is_what_the_standard_says():
     packet = mqtt_codec.connect("B1", 20, will_topic="w", will_payload=b"gone", user="B1", password="pw")
     assert packet == b"\x10\x1f\x00\x04MQTT\x04\xee\x00\x14\x00\x02B1\x00\x01w\x00\x04gone\x00\x02B1\x00\x02pw"

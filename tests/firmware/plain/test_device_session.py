@@ -252,10 +252,25 @@ def test_link_that_takes_nothing_refuses_more_instead_of_filling_the_heap():
     async def play(stage):
         stage.streams.open.clear()
         sent = 0
-        while stage.link.publish("t", bytes(1000), qos=0, retain=False, urgent=False, token=None):
+        while stage.link.publish("t", bytes(200), qos=0, retain=False, urgent=False, token=None):
             sent += 1
             await asyncio.sleep(0)
         assert 4 <= sent <= 8
+
+    on_stage(play)
+
+
+def test_acknowledgements_that_wait_take_little_of_the_heap():
+    async def play(stage):
+        stage.streams.open.clear()
+        for _ in range(60):
+            stage.link._send(b"\x40\x02\x00\x07")
+        assert len(stage.link._queue) <= 5
+        stage.streams.open.set()
+        before = len(stage.streams.said)
+        await until(lambda: len(stage.streams.said) == before + 240)
+        assert stage.streams.said[before:] == b"\x40\x02\x00\x07" * 60
+        assert stage.link._queued == 0
 
     on_stage(play)
 
@@ -327,8 +342,9 @@ class Twin:
         self.clock = Clock()
         self.waits = []
         self.lasts_ms = lasts_ms
+        self.heard = Heard()
         self.session = Session(
-            Account("B1", "", "w", b""), [("h", 1)], topics, Heard(), clock=self.clock, random=lambda: 1.0, ready=self.ready
+            Account("B1", "", "w", b""), [("h", 1)], topics, self.heard, clock=self.clock, random=lambda: 1.0, ready=self.ready
         )
         self.session._connection = self.connection
         self.session._pause = self.pause
@@ -378,6 +394,7 @@ def test_link_that_dies_again_and_again_by_itself_has_no_twin():
     for end in (LinkLost("no answer in time (PINGRESP)"), OSError(113), MemoryError()):
         twin = Twin(100, end)
         assert waits_of(twin) == [500, 1000, 2000, 4000, 8000, 8000, 8000]
+        assert twin.heard.trips == ([end] * 7 if isinstance(end, MemoryError) else []), "a lack of memory is our own failure"
         assert not twin.session.has_twin(twin.clock.ms)
     assert waits_of(Twin(100, OSError(104)))[-1] == 60_000  # how a socket says that the other end has closed it
 
