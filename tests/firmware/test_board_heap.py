@@ -160,6 +160,7 @@ def test_update_over_the_air_fits_into_8_kb_more(make_board: MakeBoard, engine: 
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_pitfall_17_heap_stays_flat_over_100_000_messages(rom: Path, tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
     environment |= {"LEVELS": "{}", "FOLLOWS": "{}", "WIRE": "9", "SIDE": "9", "CAUSE": "1"}

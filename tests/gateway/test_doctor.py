@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from gateway.doctor import examination
+from gateway.engine import TICK_S
 from tests.gateway.brokers import DEMO, wait_until
 from tests.gateway.test_priority import may
 from tests.gateway.typed import Done, keng
@@ -49,7 +51,8 @@ def test_what_is_well_and_what_is_missing_is_told(commune: tuple[Up, Path]) -> N
     assert told["certificates"]["remedy"] == "sudo keng identity init"
 
 
-def test_whether_an_alarm_goes_first_is_told_of_what_runs(commune: tuple[Up, Path]) -> None:
+def test_whether_an_alarm_goes_first_is_told_of_what_runs(commune: tuple[Up, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examination, "TICK_S", 0.1)  # this is about what the machine says
     known, folder = commune
     parts = ("broker", "engine")
     told = found(folder)
@@ -61,7 +64,8 @@ def test_whether_an_alarm_goes_first_is_told_of_what_runs(commune: tuple[Up, Pat
     assert {told[f"{part}'s priority"]["state"] for part in parts} == {"warn"}
 
 
-def test_engine_that_hangs_is_not_well_though_the_broker_says_online(commune: tuple[Up, Path]) -> None:
+def test_engine_that_hangs_is_not_well_though_the_broker_says_online(commune: tuple[Up, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examination, "TICK_S", 1.0)  # it hangs: it would not tick in 12 s either
     known, folder = commune
     (folder / "backups").mkdir()
     assert keng("backup", folder / "backups", "--data", folder / "data").returncode == 0
@@ -72,11 +76,15 @@ def test_engine_that_hangs_is_not_well_though_the_broker_says_online(commune: tu
     finally:
         os.kill(engine, signal.SIGCONT)
     assert (done.returncode, done.stderr) == (1, "")
-    assert "✕ engine: says that it is online, and no tick in 12 s\n    → sudo systemctl restart keng-engine" in done.stdout
+    assert "✕ engine: says that it is online, and no tick in 1 s\n    → sudo systemctl restart keng-engine" in done.stdout
     assert f"✓ {folder / 'data/broker/accounts.json'}: read by its owner alone\n" in done.stdout
     assert "! backup: the newest of " in done.stdout, "it is on the disk of the database"
     assert " wrong, " in done.stdout.splitlines()[-1]
     wait_until(known.online, "the engine goes on")
+
+
+def test_a_tick_is_waited_for_longer_than_an_engine_needs_for_one() -> None:
+    assert examination.TICK_S > TICK_S
 
 
 def test_nothing_runs_and_each_part_is_named(tmp_path: Path) -> None:

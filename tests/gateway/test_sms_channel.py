@@ -328,8 +328,9 @@ def canary(ident: int, to: str, channel: str = "sms") -> Outgoing:
 
 
 @pytest.mark.parametrize("alarm", ["sms", "voice"])
-def test_an_alarm_waits_for_no_canary_that_the_network_keeps(tmp_path: Path, alarm: str) -> None:
+def test_an_alarm_waits_for_no_canary_that_the_network_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alarm: str) -> None:
     """The modem takes the canary and says nothing more of it; without an alarm it would be waited for two minutes."""
+    monkeypatch.setattr(station, "CUT_S", 0.2)
 
     async def play(house: House) -> None:
         house.put(canary(1, phone(1)))
