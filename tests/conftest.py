@@ -19,14 +19,17 @@ settings.load_profile("keng")
 # With --dist loadfile and --no-loadscope-reorder a worker takes the next file in this order: what lasts long begins early, or it would
 # run alone at the end. What works and what waits take turns.
 SLOW_FIRST = (
-    *("system/test_scenarios.py", "console/test_page.py", "firmware/test_board_wedged.py", "system/test_system_lost_links.py"),
-    *("firmware/test_board_agent.py", "console/test_accessibility.py", "gateway/test_sms_channel.py", "gateway/test_damage.py"),
-    *("firmware/test_board_tls.py", "firmware/test_device_on_micropython.py", "gateway/test_sms_modem.py", "gateway/test_engine.py"),
-    *("system/test_demo.py", "firmware/test_board_pitfalls.py", "console/test_desk_walks.py", "simulator/test_agent_over_hours.py"),
-    *("system/test_system_kills.py", "simulator/test_gauges.py", "console/test_group.py", "firmware/test_board_change.py"),
-    *("console/test_end_to_end.py", "gateway/test_acl.py", "console/test_group_walks.py", "firmware/test_board_life.py"),
-    *("firmware/test_board_heap.py", "bench/test_flash.py", "console/test_rights.py", "firmware/test_board_kinds.py"),
-    *("system/test_system_alarm.py", "console/test_sound.py", "system/test_system_board_power.py", "console/test_login.py"),
+    *("console/test_page.py", "firmware/test_board_wedged.py", "firmware/test_board_agent.py", "firmware/test_board_tls.py"),
+    *("system/test_scenarios.py", "gateway/test_sms_channel.py", "console/test_group.py", "system/test_system_kills.py"),
+    *("firmware/test_device_on_micropython.py", "simulator/test_agent_over_hours.py", "gateway/test_sms_modem.py", "system/test_demo.py"),
+    *("firmware/test_board_life.py", "gateway/test_engine.py", "firmware/test_board_change.py", "bench/test_flash.py"),
+    *("firmware/test_board_kinds.py", "console/test_sound.py", "system/test_system_alarm.py", "console/test_end_to_end.py"),
+    *("simulator/test_gauges.py", "console/test_rights.py", "system/test_system_board_power.py", "system/test_system_lost_links.py"),
+    *("console/test_accessibility.py", "firmware/test_board_pitfalls.py", "console/test_group_walks.py", "console/test_desk_walks.py"),
+    *("gateway/test_updates_engine.py", "gateway/test_supervision_engine.py", "console/test_map.py", "firmware/test_board_heap.py"),
+    *("simulator/test_simulated_board.py", "simulator/test_bench_boards.py", "protocol/test_contract.py", "gateway/test_damage.py"),
+    *("console/test_login.py", "console/test_orders.py", "console/test_papers.py", "gateway/test_sia_engine.py"),
+    *("gateway/test_doctor.py", "console/test_events.py", "gateway/test_sms_engine.py", "simulator/test_usb_boards.py"),
 )
 
 
