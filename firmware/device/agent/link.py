@@ -153,6 +153,7 @@ class Link:
                 self._take(packet)
                 if self._queued > QUEUE_MAX:
                     await asyncio.sleep(0)
+            packet = None  # it would keep the room of a long one until the next comes, and two of them are hard to find
 
     async def _write(self):
         """The only writer: a drain that is interrupted would lose bytes, so it ends only with the connection."""

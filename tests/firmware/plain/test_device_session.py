@@ -234,6 +234,30 @@ def test_messages_are_acknowledged_even_if_they_trip_the_board():
     on_stage(play)
 
 
+def test_room_of_a_long_message_is_free_again_once_it_is_heard():
+    if not hasattr(asyncio, "Runner"):
+        return  # MicroPython tells nobody when it frees
+    seen = []
+
+    class Room(bytearray):
+        def __del__(self):
+            if len(self) > 4000:
+                seen.append("free")
+
+    async def play(stage):
+        stage.heard.message = lambda topic, payload, retained: seen.append(len(payload))
+        packet = mqtt_codec.publish("a", bytes(4000), qos=0)
+        mqtt_codec.bytearray = Room
+        try:
+            stage.streams.say(packet)
+            await until(lambda: len(seen) == 2)
+        finally:
+            del mqtt_codec.bytearray
+        assert seen == [4000, "free"]
+
+    on_stage(play)
+
+
 def test_rubbish_and_end_of_stream_end_the_link():
     async def rubbish(stage):
         stage.streams.say(b"\xff\xff\xff\xff\xff\xff")
