@@ -75,7 +75,7 @@ class Agent:
             parts.append(loops.for_ever(self.mail.session.run, watch))
         for part in parts:
             asyncio.create_task(part)
-        await watch.run()
+        await watch.run(self._bell.is_alarming)
 
     def polls(self):
         """The steps to take every POLL_MS."""
@@ -171,6 +171,7 @@ class Agent:
             self._note(point, point.contact.fault, now)
 
     def _keep_up(self, now):
+        self._keeper.again()
         upkeep.turn(self._parts, self._errands, self.mail.session, now)
 
     def _note(self, point, fault, now):

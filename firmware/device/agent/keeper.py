@@ -24,6 +24,7 @@ class Keeper:
         self._refill = refill
         self._watch = watch
         self._jobs = []  # (rank, function, its argument)
+        self._unkept = []  # events for whose writing memory has lacked
         self._work = asyncio.Event()
 
     def __len__(self):
@@ -38,6 +39,11 @@ class Keeper:
         if event.stored:
             self._add(SETTLING, self._settle, event)
         self._wake()
+
+    def again(self):
+        """Ask once a second: memory that has lacked may be there again, and a restart must find the event."""
+        if self._unkept:
+            self._add(CHORE, self._write, self._unkept.pop(0))
 
     def chore(self, job):
         """Let job(), which writes what is no event, have its turn."""
@@ -74,12 +80,20 @@ class Keeper:
     def _put(self, event):
         """Whatever fails: an event that cannot be kept is sent all the same."""
         try:
+            self._write(event)
+        finally:
+            self._stored(event)
+
+    def _write(self, event):
+        try:
             self._journal.put(event)
             self._faults.set("journal", None)
         except OSError as exc:
             self._faults.set("journal", "journal: not writable (%s)" % exc)
-        finally:
-            self._stored(event)
+        except MemoryError:
+            if not event.stored:
+                self._unkept.append(event)
+            raise
 
     def _settle(self, event):
         try:

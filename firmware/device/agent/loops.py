@@ -21,6 +21,8 @@ async def every(period_ms, steps, clock, watch):
                 if tripped.get(place) is not type(exc):
                     tripped[place] = type(exc)
                     watch.caught(exc)
+                elif isinstance(exc, MemoryError):
+                    watch.lacks()
         await asyncio.sleep(period_s)
 
 

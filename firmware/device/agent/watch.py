@@ -9,7 +9,8 @@ import asyncio
 TIMEOUT_MS = 60_000
 TURN_S = 1
 # Memory that lacks now and then is the matter of whoever asked for it. If it lacks again and again, at most so many turns apart, the heap
-# is in pieces, which only a new start puts together. For so many turns that a bell has sounded its call to the end (calls.CALL_SOUND_MS).
+# is in pieces, which only a new start puts together. For so many turns that a bell has sounded its call to the end (calls.CALL_SOUND_MS);
+# for so many more if it sounds at the end of them, and no more then, since the alarm may be what the engine has not heard of.
 LACK_APART = 20
 LACKS = 180
 
@@ -38,18 +39,22 @@ class Watch:
     def caught(self, exc):
         """Our own code has tripped over `exc` and goes on."""
         if isinstance(exc, MemoryError):
-            self._lacked = 0
+            self.lacks()
         self._told(exc)
 
-    def turn(self):
-        """Feed. Raises Hung."""
+    def lacks(self):
+        """Memory has lacked; caught() was told of it."""
+        self._lacked = 0
+
+    def turn(self, alarming=False):
+        """Feed. `alarming`: the bell sounds for an alarm. Raises Hung."""
         if self._lacked is not None:
             self._lacked += 1
             self._lacks += 1
             if self._lacked > LACK_APART:
                 self._lacked = None
                 self._lacks = 0
-            elif self._lacks > LACKS:
+            elif self._lacks > (2 * LACKS if alarming else LACKS):
                 raise Hung("memory")
         for task, left in self._left.items():
             if left is not None:
@@ -58,8 +63,8 @@ class Watch:
                 self._left[task] = left - 1
         self._feed()
 
-    async def run(self):
+    async def run(self, is_alarming):
         """Ends only with Hung."""
         while True:
-            self.turn()
+            self.turn(is_alarming())
             await asyncio.sleep(TURN_S)

@@ -265,3 +265,60 @@ def test_steps_that_raise_cost_nobody_else_a_turn():
         task.cancel()
 
     asyncio.run(run())
+
+
+def test_step_that_lacks_memory_at_each_turn_is_said_once_and_ends_in_a_new_start():
+    told = []
+    dog = watch.Watch(lambda: None, told.append)
+
+    def trip(now):
+        raise MemoryError
+
+    class Zero:
+        def now(self):
+            return 0
+
+    async def seconds(count):
+        """What ends the board within so many turns of the watch, with turns of the loop between them."""
+        for _ in range(count):
+            for _ in range(4):
+                await asyncio.sleep(0)
+            try:
+                dog.turn()
+            except watch.Hung as exc:
+                return str(exc)
+        return None
+
+    async def run():
+        task = asyncio.create_task(loops.every(0, [trip], Zero(), dog))
+        assert await seconds(watch.LACKS) is None
+        assert await seconds(1) == "memory"
+        assert len(told) == 1
+        task.cancel()
+
+    asyncio.run(run())
+
+
+def test_event_for_whose_writing_memory_lacked_is_sent_at_once_and_found_after_a_restart():
+    stage = online()
+    stage.line.takes = False
+    put = stage.journal.put
+    lacked = []
+
+    def no_room(event):
+        lacked.append(event.id)
+        if len(lacked) < 4:
+            raise MemoryError
+        put(event)
+
+    stage.journal.put = no_room
+    stage.set("button-1", True)
+    stage.live(500)
+    assert stage.parts.outbox.has_alarm()
+    stage.set("button-1", False)
+    stage.live(6_000)
+    after = Stage(folder=stage.folder)
+    after.hello()
+    after.live(500)
+    assert after.states("button-1") == ["active", "clear"]
+    assert json.loads(after.events("button-1")[0])["id"] == lacked[0]

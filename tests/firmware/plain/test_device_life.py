@@ -32,11 +32,11 @@ class Dog:
     def feed(self):
         self.meals += 1
 
-    def hung(self, turns):
+    def hung(self, turns, alarming=False):
         """The task that hangs within so many turns, or None."""
         for _ in range(turns):
             try:
-                self.watch.turn()
+                self.watch.turn(alarming)
             except watch.Hung as exc:
                 return str(exc)
         return None
@@ -69,6 +69,16 @@ def test_memory_that_lacks_again_and_again_needs_a_new_start_but_not_before_a_ca
     assert dog.hung(20) == "memory"
     assert dog.meals == 180, "a second each, as long as a call sounds"
     assert len(dog.told) == 10
+
+
+def test_new_start_for_lack_of_memory_lets_a_bell_sound_its_call_to_the_end_but_not_for_ever():
+    for alarming_for in (0, 100, 1000):
+        dog = Dog()
+        turns = 0
+        while dog.hung(1, 170 <= turns < 170 + alarming_for) is None:
+            turns += 1
+            dog.watch.caught(MemoryError())
+        assert turns == {0: 181, 100: 270, 1000: 361}[alarming_for]
 
 
 def test_memory_that_lacks_now_and_then_or_another_failure_needs_no_new_start():
