@@ -5,7 +5,7 @@ from collections import namedtuple
 from agent.bell import Cause
 from agent.rings import is_covered
 from protocol import wire
-from protocol.wire import COUNT_MAX
+from protocol.wire import COUNT_MAX, parse_event_id
 
 CALL_SOUND_MS = 180_000
 ACTIVE_MS = 1_000  # the own bell sounds on for so long after a look at a point that is active
@@ -110,13 +110,16 @@ class OwnCalls:
         return wire.Call(call.id, call.k, call.type, call.pattern)
 
 
-# The newest call of another board. It is a bell.Cause until clock.now() is `until`, 0 once it is over; `ids`: so many of that board were
-# obeyed since `since`.
-Heard = namedtuple("Heard", ("sound", "id", "count", "sender", "until", "since", "ids"))
+# The call of another board that counts. It is a bell.Cause until clock.now() is `until`, 0 once it is over; `ids`: so many of that board
+# were obeyed since `since`, 0 once a ring covers it; `had`: the seq of those of the same start that were obeyed before it.
+Heard = namedtuple("Heard", ("sound", "id", "count", "sender", "until", "since", "ids", "had"))
 
 
 class HeardCalls:
-    """The calls of the group's other boards. Of each the newest alone counts: an older one asks for nothing else, and takes of the heap."""
+    """The calls of the group's other boards. Of each one alone counts, the newest: another asks for nothing else, and takes of the heap.
+
+    But a house that has silenced the newest has not heard of an older one that comes only now, of smoke that has waited to be believed.
+    """
 
     def __init__(self):
         self._newest = []  # one of each board, the one said last at the end
@@ -124,18 +127,31 @@ class HeardCalls:
     def hear(self, sender, call, now):
         """Obey a call, or not: had before or older, silenced here, or one id too many of this sender."""
         known = self._of(sender)
-        in_time = known is not None and now - known.since < SENDER_MS
-        since = known.since if in_time else now
-        ids = known.ids if in_time else 0
-        if known and is_covered(call.id, known.id):
-            if call.id != known.id or call.k <= known.count:
+        since, ids, had = now, 0, ()
+        if known and now - known.since < SENDER_MS:
+            since, ids = known.since, known.ids
+        if known and call.id == known.id:
+            if call.k <= known.count:
                 return
-            ids = max(ids, 1)
-        elif ids < SENDER_IDS:
-            ids += 1
+            ids, had = max(ids, min(known.ids, 1)), known.had
         else:
-            return
-        self._put(Heard(call.pattern, call.id, call.k, known.sender if known else sender, now + CALL_SOUND_MS, since, ids))
+            if known:
+                start, newest = _parts(known.id)
+                begun, seq = _parts(call.id)
+                if start == begun:
+                    if seq in known.had or (seq < newest and not known.ids):
+                        return
+                    silent = now >= known.until
+                    had = (known.had + (newest if silent or seq > newest else seq,))[-SENDER_IDS:]
+                    if seq < newest and not silent:
+                        self._put(Heard(*(known[:-1] + (had,))))
+                        return
+                elif is_covered(call.id, known.id):  # of an earlier start
+                    return
+            if ids >= SENDER_IDS:
+                return
+            ids += 1
+        self._put(Heard(call.pattern, call.id, call.k, known.sender if known else sender, now + CALL_SOUND_MS, since, ids, had))
 
     def settle(self, covers, mutes, quiet):
         """A ring has come that covers(sender, event_id) and mutes(sender): these calls end. If it is `quiet`, what it covers never
@@ -160,7 +176,7 @@ class HeardCalls:
         """This id of this sender never sounds again."""
         known = self._of(sender)
         if known is None or not is_covered(ident, known.id):
-            self._put(Heard(None, ident, SILENCED, sender, 0, known.since if known else 0, known.ids if known else 0))
+            self._put(Heard(None, ident, SILENCED, sender, 0, 0, 0, ()))
         elif ident == known.id:
             self._put(_over(known, SILENCED, known.ids))
 
@@ -183,4 +199,10 @@ def _over(heard, count, ids):
     """`heard`, at its end; the same if nothing changes, since rings come often."""
     if heard.until == 0 and heard.count == count and heard.ids == ids:
         return heard
-    return Heard(heard.sound, heard.id, count, heard.sender, 0, heard.since, ids)
+    return Heard(heard.sound, heard.id, count, heard.sender, 0, heard.since, ids, heard.had)
+
+
+def _parts(event_id):
+    """(the start, the seq in it) of an event id."""
+    life, boot, seq = parse_event_id(event_id)
+    return (life, boot), seq

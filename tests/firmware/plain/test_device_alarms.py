@@ -179,6 +179,47 @@ def test_of_a_board_the_newest_call_alone_counts():
     assert sounds(alarms, 194_000) == ["fire"]
 
 
+def test_older_call_that_comes_only_now_sounds_where_the_newer_one_is_silenced_or_over():
+    for silenced in (True, False):
+        alarms = fresh()
+        alarms.call_heard("B2", call(41), 10_000, ticking=False)  # a button, while a smoke contact waits to be believed
+        if silenced:
+            alarms.key("fire", 30_000)
+        later = 75_000 if silenced else 200_000
+        alarms.call_heard("B2", call(40), later, ticking=False)
+        assert answers(alarms, later) == [(THEIRS % 40, 1)]
+        alarms.call_heard("B2", call(41, k=2), later, ticking=False)
+        assert answers(alarms, later) == [(THEIRS % 40, 1)]
+        alarms.key("fire", later)
+        for k in (3, 4):
+            for seq in (41, 40):
+                alarms.call_heard("B2", call(seq, k), later + 1000, ticking=False)
+        assert sounds(alarms, later + 1000) == [], "what a key has silenced"
+        alarms.call_heard("B2", call(42), later + 2000, ticking=False)
+        assert answers(alarms, later + 2000) == [(THEIRS % 42, 1)]
+
+
+def test_older_call_that_a_ring_has_covered_does_not_sound_for_the_end_of_that_ring():
+    alarms = fresh()
+    alarms.call_heard("B2", call(2), 0, ticking=True)
+    alarms.ring_heard(ring(1, covers={"B2": THEIRS % 2}), 1000)
+    alarms.no_ring()
+    alarms.call_heard("B2", call(1), 2000, ticking=True)
+    assert sounds(alarms, 2000) == []
+
+
+def test_call_of_an_earlier_start_of_the_board_is_none_and_that_of_a_later_one_counts_anew():
+    alarms = fresh()
+    alarms.call_heard("B2", call(2), 0, ticking=True)
+    alarms.key("fire", 100)
+    alarms.call_heard("B2", Call("0badcafe-3-9", 1, "button", "fire"), 200, ticking=True)
+    assert sounds(alarms, 200) == []
+    alarms.call_heard("B2", Call("0badcafe-5-1", 1, "button", "fire"), 300, ticking=True)
+    alarms.key("fire", 400)
+    alarms.call_heard("B2", Call("0badcafe-5-2", 1, "button", "fire"), 500, ticking=True)
+    assert answers(alarms, 500) == [("0badcafe-5-2", 1)]
+
+
 def test_call_whose_ring_is_over_sounds_again_but_not_for_what_was_said_before():
     alarms = fresh()
     alarms.call_heard("B2", call(1), 0, ticking=True)
@@ -189,6 +230,46 @@ def test_call_whose_ring_is_over_sounds_again_but_not_for_what_was_said_before()
     assert sounds(alarms, 3000) == []
     alarms.call_heard("B2", call(1, k=2), 4000, ticking=True)
     assert answers(alarms, 4000) == [(THEIRS % 1, 2)]
+
+
+def test_covered_call_that_comes_late_does_not_end_a_newer_one_that_sounds():
+    alarms = fresh()
+    alarms.ring_heard(ring(1, None, covers={"B2": THEIRS % 1}), 0)
+    alarms.call_heard("B2", call(2), 1000, ticking=True)
+    alarms.call_heard("B2", call(1, k=2), 2000, ticking=True)
+    assert answers(alarms, 2000) == [(THEIRS % 2, 1)]
+
+
+def test_call_that_a_key_has_silenced_through_its_ring_stays_silent_when_another_ring_comes():
+    alarms = fresh()
+    alarms.call_heard("B2", call(1), 0, ticking=True)
+    alarms.ring_heard(ring(1, covers={"B2": THEIRS % 1}), 1000)
+    alarms.key("fire", 2000)
+    alarms.call_heard("B2", call(1, k=2), 3000, ticking=True)
+    alarms.ring_heard(ring(2, None, incident=None), 4000)
+    alarms.call_heard("B2", call(1, k=3), 5000, ticking=True)
+    assert sounds(alarms, 5000) == []
+
+
+def test_key_does_not_silence_a_call_that_is_over_and_will_be_said_again():
+    alarms = fresh()
+    alarms.call_heard("B2", call(1), 0, ticking=True)
+    alarms.key("fire", 200_000)
+    alarms.call_heard("B2", call(1, k=2), 300_000, ticking=True)
+    assert sounds(alarms, 300_000) == ["fire"]
+
+
+def test_bell_remembers_what_is_silenced_of_the_largest_group_and_forgets_the_longest_silent():
+    alarms = fresh()
+    for number in range(15):
+        alarms.call_heard(f"H{number}", call(number + 1), number, ticking=True)
+    alarms.key("fire", 100)
+    for number in range(15):
+        alarms.call_heard(f"H{number}", call(number + 1, k=2), 200, ticking=True)
+    assert sounds(alarms, 200) == []
+    for number in range(15, 18):
+        alarms.call_heard(f"H{number}", call(number + 1), 300, ticking=True)
+    assert [cause.id for cause in alarms.causes(300)] == [THEIRS % 16, THEIRS % 17, THEIRS % 18]
 
 
 def test_storm_of_calls_leaves_a_bounded_trace():
