@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import io
 import itertools
+import unittest.mock
 from collections.abc import Callable
 
 import pytest
@@ -63,6 +64,42 @@ def test_no_spike_of_2_ms_is_a_press_while_the_board_reads(gaps: list[int], star
     for gap in gaps:
         before, now = now, now + gap
         assert not contact.sample(start <= now < start + length, now, edge=before < start <= now)
+
+
+AROUND = st.one_of(
+    st.integers(0, 40), st.integers(mqtt_codec.HOLDS - 20, mqtt_codec.HOLDS + 5), st.integers(4070, 4096), st.integers(4300, 9000)
+)
+
+
+@given(st.lists(AROUND, max_size=8), st.lists(st.one_of(st.integers(1, 9), st.integers(500, 5000)), min_size=1), st.sets(st.integers(0, 7)))
+def test_messages_of_any_length_are_read_or_skipped_however_they_are_cut(
+    lengths: list[int], sizes: list[int], without_room: set[int]
+) -> None:
+    rooms = itertools.count()
+
+    def room(count: int) -> bytearray:
+        if next(rooms) in without_room:
+            raise MemoryError
+        return bytearray(count)
+
+    payloads = [bytes([length % 251]) * length for length in lengths]
+    data = b"".join(mqtt_codec.publish("t", payload, qos=1, packet_id=place + 1) for place, payload in enumerate(payloads))
+    reader = new_reader()
+    found = []
+    start = 0
+    with unittest.mock.patch.object(mqtt_codec, "bytearray", room, create=True):
+        for size in itertools.cycle(sizes):
+            if start >= len(data):
+                break
+            found += read(data[start : start + size], reader)
+            start += size
+    assert [packet.packet_id for packet in found] == list(range(1, len(lengths) + 1))
+    asked = itertools.count()
+    for packet, payload in zip(found, payloads, strict=True):
+        whole = len(payload) + 5 <= mqtt_codec.PACKET_MAX
+        if whole and len(payload) + 8 > mqtt_codec.HOLDS:
+            whole = next(asked) not in without_room
+        assert packet.payload == (payload if whole else None)
 
 
 @given(st.binary(max_size=300))

@@ -199,6 +199,29 @@ def test_bell_with_current_is_proved_measured_once_for_each_call_and_ring():
     assert [(fact.state, (fact.id, fact.count), fact.proof) for fact in facts] == [("active", RING, "measured")]
 
 
+def test_bell_answers_a_whole_group_that_calls_little_by_little_and_each_call_once():
+    wire = Wire()
+    bell = Bell(wire.drive, wire.sense)
+    calls = [Cause("fire", f"0badcafe-1-{number + 1}", 1) for number in range(10)]
+    turns = [bell.update(calls[:9], "time", 0), bell.update(calls, "time", 5), bell.poll(10), bell.poll(20)]
+    assert [len(facts) for facts in turns] == [4, 4, 2, 0]
+    assert [fact.id for facts in turns for fact in facts] == [call.id for call in calls]
+
+
+def test_bell_answers_no_call_that_has_ended_before_its_turn_and_one_that_comes_again_once_more():
+    wire = Wire()
+    bell = Bell(wire.drive, wire.sense)
+    calls = [Cause("fire", f"0badcafe-1-{number + 1}", 1) for number in range(6)]
+    bell.update(calls, "time", 0)
+    assert [fact.id for fact in bell.update(calls[:5], "time", 5)] == [calls[4].id]
+    bell.update([], "time", 10)
+    assert bell.poll(20) == []
+    assert [fact.id for fact in bell.update(calls[5:], "time", 30)] == [calls[5].id]
+    wire.whole = False
+    again = run(bell, 40, 4000)
+    assert [(fact.state, fact.id) for fact in again] == [("silent", calls[5].id)]
+
+
 def test_bell_between_two_beats_answers_a_ring_at_once():
     wire = Wire()
     bell = Bell(wire.drive, wire.sense)

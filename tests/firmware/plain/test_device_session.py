@@ -1,7 +1,7 @@
 import asyncio
 
 from agent import mqtt_codec, session
-from agent.link import Account, Buffers, Closed, Link, LinkLost, Refused
+from agent.link import PACKET, QUEUE_MAX, Account, Buffers, Closed, Link, LinkLost, Refused
 from agent.session import Listener, Session
 
 CONNACK = b"\x20\x02\x00\x00"
@@ -295,6 +295,42 @@ def test_acknowledgements_that_wait_take_little_of_the_heap():
         await until(lambda: len(stage.streams.said) == before + 240)
         assert stage.streams.said[before:] == b"\x40\x02\x00\x07" * 60
         assert stage.link._queued == 0
+
+    on_stage(play)
+
+
+def test_acknowledgements_leave_while_more_messages_are_read():
+    async def play(stage):
+        waiting = []
+        stage.heard.message = lambda topic, payload, retained: waiting.append(stage.link._queued)
+        stage.streams.say(b"".join([mqtt_codec.publish("a", b"x", qos=1, packet_id=ident) for ident in range(1, 601)]))
+        await until(lambda: len(waiting) == 600 and stage.link._queued == 0)
+        assert max(waiting) < QUEUE_MAX + 2 * PACKET
+
+    on_stage(play)
+
+
+def test_link_that_takes_no_acknowledgement_ends_before_they_fill_the_heap():
+    async def play(stage):
+        stage.streams.open.clear()
+        stage.streams.say(b"".join([mqtt_codec.publish("a", b"x", qos=1, packet_id=ident) for ident in range(1, 5_001)]))
+        await ends_with(stage, "bytes wait")
+
+    on_stage(play)
+
+
+def test_so_many_messages_wait_for_their_acknowledgement_and_no_more():
+    async def play(stage):
+        sent = 0
+        while publish(stage):
+            sent += 1
+            await asyncio.sleep(0)
+            assert sent <= 16
+        assert sent == 16
+        stage.streams.say(b"\x40\x02\x00\x02")
+        await until(lambda: stage.link.worked)
+        assert publish(stage)
+        assert not publish(stage)
 
     on_stage(play)
 
