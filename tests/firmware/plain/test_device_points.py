@@ -222,6 +222,14 @@ def test_bell_answers_no_call_that_has_ended_before_its_turn_and_one_that_comes_
     assert [(fact.state, fact.id) for fact in again] == [("silent", calls[5].id)]
 
 
+def test_bell_that_stops_and_sounds_again_for_the_same_ring_proves_it_again():
+    wire = Wire()
+    bell = Bell(wire.drive, wire.sense)
+    for now in (0, 1000):
+        assert [fact.id for fact in bell.update([Cause("fire", *RING)], "time", now)] == [RING[0]]
+        bell.update([], "time", now + 500)
+
+
 def test_bell_between_two_beats_answers_a_ring_at_once():
     wire = Wire()
     bell = Bell(wire.drive, wire.sense)
