@@ -157,8 +157,9 @@ class Engine:
             ident = f"settle-{len(self.heard)}"
             self.say(f"dev/{device}/order", {"v": 1, "id": ident, "do": "report", "valid_s": 30})
             self.wait(f"dev/{device}/answer", lambda m: m["id"] == ident)
-            time.sleep(0.15)  # a report is due at the board's next pulse
-            return bool(self.all(f"dev/{device}/report")[-1]["waiting"] == 0)
+            time.sleep(0.15)  # a report is due at the board's next pulse, or later if the link is full
+            reports = self.all(f"dev/{device}/report")
+            return bool(reports) and reports[-1]["waiting"] == 0
 
         eventually(waits_no_more, "a report of a board with nothing waiting")
 

@@ -20,7 +20,7 @@ class Mail:
         self._report_due = 0
         self.session = None
         self.refused = 0
-        self.dropped = 0  # reports and events given up
+        self.dropped = 0  # events given up
 
     @property
     def up(self):
@@ -142,7 +142,6 @@ class Mail:
             values=self._values(now, mains == "active"),
         )
         if not self.session.publish(self._topic("report"), payload, qos=0):
-            self.dropped += 1
             self._report_due = now + REPORT_AGAIN_MS
 
     def _values(self, now, on_battery):
