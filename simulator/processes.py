@@ -42,6 +42,7 @@ class Processes:
         self._heap_kb = heap_kb + STAND_INS_KB
         self._flash_delays = flash_delays
         self._lines: dict[str, _Line] = {}
+        self._open: set[_Line] = set()
         self._plans: dict[str, Plan] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self._keys: dict[str, str] = {}
@@ -53,7 +54,7 @@ class Processes:
         self._folder = Path(tempfile.mkdtemp(prefix="keng-"))
         self._socket = self._folder / "pins"
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: _Line(self._arrived, self._said), str(self._socket))
+        self._server = await loop.create_unix_server(lambda: _Line(self._arrived, self._said, self._open), str(self._socket))
         stand_ins = self._folder / "stand-ins.romfs"
         await answer("firmware.bench.romfs", str(STAND_INS), str(stand_ins))
         self._forks = await asyncio.create_subprocess_exec(
@@ -73,6 +74,9 @@ class Processes:
         await self._forks.wait()
         await self._reader
         self._server.close()
+        for line in list(self._open):
+            line.close()
+            await line.gone.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def start(self, plan: Plan, cause: Cause) -> None:
@@ -210,17 +214,24 @@ class Processes:
 
 
 class _Line(asyncio.Protocol):
-    """The world's end of one board's wires."""
+    """The world's end of one board's wires. It is in `open_` while it has a socket."""
 
-    def __init__(self, arrived: Callable[[str, "_Line"], None], said: Callable[[str, list[str]], None]) -> None:
+    def __init__(self, arrived: Callable[[str, "_Line"], None], said: Callable[[str, list[str]], None], open_: set["_Line"]) -> None:
         self._arrived = arrived
         self._said = said
+        self._open = open_
+        self.gone = asyncio.Event()
         self._device = ""
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  a stream server gives nothing else
         self._transport = transport
+        self._open.add(self)
+
+    def connection_lost(self, *_: object) -> None:
+        self._open.discard(self)
+        self.gone.set()
 
     def data_received(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")

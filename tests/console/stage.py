@@ -164,6 +164,7 @@ class EnginePeer:
         if sock and self._client.is_connected():
             sock.shutdown(socket.SHUT_RDWR)
         self._client.loop_stop()
+        self._client.on_message = self._client.on_subscribe = None  # paho closes its own sockets once nobody holds it
 
     def _message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         if message.topic.endswith("/alive"):

@@ -167,6 +167,8 @@ class Talker:
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # It closes its pair of sockets when it goes; in a cycle with us, the garbage collector may take the sockets first.
+        self._client.on_connect = self._client.on_disconnect = self._client.on_subscribe = self._client.on_message = None
 
     def subscribe(self, *topics: str) -> None:
         self._granted.clear()

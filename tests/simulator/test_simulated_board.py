@@ -37,6 +37,25 @@ async def printed(world: World, text: str) -> bool:
     return await world.watch.until(lambda: text in world.log("H1"), WITHIN_S)
 
 
+def test_world_that_ends_leaves_no_wire_open(rom: Path) -> None:
+    """Even if the other end does not let go."""
+
+    async def run() -> bytes:
+        async with world_of(rom, "") as world:
+            bodies = cast("processes.Processes", world._bodies)
+            reader, writer = await asyncio.open_unix_connection(str(bodies._socket))
+            while not bodies._open:  # noqa: ASYNC110  nothing tells of it
+                await asyncio.sleep(0.01)
+            (line,) = bodies._open
+        assert line._transport.get_extra_info("socket").fileno() == -1, "closed when the world is over, not some time later"
+        try:
+            return await asyncio.wait_for(reader.read(), WITHIN_S)
+        finally:
+            writer.close()
+
+    assert asyncio.run(run()) == b""
+
+
 BELL_FOLLOWS_BUTTON = """
 import time
 from machine import Pin
